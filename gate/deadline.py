@@ -1,0 +1,44 @@
+"""The one deadline of a review, command or request, carried down to every read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An instant on a monotonic clock, in seconds, and the clock it is measured by."""
+
+    at: float
+    clock: Callable[[], float]
+
+    @classmethod
+    def after(cls, seconds: float, clock: Callable[[], float]) -> Deadline:
+        """The instant `seconds` from now."""
+        return cls(clock() + seconds, clock)
+
+    def remaining(self) -> float:
+        """Seconds left; 0 or less when it has passed."""
+        return self.at - self.clock()
+
+    def sooner(self, seconds: float) -> Deadline:
+        """This deadline, or `seconds` from now if that is earlier."""
+        return Deadline(min(self.at, self.clock() + seconds), self.clock)
+
+    def check(self, doing: str) -> float:
+        """Seconds left.
+
+        Raises:
+            EvidenceUnavailable: DEADLINE_EXCEEDED, naming what was under way, when none are left.
+        """
+        left = self.remaining()
+        if left <= 0:
+            raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, f"the time allowed ran out while {doing}")
+        return left

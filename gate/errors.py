@@ -1,0 +1,65 @@
+"""GateError and its few kinds. Each kind has one exit code and one way to be shown.
+
+A denial is never an exception (it is a `Finding`); these are for input that cannot be used and for work that could
+not be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gate.codes import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a text something stands. Lines and columns count from 1; 0 means the whole file."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class GateError(Exception):
+    """What was wrong, where, and the remedy, in one line."""
+
+    def __init__(self, message: str, *, remedy: str = "", place: Place | None = None) -> None:
+        """Keep the three parts apart, so that JSON outputs can have them as fields."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.place = place
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}{self.message}{remedy}"
+
+
+class ParseError(GateError):
+    """A text that is not the value it should be: a reference, a digest, a manifest, a key, an envelope."""
+
+
+class UsageError(GateError):
+    """A flag, REF, key or policy that cannot be used: nothing is judged (exit code 2)."""
+
+
+class SourceError(GateError):
+    """A SOURCE that cannot be read or parsed: the rest is judged (exit code 2)."""
+
+
+class EvidenceUnavailable(GateError):
+    """Could not evaluate: the answer is unknown, and unknown is not "no" (exit code 3).
+
+    `code` is one of `gate.codes.INABILITY`.
+    """
+
+    def __init__(self, code: Code, message: str, *, remedy: str = "retry") -> None:
+        """Name the cause by its code, so that it is never taken for "not signed"."""
+        super().__init__(message, remedy=remedy)
+        self.code = code

@@ -1,0 +1,1 @@
+"""OCI values: references, digests, descriptors, manifests. Pure."""
