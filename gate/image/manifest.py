@@ -36,7 +36,9 @@ MAX_MANIFEST: Final = 4 * 1024 * 1024
 MAX_ENTRIES: Final = 1000
 """Layers of one manifest, manifests of one index."""
 
-_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII)
+_MEDIA_TYPE: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,9 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
     """
     outer = content_type.partition(";")[0].strip().lower()
     if outer in SCHEMA1_TYPES:
-        raise ParseError("the registry has only a schema 1 manifest", remedy="push the image again with a current client")
+        raise ParseError(
+            "the registry has only a schema 1 manifest", remedy="push the image again with a current client"
+        )
     if len(content) > MAX_MANIFEST:
         raise ParseError(f"the manifest has {len(content)} bytes; at most {MAX_MANIFEST} are read")
     try:

@@ -20,7 +20,9 @@ _MOST: Final = 4096  # characters of a text that is looked at; a legal one has a
 _PATH_MOST: Final = 255
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST: Final = re.compile(rf"(?:(?P<name>{_LABEL}(?:\.{_LABEL})*)|\[(?P<v6>[a-fA-F0-9:]+)\])(?::(?P<port>[0-9]+))?", re.ASCII)
+_HOST: Final = re.compile(
+    rf"(?:(?P<name>{_LABEL}(?:\.{_LABEL})*)|\[(?P<v6>[a-fA-F0-9:]+)\])(?::(?P<port>[0-9]+))?", re.ASCII
+)
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -77,7 +79,9 @@ class Reference:
             path = f"library/{path}"
         if not _PATH.fullmatch(path):
             lower = path.lower()
-            fix = f"write {lower}" if lower != path and _PATH.fullmatch(lower) else "use a-z, 0-9 and . _ - between them"
+            fix = (
+                f"write {lower}" if lower != path and _PATH.fullmatch(lower) else "use a-z, 0-9 and . _ - between them"
+            )
             raise _invalid(text, f"{path[:100]!r} is not a repository path", fix)
         if len(path) > _PATH_MOST:
             raise _invalid(text, f"the repository path has {len(path)} characters", f"at most {_PATH_MOST} are allowed")
@@ -164,5 +168,9 @@ def _split_tag(rest: str, text: str) -> tuple[str, str | None]:
     if not colon:
         return path, None
     if not _TAG.fullmatch(tag):
-        raise _invalid(text, f"{tag[:140]!r} is not a tag", "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and starts with neither . nor -")
+        raise _invalid(
+            text,
+            f"{tag[:140]!r} is not a tag",
+            "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and starts with neither . nor -",
+        )
     return path, tag

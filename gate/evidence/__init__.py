@@ -1,0 +1,1 @@
+"""Bytes and trusted keys in, verified facts and reasons for rejection out. Pure."""

@@ -1,0 +1,68 @@
+"""cosign's simple-signing payload (sigstore/cosign, specs/SIGNATURE_SPEC.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import ParseError
+from gate.evidence import strictjson
+from gate.evidence.dsse import texts
+from gate.image.digest import Digest
+from gate.image.reference import Reference, Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE: Final = "dev.cosignproject.cosign/signature"
+CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
+LOG_BUNDLE: Final = "dev.sigstore.cosign/bundle"
+TYPE: Final = "cosign container image signature"
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleSigning:
+    """What a simple-signing payload says.
+
+    Attributes:
+        digest: of the manifest that was signed.
+        docker_reference: the repository named in it; as text where it is no reference; None where empty.
+        annotations: the signer's `key=value` pairs.
+    """
+
+    digest: Digest
+    docker_reference: Repository | str | None
+    annotations: Mapping[str, str] = field(hash=False)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> SimpleSigning:
+        """Read a payload whose signature has been verified.
+
+        Raises:
+            ParseError: not this format; another `critical.type`; a digest that is none.
+        """
+        value = strictjson.as_object(strictjson.loads(payload), "the payload")
+        critical = strictjson.as_object(strictjson.get(value, "critical"), "the payload's `critical`")
+        kind = strictjson.text(critical, "type", "the payload")
+        if kind != TYPE:
+            raise ParseError(f"the payload is of type {kind[:100]!r}, expected {TYPE!r}")
+        image = strictjson.as_object(strictjson.get(critical, "image"), "the payload's `image`")
+        return cls(
+            Digest.parse(strictjson.text(image, "docker-manifest-digest", "the payload")),
+            _docker_reference(critical),
+            texts(strictjson.get(value, "optional"), "the payload's `optional`"),
+        )
+
+
+def _docker_reference(critical: dict[str, object]) -> Repository | str | None:
+    identity = strictjson.get(critical, "identity")
+    if identity is None:
+        return None
+    named = strictjson.get(strictjson.as_object(identity, "the payload's `identity`"), "docker-reference")
+    if not isinstance(named, str) or not named:
+        return None
+    try:
+        return Reference.parse(named).name
+    except ParseError:
+        return named

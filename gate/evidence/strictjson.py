@@ -1,0 +1,91 @@
+"""JSON as signed documents need it: one reading only.
+
+`json.loads` keeps the last of two equal keys, Go's decoder matches keys without case: a document that says two
+things to two readers is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, NoReturn, cast
+
+from gate.errors import ParseError
+
+MAX_DEPTH: Final = 100
+
+
+def loads(content: bytes) -> object:
+    """Decode UTF-8 JSON.
+
+    Raises:
+        ParseError: not JSON, a key twice in one object, NaN or Infinity, nested deeper than `MAX_DEPTH`.
+    """
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        _check_depth(value)
+    except (ValueError, RecursionError) as error:
+        raise ParseError(f"not JSON: {str(error)[:150]}") from error
+    return cast("object", value)
+
+
+def as_object(value: object, what: str) -> dict[str, object]:
+    """`value` as an object.
+
+    Raises:
+        ParseError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise ParseError(f"{what} is not an object")
+    return value
+
+
+def get(value: dict[str, object], key: str) -> object:
+    """The member `key`, or None.
+
+    Raises:
+        ParseError: another member differs from it only by case: another reader would take that one.
+    """
+    folded = key.casefold()
+    for other in value:
+        if other != key and other.casefold() == folded:
+            raise ParseError(f"the keys {other!r} and {key!r} differ only by case")
+    return value.get(key)
+
+
+def text(value: dict[str, object], key: str, what: str) -> str:
+    """The member `key`, which must be a string.
+
+    Raises:
+        ParseError: absent or something else.
+    """
+    found = get(value, key)
+    if not isinstance(found, str):
+        raise ParseError(f"{what} has no text `{key}`")
+    return found
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ParseError(f"the key {twice[:100]!r} stands twice in one object")
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ParseError(f"{name} is not JSON")
+
+
+def _check_depth(value: object) -> None:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise ParseError(f"nested deeper than {MAX_DEPTH}")

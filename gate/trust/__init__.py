@@ -1,0 +1,1 @@
+"""What is trusted: public keys. Pure."""
