@@ -93,6 +93,14 @@ class Index:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as a repository holds it, with the digest computed from its bytes."""
+
+    digest: Digest
+    manifest: Manifest | Index
+
+
 class _Platform(msgspec.Struct):
     os: str = ""
     architecture: str = ""

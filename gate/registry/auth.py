@@ -1,0 +1,217 @@
+"""Answers challenges: Bearer tokens and Basic (distribution, spec/auth/token and spec/auth/oauth).
+
+Credentials go to the registry's own host, or to the realm this file says is its own; nowhere else, whatever a
+challenge names.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.registry.transport import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.deadline import Deadline
+    from gate.image.reference import Repository
+    from gate.registry.challenge import Challenge
+    from gate.registry.hosts import Hosts
+    from gate.registry.keychain import Credential, Keychain
+    from gate.registry.transport import Transport
+
+MAX_TOKEN: Final = 64 * 1024
+_LIFETIME: Final = 60  # seconds, where the server states none
+_EARLY: Final = 10  # seconds before its end a token is no longer used
+_REALMS: Final = {"docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
+_OK: Final = 200
+
+
+class _TokenAnswer(msgspec.Struct):
+    token: str = ""
+    access_token: str = ""
+    expires_in: Annotated[float, msgspec.Meta(ge=0, le=86400 * 30)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Realm:
+    """Where a registry sends for tokens."""
+
+    url: str
+    service: str
+
+
+class Authenticator:
+    """Keeps tokens per registry, repository and credential, and how each registry asks for them. Thread-safe."""
+
+    def __init__(self, transport: Transport, keychain: Keychain, hosts: Hosts, clock: Callable[[], float]) -> None:
+        """Args as named; `clock` is monotonic, in seconds."""
+        self._transport = transport
+        self._keychain = keychain
+        self._hosts = hosts
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._realms: dict[str, _Realm] = {}
+        self._basic: set[str] = set()
+        self._tokens: dict[tuple[Repository, _Realm, str], tuple[str, float]] = {}
+        self._flights: dict[tuple[Repository, str], threading.Lock] = {}
+
+    def credential(self, repository: Repository) -> Credential | None:
+        """The credentials that would be used."""
+        return self._keychain.find(repository)
+
+    def known(self, repository: Repository, deadline: Deadline) -> str | None:
+        """The header for a registry whose way of asking is known; None the first time, to be challenged."""
+        credential = self.credential(repository)
+        if credential is not None and credential.registry_token:
+            return f"Bearer {credential.registry_token}"
+        if credential is not None and repository.registry in self._basic:
+            return credential.basic
+        realm = self._realms.get(repository.registry)
+        return self._token(repository, realm, credential, deadline) if realm else None
+
+    def answer(
+        self, repository: Repository, challenges: tuple[Challenge, ...], stale: str | None, deadline: Deadline
+    ) -> str | None:
+        """The header that answers a 401, or None when there is none to give.
+
+        Args:
+            repository: what is asked for.
+            challenges: what the registry said.
+            stale: the header that was refused; its token is forgotten.
+            deadline: for asking the realm.
+
+        Raises:
+            EvidenceUnavailable: the realm is not one that may be asked, refuses or fails.
+        """
+        credential = self.credential(repository)
+        if credential is not None and credential.registry_token:
+            return None
+        bearer = next((c for c in challenges if c.scheme == "bearer"), None)
+        if bearer is not None:
+            realm = self._checked_realm(repository.registry, bearer)
+            self._realms[repository.registry] = realm
+            self._forget(stale)
+            return self._token(repository, realm, credential, deadline)
+        if credential is not None and not credential.identity_token and any(c.scheme == "basic" for c in challenges):
+            self._basic.add(repository.registry)
+            return credential.basic
+        return None
+
+    def _forget(self, header: str | None) -> None:
+        with self._lock:
+            for key in [k for k, (token, _) in self._tokens.items() if f"Bearer {token}" == header]:
+                del self._tokens[key]
+
+    def _token(self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline) -> str:
+        key = (repository, realm, credential.scope if credential else "")
+        with self._lock:
+            flight = self._flights.setdefault((repository, key[2]), threading.Lock())
+        if not flight.acquire(timeout=max(0.0, deadline.remaining())):
+            raise EvidenceUnavailable(
+                Code.DEADLINE_EXCEEDED, f"the time allowed ran out while waiting for a token for {repository.registry}"
+            )
+        try:
+            kept = self._tokens.get(key)
+            if kept is not None and kept[1] > self._clock():
+                return f"Bearer {kept[0]}"
+            token, lifetime = self._fetch(repository, realm, credential, deadline)
+            self._keep(key, token, lifetime)
+        finally:
+            flight.release()
+        return f"Bearer {token}"
+
+    def _keep(self, key: tuple[Repository, _Realm, str], token: str, lifetime: float) -> None:
+        now = self._clock()
+        with self._lock:
+            for old in [k for k, (_, end) in self._tokens.items() if end <= now]:
+                del self._tokens[old]
+            self._tokens[key] = (token, now + max(lifetime - _EARLY, lifetime / 2))
+
+    def _fetch(
+        self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline
+    ) -> tuple[str, float]:
+        scope = f"repository:{repository.path}:pull"
+        own = self._is_own(repository.registry, realm.url)
+        if credential is not None and not own:
+            raise EvidenceUnavailable(
+                Code.REGISTRY_UNAUTHORIZED,
+                f"{repository.registry} wants the credentials of {credential.source} sent to another host, {urlsplit(realm.url).hostname}",
+                remedy="they were not sent",
+            )
+        response = self._transport.send(_token_request(realm, scope, credential), deadline)
+        if response.status != _OK:
+            who = f"the credentials of {credential.source}" if credential else "no credentials"
+            raise EvidenceUnavailable(
+                _refusal(response.status),
+                f"{repository.registry}: its token service answered {response.status} for repository {repository.path} with {who}",
+                remedy=f"docker login {repository.registry}",
+            )
+        try:
+            answer = msgspec.json.decode(response.body, type=_TokenAnswer)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise EvidenceUnavailable(
+                Code.REGISTRY_PROTOCOL, f"the token service of {repository.registry} sent no token"
+            ) from error
+        token = answer.token or answer.access_token
+        if not token or not token.isascii() or not token.isprintable():
+            raise EvidenceUnavailable(
+                Code.REGISTRY_PROTOCOL, f"the token service of {repository.registry} sent no token"
+            )
+        return token, answer.expires_in or _LIFETIME
+
+    def _checked_realm(self, registry: str, challenge: Challenge) -> _Realm:
+        """A realm is https (or the registry is insecure), without credentials in it (CVE-2026-33540 and its kin).
+
+        Where its host may be is the guard's business: a private address only if it is named.
+        """
+        url = challenge.parameters.get("realm", "")
+        parts = urlsplit(url)
+        plain_allowed = (
+            registry in self._hosts.insecure and parts.hostname == urlsplit(self._hosts.base_url(registry)).hostname
+        )
+        if (
+            not parts.hostname
+            or parts.username is not None
+            or not (parts.scheme == "https" or (parts.scheme == "http" and plain_allowed))
+        ):
+            raise EvidenceUnavailable(
+                Code.REGISTRY_PROTOCOL, f"{registry} names a token service that is not asked: {url[:200]!r}", remedy=""
+            )
+        return _Realm(url, challenge.parameters.get("service", ""))
+
+    def _is_own(self, registry: str, url: str) -> bool:
+        host = urlsplit(url).hostname
+        return host in (urlsplit(self._hosts.base_url(registry)).hostname, _REALMS.get(registry))
+
+
+def _refusal(status: int) -> Code:
+    if status in (400, 401, 403, 404):
+        return Code.REGISTRY_UNAUTHORIZED
+    if status == 429:  # noqa: PLR2004 - Too Many Requests
+        return Code.REGISTRY_RATE_LIMITED
+    return Code.REGISTRY_UNREACHABLE
+
+
+def _token_request(realm: _Realm, scope: str, credential: Credential | None) -> Request:
+    if credential is not None and credential.identity_token:
+        form = {
+            "grant_type": "refresh_token",
+            "service": realm.service,
+            "client_id": "imagegate",
+            "scope": scope,
+            "refresh_token": credential.identity_token,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return Request("POST", realm.url, MAX_TOKEN, headers, urlencode(form).encode(), redirects=False)
+    parts = urlsplit(realm.url)
+    query = [*parse_qsl(parts.query), ("service", realm.service), ("scope", scope)]
+    url = urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+    return Request("GET", url, MAX_TOKEN, {"Authorization": credential.basic} if credential else {}, redirects=False)

@@ -1,0 +1,206 @@
+"""The registry port over an OCI image layout folder (image-spec, image-layout.md), `cosign save`'s among them.
+
+The folder is as hostile as a registry: every blob is compared with its digest, nothing is followed out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, ParseError, UsageError
+from gate.image.digest import Digest
+from gate.image.manifest import MAX_MANIFEST, Index, StoredManifest, parse_manifest
+from gate.registry.client import check_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gate.deadline import Deadline
+    from gate.image.manifest import Descriptor
+    from gate.image.reference import Repository
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+COSIGN_KIND: Final = "kind"
+_COSIGN_IMAGES: Final = frozenset({"dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex"})
+_COSIGN_ATTACHED: Final = {"sig": "dev.cosignproject.cosign/sigs", "att": "dev.cosignproject.cosign/atts"}
+_TAG_AT_END: Final = re.compile(r"(?:.*[/:])?([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})", re.ASCII | re.DOTALL)
+_ATTACHED_TAG: Final = re.compile(r"(sha\d+-[0-9a-f]+)\.(sig|att)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One layout folder, its index read once."""
+
+    folder: Path
+    index: Index
+
+    @classmethod
+    def open(cls, folder: Path) -> Layout:
+        """Read `oci-layout` and `index.json`.
+
+        Raises:
+            UsageError: it is no OCI layout.
+        """
+        try:
+            if not (folder / "oci-layout").is_file():
+                raise UsageError(
+                    f"{folder} is not an OCI layout: it has no file oci-layout",
+                    remedy="name the folder that holds index.json",
+                )
+            index = parse_manifest(_read(folder / "index.json", MAX_MANIFEST))
+        except OSError as error:
+            raise UsageError(f"{folder} is not a readable OCI layout: {error.strerror}") from error
+        except (ParseError, EvidenceUnavailable) as error:
+            raise UsageError(f"{folder}/index.json: {error.message}") from error
+        if not isinstance(index, Index):
+            raise UsageError(f"{folder}/index.json is not an index")
+        return cls(folder, index)
+
+    def images(self) -> tuple[Descriptor, ...]:
+        """The entries that are images: cosign's where it marked any, else those that are nobody's signature."""
+        marked = [m for m in self.index.manifests if m.annotations.get(COSIGN_KIND) in _COSIGN_IMAGES]
+        return tuple(marked or [m for m in self.index.manifests if not self._is_attached(m)])
+
+    def only_image(self) -> Digest:
+        """The digest of the one image in it.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        digests = sorted({m.digest for m in self.images()})
+        if len(digests) != 1:
+            listed = ", ".join(map(str, digests[:5]))
+            raise UsageError(
+                f"{self.folder} holds {len(digests)} images{': ' + listed if listed else ''}",
+                remedy="write oci:DIR@sha256:…",
+            )
+        return digests[0]
+
+    def _is_attached(self, entry: Descriptor) -> bool:
+        name = entry.annotations.get(REF_NAME, "")
+        if entry.annotations.get(COSIGN_KIND, "").startswith("dev.cosignproject.cosign/") or _ATTACHED_TAG.fullmatch(
+            name
+        ):
+            return True
+        if any(name == other.digest.tag for other in self.index.manifests):
+            return True
+        stored = self.load(entry.digest)
+        return stored is not None and stored.manifest.subject is not None
+
+    def by_tag(self, tag: str) -> Digest | None:
+        """The digest a tag names in this layout.
+
+        `org.opencontainers.image.ref.name` is the tag, or a reference that ends with it. A cosign layout has no tags
+        for what is attached to its one image; where images have no name at all and there is one, any tag is its.
+        """
+        for entry in self.index.manifests:
+            name = _TAG_AT_END.fullmatch(entry.annotations.get(REF_NAME, ""))
+            if name and name[1] == tag and entry.annotations.get(COSIGN_KIND, "") not in _COSIGN_ATTACHED.values():
+                return entry.digest
+        images = self.images()
+        attached = _ATTACHED_TAG.fullmatch(tag)
+        if attached:
+            kind = _COSIGN_ATTACHED[attached[2]]
+            own = [m.digest for m in self.index.manifests if m.annotations.get(COSIGN_KIND) == kind]
+            return own[0] if len(own) == 1 and [m.digest.tag for m in images] == [attached[1]] else None
+        unnamed = len(images) == 1 and REF_NAME not in images[0].annotations
+        return images[0].digest if unnamed and not any(tag == m.digest.tag for m in self.index.manifests) else None
+
+    def load(self, digest: Digest) -> StoredManifest | None:
+        """A manifest by digest, compared with it; None where there is no such blob.
+
+        Raises:
+            EvidenceUnavailable: it is no manifest, or other content.
+        """
+        try:
+            content = _read(self._blob_path(digest), MAX_MANIFEST)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._protocol(f"{digest} cannot be read: {error.strerror}") from error
+        if not digest.matches(content):
+            raise self._protocol(f"the file of {digest} has other content")
+        try:
+            return StoredManifest(digest, parse_manifest(content))
+        except ParseError as error:
+            raise self._protocol(f"{digest}: {error.message}") from error
+
+    def blob(self, descriptor: Descriptor) -> bytes:
+        """A blob, compared with its descriptor.
+
+        Raises:
+            EvidenceUnavailable: absent, or other content.
+        """
+        try:
+            content = _read(self._blob_path(descriptor.digest), descriptor.size)
+        except OSError as error:
+            raise self._protocol(f"blob {descriptor.digest} cannot be read: {error.strerror}") from error
+        if len(content) != descriptor.size or not descriptor.digest.matches(content):
+            raise self._protocol(f"the file of {descriptor.digest} has other content")
+        return content
+
+    def _blob_path(self, digest: Digest) -> Path:
+        return self.folder / "blobs" / digest.algorithm / digest.hex
+
+    def _protocol(self, message: str) -> EvidenceUnavailable:
+        return EvidenceUnavailable(
+            Code.REGISTRY_PROTOCOL, f"layout {self.folder}: {message}", remedy="write the layout again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutRegistry:
+    """Answers for one repository from a layout."""
+
+    layout: Layout
+
+    def scope(self, repository: Repository) -> str:
+        """No credentials, but never shared with a registry's answers."""
+        return f"layout:{repository}:{self.layout.folder}"
+
+    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:  # noqa: ARG002 - the port's signature
+        """The digest a tag has.
+
+        Raises:
+            EvidenceUnavailable: IMAGE_NOT_FOUND.
+        """
+        digest = self.layout.by_tag(tag)
+        if digest is None:
+            raise EvidenceUnavailable(
+                Code.IMAGE_NOT_FOUND,
+                f"layout {self.layout.folder} has no tag {tag} for {repository}",
+                remedy="write the digest",
+            )
+        return digest
+
+    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:  # noqa: ARG002
+        """The manifest of a digest or tag, or None."""
+        digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
+        return self.layout.load(digest) if digest else None
+
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:  # noqa: ARG002
+        """A blob, compared with its descriptor."""
+        check_size(repository, descriptor, limit)
+        return self.layout.blob(descriptor)
+
+    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:  # noqa: ARG002
+        """The entries whose manifest has `digest` as its subject."""
+        found = []
+        for entry in self.layout.index.manifests:
+            stored = self.layout.load(entry.digest)
+            if stored is not None and stored.manifest.subject is not None and stored.manifest.subject.digest == digest:
+                found.append(entry)
+        return tuple(found)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise EvidenceUnavailable(
+            Code.RESPONSE_TOO_LARGE, f"{path} has more than the {limit} bytes that are read", remedy=""
+        )
+    return content

@@ -1,0 +1,47 @@
+"""Sends each repository to its layout, where one is given for it, and everything else to the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gate.deadline import Deadline
+    from gate.image.digest import Digest
+    from gate.image.manifest import Descriptor, StoredManifest
+    from gate.image.reference import Repository
+    from gate.registry.client import RegistryClient
+    from gate.registry.layout import LayoutRegistry
+
+
+class RegistryRouter:
+    """The registry port, answered per repository."""
+
+    def __init__(self, network: RegistryClient, layouts: Mapping[Repository, LayoutRegistry]) -> None:
+        """Repositories of `layouts` are never asked of the network."""
+        self._network = network
+        self._layouts = layouts
+
+    def _for(self, repository: Repository) -> RegistryClient | LayoutRegistry:
+        return self._layouts.get(repository, self._network)
+
+    def scope(self, repository: Repository) -> str:
+        """As `RegistryClient.scope`."""
+        return self._for(repository).scope(repository)
+
+    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
+        """As `RegistryClient.resolve`."""
+        return self._for(repository).resolve(repository, tag, deadline)
+
+    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+        """As `RegistryClient.manifest`."""
+        return self._for(repository).manifest(repository, target, deadline)
+
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+        """As `RegistryClient.blob`."""
+        return self._for(repository).blob(repository, descriptor, limit, deadline)
+
+    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
+        """As `RegistryClient.referrers`."""
+        return self._for(repository).referrers(repository, digest, deadline)
