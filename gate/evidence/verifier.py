@@ -42,7 +42,7 @@ class Candidate:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-class _Refused(Exception):  # noqa: N818 - an answer on its way to becoming a Rejection, never seen outside
+class _Refused(Exception):  # an answer on its way to becoming a Rejection, never seen outside
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)
         self.code = code

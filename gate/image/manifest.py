@@ -108,24 +108,24 @@ class _Platform(msgspec.Struct):
 
 
 class _Descriptor(msgspec.Struct):
-    mediaType: str  # noqa: N815 - the field's name in the specification
+    mediaType: str
     digest: str
     size: Annotated[int, msgspec.Meta(ge=0)]
     annotations: dict[str, str] | None = None
-    artifactType: str | None = None  # noqa: N815
+    artifactType: str | None = None
     platform: _Platform | None = None
 
 
 class _Document(msgspec.Struct):
-    schemaVersion: int  # noqa: N815
-    mediaType: str | None = None  # noqa: N815
-    artifactType: str | None = None  # noqa: N815
+    schemaVersion: int
+    mediaType: str | None = None
+    artifactType: str | None = None
     config: _Descriptor | None = None
     layers: list[_Descriptor] | None = None
     manifests: list[_Descriptor] | None = None
     subject: _Descriptor | None = None
     annotations: dict[str, str] | None = None
-    fsLayers: object = None  # noqa: N815 - schema 1
+    fsLayers: object = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Document)

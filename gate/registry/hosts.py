@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _API_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")

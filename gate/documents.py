@@ -1,0 +1,203 @@
+"""YAML and JSON texts as plain data, with the place of every value.
+
+Scalars follow YAML 1.2's JSON rules: `no`, `2026-12-31` and `0x10` are texts. Keys that stand twice and aliases that
+multiply are errors. `<<` merges, as kubectl reads it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from gate.errors import Place, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the document's top."""
+
+MAX_TEXT: Final = 16 * 1024 * 1024
+MAX_NODES: Final = 500_000
+MAX_DEPTH: Final = 100
+
+_Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SEPARATOR: Final = re.compile(r"^(?:---(?=\s|$)|\.\.\.(?=\s|$))", re.MULTILINE)
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
+_FLOAT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_INT_DIGITS: Final = 19  # what fits 64 bits
+_CONSTANTS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
+_TEMPLATE: Final = "this looks like a Helm template: give the output of `helm template`"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document.
+
+    Attributes:
+        file: as the user named it.
+        data: dicts with text keys, lists, texts, numbers, booleans, None.
+        values: where each value starts, by its path.
+        keys: where each key starts, by the path of its value.
+    """
+
+    file: str
+    data: object
+    values: dict[Path, tuple[int, int]]
+    keys: dict[Path, tuple[int, int]]
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """Where `path` stands, or the nearest thing above it."""
+        for length in range(len(path), -1, -1):
+            table = self.keys if key and length == len(path) else self.values
+            if path[:length] in table:
+                return Place(self.file, *table[path[:length]])
+        return Place(self.file)
+
+
+def read_documents(text: str, file: str) -> Iterator[Document | SourceError]:
+    """Every document of a stream; one that cannot be read is an error in its place, and the others still follow.
+
+    Empty documents are left out.
+    """
+    if len(text) > MAX_TEXT:
+        yield SourceError(f"more than {MAX_TEXT} characters", place=Place(file), remedy="split the file")
+        return
+    for chunk, line in _chunks(text.removeprefix("\ufeff")):
+        try:
+            document = _read_one(chunk, file, line)
+        except SourceError as error:
+            yield error
+        else:
+            if document is not None:
+                yield document
+
+
+def _chunks(text: str) -> Iterator[tuple[str, int]]:
+    """The texts between document markers, each with the number of lines before it."""
+    starts = [0, *(found.start() for found in _SEPARATOR.finditer(text)), len(text)]
+    line = 0
+    for start, end in itertools.pairwise(starts):
+        chunk = text[start:end]
+        body = chunk.removeprefix("...")
+        if body.strip().removeprefix("---").strip():
+            yield body if body is chunk else "   " + body, line
+        line += chunk.count("\n")
+
+
+def _read_one(text: str, file: str, line: int) -> Document | None:
+    looks_like_json = text.lstrip()[:1] in ("{", "[")
+    source = text.replace("\t", " ") if looks_like_json else text
+    try:
+        node = yaml.compose(source, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        if looks_like_json and (document := _read_json(text, file, line)) is not None:
+            return document
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, line + mark.line + 1, mark.column + 1) if mark else Place(file, line + 1, 1)
+        problem = error.problem or error.context or "unreadable"
+        raise SourceError(f"not YAML: {problem}", place=place, remedy=_TEMPLATE if "{{" in source else "") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SourceError(f"not YAML: {str(error).splitlines()[0][:200]}", place=Place(file, line + 1, 1)) from error
+    if node is None:
+        return None
+    builder = _Builder(file, line, source)
+    data = builder.build(node, (), 0)
+    if data is None:
+        return None
+    return Document(file, data, builder.values, builder.keys)
+
+
+def _read_json(text: str, file: str, line: int) -> Document | None:
+    """JSON that YAML's reader refuses, such as surrogate pairs: without places."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return Document(file, data, {(): (line + 1, 1)}, {})
+
+
+class _Builder:
+    """Turns nodes into data, noting places and counting what aliases unfold to."""
+
+    def __init__(self, file: str, line: int, text: str) -> None:
+        self._file = file
+        self._text = text
+        self._line = line
+        self._nodes = 0
+        self.values: dict[Path, tuple[int, int]] = {}
+        self.keys: dict[Path, tuple[int, int]] = {}
+
+    def build(self, node: yaml.Node, path: Path, depth: int) -> object:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise self._error(node, f"more than {MAX_NODES} values, aliases unfolded")
+        if depth > MAX_DEPTH:
+            raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
+        self.values[path] = self._position(node)
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node, path, depth)
+            case yaml.SequenceNode():
+                return [self.build(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
+            case _:
+                return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
+        result: dict[str, object] = {}
+        merged: list[yaml.Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merged.append(value_node)
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(key_node, "a key that is no text", _TEMPLATE if "{{" in self._text else "")
+            key = str(key_node.value)
+            if key in result:
+                raise self._error(key_node, f"the key {key!r} stands twice")
+            self.keys[*path, key] = self._position(key_node)
+            result[key] = self.build(value_node, (*path, key), depth + 1)
+        for value_node in merged:
+            self._merge(value_node, result, path, depth)
+        return result
+
+    def _merge(self, node: yaml.Node, into: dict[str, object], path: Path, depth: int) -> None:
+        """What is written beats what is merged; of several merged, the first."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                raise self._error(node, "`<<` merges mappings only")
+            if depth > MAX_DEPTH:
+                raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
+            inner = _Builder(self._file, self._line, self._text)
+            inner._nodes = self._nodes
+            found = inner._mapping(source, path, depth + 1)
+            self._nodes = inner._nodes
+            for key, value in found.items():
+                if key not in into:
+                    into[key] = value
+                    self.values.update({p: at for p, at in inner.values.items() if p[: len(path) + 1] == (*path, key)})
+
+    def _scalar(self, node: yaml.Node) -> object:
+        text = str(node.value)
+        if getattr(node, "style", None) or node.tag == "!":
+            return text
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise self._error(node, f"the tag {node.tag[:100]} is not supported")
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if _INTEGER.fullmatch(text):
+            return int(text) if len(text) < _INT_DIGITS else float(text)
+        return float(text) if _FLOAT.fullmatch(text) else text
+
+    def _position(self, node: yaml.Node) -> tuple[int, int]:
+        return (self._line + node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _error(self, node: yaml.Node, message: str, remedy: str = "") -> SourceError:
+        return SourceError(message, place=Place(self._file, *self._position(node)), remedy=remedy)

@@ -1,0 +1,1 @@
+"""Policies as values, and decisions as a function of policies, references and evidence. Pure."""

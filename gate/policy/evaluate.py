@@ -1,0 +1,310 @@
+"""Policies asked about one image, in two steps (POLICY §2).
+
+`plan` says what the reference alone shows and what else has to be known; `conclude` decides once that is known, or
+could not be. Between them lies everything slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, assert_never
+
+from gate.codes import INABILITY, Code
+from gate.policy.decision import Decision, Finding, Reason, Verdict
+from gate.policy.policy import (
+    DenyRequirement,
+    ImageRequirement,
+    Mode,
+    Policy,
+    SignatureRequirement,
+    Tags,
+    Unmatched,
+    Where,
+)
+from gate.policy.requirements import deny, image, signature
+from gate.policy.signers import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gate.evidence.facts import Evidence
+    from gate.image.digest import Digest
+    from gate.image.reference import Reference, Repository
+    from gate.policy.policy import Config, PolicySet, Rule
+    from gate.trust.key import PublicKey
+
+
+class Stage(StrEnum):
+    """Who is asking; it decides what a tag means (POLICY §4, `tags`)."""
+
+    CHECK = "check"
+    """CI or a desk: admission will pin what is to be pinned."""
+
+    VALIDATE = "validate"
+    """The last word: a Pod that should have been pinned and is not is refused."""
+
+    MUTATE = "mutate"
+    """Before that: only what `/validate` could not see any more is denied, and tags are pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the image stands in. What is None is not known, and what is not known excludes no policy.
+
+    Attributes:
+        kind: such as `Deployment`.
+        namespace: its name.
+        namespace_labels: of that namespace.
+        service_account: its name.
+    """
+
+    kind: str | None = None
+    namespace: str | None = None
+    namespace_labels: Mapping[str, str] | None = field(default=None, hash=False)
+    service_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A policy that is about this image.
+
+    Attributes:
+        policy: itself.
+        caveat: why it applies although not everything it asks for is known; "" where all is.
+    """
+
+    policy: Policy
+    caveat: str = ""
+
+    def finding(self, rule: str, reason: Reason) -> Finding:
+        """The finding that a reason is in this policy's mode."""
+        message, remedy = reason.message, reason.remedy
+        if self.caveat:
+            message = f"{message} (applied because {self.caveat})"
+            remedy = f"{remedy}; or pass --namespace-label or --namespaces FILE"
+        return Finding(reason.code, _verdict(self.policy.mode, reason.code), message, remedy, self.policy.name, rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of one image before anything is fetched.
+
+    Attributes:
+        reference: the image.
+        matched: the policies about it; empty where nothing is judged.
+        findings: what the reference alone shows.
+        digest_wanted: whether its tag has to be resolved.
+        sources: the repositories whose signatures are wanted.
+        keys: the keys to try on them.
+        pins: whether `/mutate` writes the digest.
+        stage: who is asking.
+    """
+
+    reference: Reference
+    stage: Stage
+    matched: tuple[Matched, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    digest_wanted: bool = False
+    sources: frozenset[Repository] = frozenset()
+    keys: tuple[PublicKey, ...] = ()
+    pins: bool = False
+
+
+_JUDGED_BY_MUTATE: Final = frozenset(
+    {Code.REGISTRY_NOT_ALLOWED, Code.TAG_MUTABLE, Code.TAG_MISSING, Code.DIGEST_REQUIRED}
+)
+_MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
+_UNMATCHED: Final = {Unmatched.DENY: Verdict.DENY, Unmatched.WARN: Verdict.WARN, Unmatched.AUDIT: Verdict.ALLOW}
+
+
+def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: Stage) -> Plan:
+    """Ask every policy what the reference alone shows."""
+    config = policies.config
+    if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
+        return Plan(reference, stage)
+    matched = tuple(m for p in policies.policies if (m := match(p, reference, workload)) is not None)
+    findings = [*_reference_findings(matched, reference), *_unpinned(matched, reference, workload, stage, config)]
+    covered = any(m.policy.kind == "ClusterGatePolicy" and m.policy.mode is not Mode.AUDIT for m in matched)
+    if not covered:
+        findings.append(_unmatched(config, reference))
+    pins = _tags(matched, config) is Tags.PIN and reference.digest is None
+    stopped = any(f.verdict.stops for f in findings)
+    if stage is Stage.MUTATE:
+        pins = pins and covered and not stopped and (workload.kind == "Pod" or config.pinning is Where.ALL)
+        shown = tuple(f for f in findings if f.code in _JUDGED_BY_MUTATE)
+        return Plan(reference, stage, matched, shown, digest_wanted=pins, pins=pins)
+    if stopped:
+        return Plan(reference, stage, matched, tuple(findings))
+    if pins and stage is Stage.CHECK:
+        findings.append(
+            Finding(Code.PINNED_AT_ADMISSION, Verdict.ALLOW, "admission writes the digest its tag has then")
+        )
+    return _with_needs(Plan(reference, stage, matched, tuple(findings), pins=pins))
+
+
+def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Repository, Evidence]) -> Decision:
+    """Decide.
+
+    Args:
+        plan: of this image.
+        digest: what its tag resolved to; None where it was not wanted.
+        evidence: by the repository it was looked for in; all of `plan.sources`.
+    """
+    found = list(plan.findings)
+    if digest is not None and plan.stage is not Stage.MUTATE:
+        for matched in plan.matched:
+            for rule in matched.policy.rules:
+                reasons = _judge(rule, matched.policy, plan.reference, digest, evidence)
+                found.extend(matched.finding(rule.name, reason) for reason in reasons)
+    return Decision.of(found)
+
+
+def unable(plan: Plan, reason: Reason) -> Decision:
+    """The decision where the digest that policies want could not be known."""
+    found = list(plan.findings)
+    for matched in plan.matched:
+        rule = matched.policy.tag_rule if plan.stage is Stage.MUTATE else _first_needing(matched.policy)
+        pinning = matched.policy.mode is not Mode.AUDIT and matched.policy.tags is Tags.PIN
+        if rule and (plan.stage is not Stage.MUTATE or pinning):
+            found.append(matched.finding(rule, reason))
+    return Decision.of(found)
+
+
+def match(policy: Policy, reference: Reference, workload: Workload) -> Matched | None:
+    """Whether a policy is about this image here; all its restrictions have to fit."""
+    wanted = policy.match
+    if not any(p.matches(reference.name) for p in wanted.images) or any(
+        p.matches(reference.name) for p in wanted.exclude
+    ):
+        return None
+    if wanted.kinds and workload.kind not in (None, "Pod", *wanted.kinds):
+        return None
+    if wanted.service_accounts and workload.service_account not in (None, *wanted.service_accounts):
+        return None
+    return _match_namespace(policy, workload)
+
+
+def _match_namespace(policy: Policy, workload: Workload) -> Matched | None:
+    wanted = policy.match.namespaces
+    restricted = policy.namespace is not None or wanted.names or wanted.wants_labels
+    if not restricted:
+        return Matched(policy)
+    name = workload.namespace
+    if name is None:
+        return Matched(policy, "its namespace is not known")
+    if (policy.namespace is not None and name != policy.namespace) or (wanted.names and name not in wanted.names):
+        return None
+    if not wanted.wants_labels:
+        return Matched(policy)
+    if workload.namespace_labels is None:
+        return Matched(policy, f"the labels of namespace {name} are unknown")
+    return Matched(policy) if wanted.labels_match(workload.namespace_labels) else None
+
+
+def _verdict(mode: Mode, code: Code) -> Verdict:
+    if mode is Mode.ENFORCE and code in INABILITY:
+        return Verdict.ERROR
+    return _MODES[mode]
+
+
+def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
+    """What is wanted of a tag over all policies: `digest` beats `pin` beats `unsafeAny`.
+
+    Only enforce and warn have a say; a `digest` in warn does not keep an enforced `pin` from being done.
+    """
+    enforced = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.ENFORCE}
+    warned = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.WARN}
+    order = (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY)
+    if Tags.DIGEST not in enforced and Tags.PIN in enforced | warned:
+        return Tags.PIN
+    return next((t for t in order if t in enforced | warned), None)
+
+
+def _effective(policy: Policy, config: Config) -> Tags | None:
+    """Where nothing is pinned, `pin` can only mean that the digest has to be written."""
+    return Tags.DIGEST if policy.tags is Tags.PIN and config.pinning is Where.NONE else policy.tags
+
+
+def _reference_findings(matched: tuple[Matched, ...], reference: Reference) -> Iterator[Finding]:
+    for m in matched:
+        for rule in m.policy.rules:
+            match rule.requirement:
+                case ImageRequirement():
+                    reasons = image.check_reference(rule.requirement, reference)
+                case DenyRequirement():
+                    reasons = deny.check(rule.requirement)
+                case SignatureRequirement():
+                    continue
+                case _:
+                    assert_never(rule.requirement)
+            yield from (m.finding(rule.name, reason) for reason in reasons)
+
+
+def _unpinned(
+    matched: tuple[Matched, ...], reference: Reference, workload: Workload, stage: Stage, config: Config
+) -> Iterator[Finding]:
+    """A Pod that should have been pinned by now and is not; anything, where nothing pins."""
+    nothing_pins = config.pinning is Where.NONE
+    if reference.digest is not None or not (nothing_pins or (stage is Stage.VALIDATE and workload.kind == "Pod")):
+        return
+    for m in matched:
+        if m.policy.tags is Tags.PIN and m.policy.mode is not Mode.AUDIT:
+            yield m.finding(m.policy.tag_rule, image.digest_required(reference))
+
+
+def _unmatched(config: Config, reference: Reference) -> Finding:
+    return Finding(
+        Code.NO_POLICY_MATCHED,
+        _UNMATCHED[config.unmatched],
+        f"no policy in enforce or warn is about {reference.name}",
+        "add a ClusterGatePolicy whose `match.images` covers it",
+    )
+
+
+def _with_needs(base: Plan) -> Plan:
+    sources: set[Repository] = set()
+    keys: dict[PublicKey, None] = {}
+    wanted = False
+    for m in base.matched:
+        wanted = wanted or bool(_first_needing(m.policy))
+        for rule in m.policy.rules:
+            if isinstance(rule.requirement, SignatureRequirement):
+                sources.add(rule.requirement.repository or base.reference.name)
+                signers = (m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
+                keys.update((s.key, None) for s in signers if s.key is not None)
+    return Plan(
+        base.reference, base.stage, base.matched, base.findings, wanted, frozenset(sources), tuple(keys), base.pins
+    )
+
+
+def _first_needing(policy: Policy) -> str:
+    """The first rule that wants the digest."""
+    return next((rule.name for rule in policy.rules if _needs_digest(rule)), "")
+
+
+def _needs_digest(rule: Rule) -> bool:
+    match rule.requirement:
+        case ImageRequirement():
+            return bool(rule.requirement.deny_digests)
+        case DenyRequirement():
+            return False
+        case SignatureRequirement():
+            return True
+        case _:
+            assert_never(rule.requirement)
+
+
+def _judge(
+    rule: Rule, policy: Policy, reference: Reference, digest: Digest, evidence: Mapping[Repository, Evidence]
+) -> Iterator[Reason]:
+    match rule.requirement:
+        case ImageRequirement():
+            return image.check_digest(rule.requirement, digest)
+        case DenyRequirement():
+            return iter(())
+        case SignatureRequirement():
+            source = rule.requirement.repository or reference.name
+            return signature.check(rule.requirement, policy.signers, reference, evidence[source])
+        case _:
+            assert_never(rule.requirement)

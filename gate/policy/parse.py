@@ -1,0 +1,210 @@
+"""Policy documents into one frozen set, or everything that is wrong with them.
+
+The schema says what may stand where; this module and `parse_rules` say what the parts mean and how they refer to
+each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jsonschema import Draft7Validator
+
+from gate.errors import Place
+from gate.policy.parse_rules import Notes, parse_rules, parse_signers, policy_hash
+from gate.policy.patterns import ImagePattern
+from gate.policy.policy import (
+    Config,
+    LabelExpression,
+    Match,
+    Mode,
+    NamespaceSelector,
+    Policy,
+    PolicySet,
+    Unmatched,
+    Where,
+)
+from gate.policy.problems import Problem, did_you_mean, problems_of
+from gate.policy.schema import API_VERSION, KINDS, LATER_KINDS, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gate.documents import Document
+
+_GROUP: Final = "imagegate.dev/"
+_TESTS: Final = "GateTest"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSet:
+    """What documents amount to.
+
+    Attributes:
+        set: the policies that are whole; to be used only when there are no problems.
+        problems: everything wrong, in the order of the texts.
+        skipped: documents that are not ours.
+        tests: `GateTest` documents, which only lint and test read.
+    """
+
+    set: PolicySet
+    problems: tuple[Problem, ...]
+    skipped: int
+    tests: int
+
+
+def parse_set(documents: Iterable[Document], read_file: Callable[[Document, str], bytes] | None) -> ParsedSet:
+    """Read every policy document.
+
+    Args:
+        documents: of any kind; those that are not ours are counted.
+        read_file: reads a `file:` relative to its document; None where files are refused.
+    """
+    problems: list[Problem] = []
+    policies: list[Policy] = []
+    configs: list[Config] = []
+    seen: dict[tuple[object, ...], Place] = {}
+    skipped = tests = 0
+    for document in documents:
+        kind = _kind(document, problems)
+        if kind == "":
+            skipped += 1
+        elif kind == _TESTS:
+            tests += 1
+        elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
+            notes = Notes(document, problems)
+            if kind == "GateConfig":
+                configs.append(_config(notes))
+            else:
+                policies.append(_policy(kind, notes, read_file))
+    if len(configs) > 1:
+        problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
+    return ParsedSet(
+        PolicySet(
+            tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
+            configs[0] if configs else Config(),
+        ),
+        tuple(problems),
+        skipped,
+        tests,
+    )
+
+
+def _kind(document: Document, problems: list[Problem]) -> str | None:
+    """The kind of a document of ours; "" where it is not ours; None where it cannot be used."""
+    data = document.data
+    if not isinstance(data, dict):
+        return ""
+    kind, api = data.get("kind"), data.get("apiVersion")
+    ours = (*KINDS, *LATER_KINDS)
+    if kind in ours and api != API_VERSION:
+        got = f"apiVersion {api!r}" if api is not None else "no apiVersion"
+        problems.append(
+            Problem(document.place(("apiVersion",)), f"a {kind} with {got}", f"write apiVersion: {API_VERSION}")
+        )
+        return None
+    if not (isinstance(api, str) and api.startswith(_GROUP)):
+        return ""
+    if kind in LATER_KINDS and kind != _TESTS:
+        problems.append(
+            Problem(document.place(("kind",)), f"{kind} is not supported yet by this version of imagegate", "remove it")
+        )
+        return None
+    if kind not in ours:
+        problems.append(Problem(document.place(("kind",)), f"unknown kind {kind!r}", did_you_mean(kind, KINDS)))
+        return None
+    if api != API_VERSION:
+        problems.append(Problem(document.place(("apiVersion",)), f"unknown apiVersion {api!r}", f"write {API_VERSION}"))
+        return None
+    return str(kind)
+
+
+@cache
+def _validator(kind: str) -> Draft7Validator:
+    return Draft7Validator(schema_of(kind))
+
+
+def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:
+    errors = sorted(_validator(kind).iter_errors(document.data), key=lambda e: [str(p) for p in e.absolute_path])
+    problems.extend(problems_of(document, errors))
+    return not errors
+
+
+def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Place], problems: list[Problem]) -> bool:
+    assert isinstance(document.data, dict)  # the schema has been checked
+    metadata = document.data["metadata"]
+    place = document.place(("metadata", "name"))
+    if kind == "GatePolicy" and "namespace" not in metadata:
+        problems.append(Problem(place, "a GatePolicy without metadata.namespace", "add the namespace it is for"))
+        return False
+    if kind == "GateConfig" and metadata["name"] != "default":
+        problems.append(Problem(place, f"a GateConfig named {metadata['name']!r}", "name it default"))
+        return False
+    first = seen.setdefault(
+        (kind, metadata.get("namespace") if kind == "GatePolicy" else None, metadata["name"]), place
+    )
+    if first is not place:
+        problems.append(
+            Problem(place, f"{kind} {metadata['name']} stands twice; the other is at {first}", "rename one")
+        )
+        return False
+    return True
+
+
+def _policy(kind: str, notes: Notes, read_file: Callable[[Document, str], bytes] | None) -> Policy:
+    spec = notes.data["spec"]
+    metadata = notes.data["metadata"]
+    own = kind == "GatePolicy"
+    match = _match(notes, spec.get("match", {}))
+    signers = parse_signers(notes, spec.get("signers", {}), None if own else read_file)
+    rules = parse_rules(notes, spec["rules"], signers, namespaced=own)
+    return Policy(
+        kind,
+        metadata["name"],
+        Mode(spec.get("mode", "enforce")),
+        match,
+        rules,
+        signers,
+        metadata["namespace"] if own else None,
+        policy_hash(kind, metadata, spec, signers),
+    )
+
+
+def _match(notes: Notes, raw: dict[str, Any]) -> Match:
+    path = ("spec", "match")
+    return Match(
+        _patterns(notes, (*path, "images"), raw.get("images", ["**"])),
+        _patterns(notes, (*path, "exclude"), raw.get("exclude", [])),
+        _namespaces(notes, raw.get("namespaces", {})),
+        tuple(raw.get("kinds", ())),
+        tuple(raw.get("serviceAccounts", ())),
+    )
+
+
+def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:
+    found = (notes.attempt((*path, i), ImagePattern.parse, text) for i, text in enumerate(raw))
+    return tuple(p for p in found if p is not None)
+
+
+def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
+    expressions = []
+    for i, entry in enumerate(raw.get("matchExpressions", [])):
+        values = tuple(entry.get("values", ()))
+        if (entry["operator"] in ("In", "NotIn")) != bool(values):
+            wrong = "needs values" if not values else "takes no values"
+            notes.add(
+                ("spec", "match", "namespaces", "matchExpressions", i), f"the operator {entry['operator']} {wrong}"
+            )
+        expressions.append(LabelExpression(entry["key"], entry["operator"], values))
+    return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))
+
+
+def _config(notes: Notes) -> Config:
+    spec = notes.data["spec"]
+    return Config(
+        Unmatched(spec.get("unmatched", "deny")),
+        Where(spec.get("pinning", {}).get("where", "pods")),
+        tuple(spec.get("excludeNamespaces", ())),
+    )

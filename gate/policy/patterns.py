@@ -1,0 +1,157 @@
+"""Patterns over images and over other values (POLICY §3).
+
+Image patterns match the normalised `registry/repository` and nothing else: never a tag, never the text as written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import ParseError
+from gate.image.reference import DOCKER_HUB, canonical_registry
+
+if TYPE_CHECKING:
+    from gate.image.reference import Repository
+
+_SEGMENT: Final = re.compile(r"[a-z0-9*](?:[a-z0-9._*-]*[a-z0-9*])?", re.ASCII)
+_HOST_SEGMENT: Final = re.compile(r"(?:[a-z0-9*](?:[a-z0-9.*-]*[a-z0-9*])?|\[[0-9a-f:]+\])(?::[0-9*]+)?", re.ASCII)
+_TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePattern:
+    """`*` is any run inside one path segment, `**` a whole segment standing for zero or more."""
+
+    text: str
+    _regex: re.Pattern[str] = field(compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> ImagePattern:
+        """Read a pattern.
+
+        Raises:
+            ParseError: one that would not match what it seems to, with the corrected text as its remedy.
+        """
+        if text == "*":
+            raise ParseError("a bare `*` matches one path segment, and every image has two or more", remedy="write **")
+        if "@" in text:
+            raise ParseError(
+                f"{text!r}: patterns match repositories, not digests",
+                remedy=f"write {text.partition('@')[0]}, and `digests` for digests",
+            )
+        if text != text.lower():
+            raise ParseError(f"{text!r} has upper case, which no repository has", remedy=f"write {text.lower()}")
+        segments = text.split("/")
+        _check_tag(text, segments)
+        for segment in segments:
+            if "**" in segment and segment != "**":
+                raise ParseError(
+                    f"{text!r}: `**` stands for whole segments only",
+                    remedy=f"write {text.replace(segment, segment.replace('**', '*'))} or put a / between",
+                )
+        _check_first(text, segments)
+        for segment in segments[1:]:
+            if segment != "**" and not _SEGMENT.fullmatch(segment):
+                raise ParseError(
+                    f"{text!r}: {segment!r} is not a path segment", remedy="write registry/path with * and ** in it"
+                )
+        return cls(text, _compile(segments))
+
+    def matches(self, repository: Repository) -> bool:
+        """Whether it covers this repository."""
+        return self._regex.fullmatch(f"/{repository}") is not None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPrefix:
+    """Whole segments of `registry/repository`: `ghcr.io/acme` covers `ghcr.io/acme/api`, never `ghcr.io/acme-evil`."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> RegistryPrefix:
+        """Read a prefix such as `ghcr.io` or `ghcr.io/acme`.
+
+        Raises:
+            ParseError: wildcards, a tag, an unqualified or not normalised name.
+        """
+        if "*" in text:
+            raise ParseError(
+                f"{text!r}: `registries` are prefixes and take no wildcards",
+                remedy=f"write {text.split('*', maxsplit=1)[0].rstrip('/') or 'a registry'}",
+            )
+        trimmed = text.rstrip("/")
+        if trimmed != text:
+            raise ParseError(f"{text!r} ends with /", remedy=f"write {trimmed}")
+        ImagePattern.parse(f"{text}/**")
+        return cls(text)
+
+    def covers(self, repository: Repository) -> bool:
+        """Whether the repository is it or stands below it."""
+        return f"{repository}/".startswith(f"{self.text}/")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@lru_cache(maxsize=4096)
+def glob(pattern: str) -> re.Pattern[str]:
+    """For values that are no images (tags, labels): `*` stops at `/`, `**` does not. Anchored at both ends."""
+    parts = re.split(r"(\*\*|\*)", pattern)
+    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(p, re.escape(p)) for p in parts), re.DOTALL)
+
+
+def _check_tag(text: str, segments: list[str]) -> None:
+    """A port is no tag: a colon in the first segment is one only where nothing follows it."""
+    last = segments[-1]
+    if len(segments) > 1 and ":" in last:
+        raise ParseError(
+            f"{text!r}: patterns match repositories, not tags",
+            remedy=f"write {text.rpartition(':')[0]}, and an `image` rule for tags",
+        )
+    name, colon, tail = last.partition(":")
+    if colon and len(segments) == 1 and not tail.isdecimal() and _TAG_AT_END.fullmatch(colon + tail):
+        raise ParseError(f"{text!r}: patterns match repositories, not tags", remedy=f"write {_qualified(name)}")
+
+
+def _check_first(text: str, segments: list[str]) -> None:
+    first = segments[0]
+    if first in ("**", "*"):
+        return
+    if not _HOST_SEGMENT.fullmatch(first):
+        raise ParseError(f"{text!r}: {first!r} is not a registry host", remedy="write registry/path")
+    if "*" in first:
+        return
+    if not ("." in first or ":" in first or first == "localhost"):
+        raise ParseError(f"{text!r} names no registry", remedy=f"write {_qualified(text)}")
+    canonical = canonical_registry(first)
+    if canonical != first:
+        raise ParseError(
+            f"{text!r}: {first} is another name of {canonical}", remedy=f"write {'/'.join([canonical, *segments[1:]])}"
+        )
+    if first == DOCKER_HUB and not segments[2:] and segments[-1] not in ("**", "*", "library", DOCKER_HUB):
+        raise ParseError(
+            f"{text!r}: Docker's own images stand below library/",
+            remedy=f"write {DOCKER_HUB}/library/{segments[-1]}, or {text}/** for a namespace",
+        )
+
+
+def _qualified(text: str) -> str:
+    return f"{DOCKER_HUB}/{text}" if "/" in text else f"{DOCKER_HUB}/library/{text}"
+
+
+def _compile(segments: list[str]) -> re.Pattern[str]:
+    """One group a segment, each with the slash before it, so that `a/**` covers `a` and `**/x` covers `x`."""
+    parts: list[str] = []
+    for segment in segments:
+        if segment == "**":
+            parts.append("(?:/[^/]+)*")
+        else:
+            parts.append("/" + "[^/]*".join(map(re.escape, segment.split("*"))))
+    return re.compile("".join(parts))

@@ -1,0 +1,206 @@
+"""Policies as frozen values (POLICY.md §1, §4, §7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gate.image.digest import Digest
+    from gate.image.reference import Repository
+    from gate.policy.patterns import ImagePattern, RegistryPrefix
+    from gate.policy.signers import Expression, KeySpec
+
+
+class Mode(StrEnum):
+    """What a policy's findings do."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    AUDIT = "audit"
+
+
+class Tags(StrEnum):
+    """What is wanted of a reference written with a tag."""
+
+    PIN = "pin"
+    DIGEST = "digest"
+    UNSAFE_ANY = "unsafeAny"
+
+
+class Where(StrEnum):
+    """Which objects `/mutate` pins."""
+
+    PODS = "pods"
+    ALL = "all"
+    NONE = "none"
+
+
+class Unmatched(StrEnum):
+    """What becomes of an image that no cluster policy in enforce or warn matches."""
+
+    DENY = "deny"
+    WARN = "warn"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelExpression:
+    """A Kubernetes label selector requirement."""
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """As Kubernetes: `NotIn` holds where the label is absent."""
+        match self.operator:
+            case "In":
+                return labels.get(self.key) in self.values
+            case "NotIn":
+                return labels.get(self.key) not in self.values
+            case "Exists":
+                return self.key in labels
+            case "DoesNotExist":
+                return self.key not in labels
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSelector:
+    """Which namespaces: empty parts restrict nothing, all that are given must fit."""
+
+    names: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    expressions: tuple[LabelExpression, ...] = ()
+
+    @property
+    def wants_labels(self) -> bool:
+        """Whether it can't be answered by the name alone."""
+        return bool(self.labels or self.expressions)
+
+    def labels_match(self, labels: Mapping[str, str]) -> bool:
+        """Whether a namespace's labels fit."""
+        return all(labels.get(k) == v for k, v in self.labels.items()) and all(
+            e.matches(labels) for e in self.expressions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which images a policy is about."""
+
+    images: tuple[ImagePattern, ...]
+    exclude: tuple[ImagePattern, ...] = ()
+    namespaces: NamespaceSelector = NamespaceSelector()
+    kinds: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequirement:
+    """The `image` rule. `registries` empty: any."""
+
+    registries: tuple[RegistryPrefix, ...] = ()
+    tags: Tags = Tags.PIN
+    deny_tags: tuple[str, ...] = ("latest",)
+    deny_tags_with_digest: bool = False
+    deny_digests: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DenyRequirement:
+    """The `deny` rule."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRequirement:
+    """The `signature` rule.
+
+    Attributes:
+        by: whose signatures are wanted.
+        annotations: what every counted signature carries.
+        repository: where signatures are kept, if not beside the image.
+        reference_match: the signed docker-reference has to be the image's repository.
+    """
+
+    by: Expression
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    repository: Repository | None = None
+    reference_match: bool = False
+
+
+Requirement = ImageRequirement | DenyRequirement | SignatureRequirement
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One requirement and what findings call it."""
+
+    name: str
+    requirement: Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A `ClusterGatePolicy`, or a `GatePolicy` (then `namespace` is its own).
+
+    Attributes:
+        hash: of its content, `sha256:…`; the same text gives the same hash everywhere.
+    """
+
+    kind: str
+    name: str
+    mode: Mode
+    match: Match
+    rules: tuple[Rule, ...]
+    signers: Mapping[str, KeySpec] = field(default_factory=dict, hash=False)
+    namespace: str | None = None
+    hash: str = ""
+
+    @property
+    def tags(self) -> Tags | None:
+        """The strictest `tags` of its rules, those that imply `pin` included; None where it has no say."""
+        wanted = [_tags_of(rule.requirement) for rule in self.rules]
+        return next((t for t in (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY) if t in wanted), None)
+
+    @property
+    def tag_rule(self) -> str:
+        """The rule that `tags` comes from."""
+        return next((rule.name for rule in self.rules if _tags_of(rule.requirement) is self.tags), "")
+
+
+def _tags_of(requirement: Requirement) -> Tags | None:
+    match requirement:
+        case ImageRequirement():
+            return requirement.tags
+        case DenyRequirement():
+            return None
+        case SignatureRequirement():
+            return Tags.PIN
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is not a rule (`GateConfig`)."""
+
+    unmatched: Unmatched = Unmatched.DENY
+    pinning: Where = Where.PODS
+    exclude_namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Everything that decides, as one value."""
+
+    policies: tuple[Policy, ...] = ()
+    config: Config = Config()
+
+    @property
+    def enforces(self) -> bool:
+        """Whether anything in it could deny: then what fails before it was asked is denied too (POLICY §2)."""
+        return self.config.unmatched is Unmatched.DENY or any(p.mode is Mode.ENFORCE for p in self.policies)

@@ -1,0 +1,142 @@
+"""What is wrong with a policy text, said so that its author can mend it: place, cause, remedy, did-you-mean."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gate.policy.schema import LATER_MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jsonschema.exceptions import ValidationError
+
+    from gate.documents import Document, Path
+    from gate.errors import Place
+
+_TYPES: Final = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error in a policy text."""
+
+    place: Place
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}{'; ' + self.remedy if self.remedy else ''}"
+
+
+def did_you_mean(word: object, known: Iterable[object]) -> str:
+    """`did you mean …?`, or what is known where nothing is near."""
+    words = [str(k) for k in known]
+    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(words)}"
+
+
+def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterator[Problem]:
+    """The validator's errors as problems with places."""
+    for error in errors:
+        path = tuple(error.absolute_path)
+        match error.validator:
+            case "additionalProperties":
+                yield from _unknown_fields(document, error, path)
+            case "not" if _schema(error).get("$comment") == LATER_MARK:
+                message = f"`{path[-1]}` is not supported yet by this version of imagegate"
+                yield Problem(
+                    document.place(path, key=True),
+                    message,
+                    "remove it; it is refused so that it is never silently ignored",
+                )
+            case "required":
+                missing = next(name for name in _values(error) if name not in _instance(error))
+                yield Problem(document.place(path), f"{_at(path)} has no `{missing}`", f"add `{missing}:`")
+            case _:
+                yield Problem(document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
+
+
+def _unknown_fields(document: Document, error: ValidationError, path: Path) -> Iterator[Problem]:
+    known = _schema(error).get("properties", {})
+    for field in _instance(error):
+        if field not in known:
+            yield Problem(
+                document.place((*path, field), key=True),
+                f"unknown field `{field}` in {_at(path)}",
+                did_you_mean(field, known),
+            )
+
+
+def _schema(error: ValidationError) -> dict[str, Any]:
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _instance(error: ValidationError) -> dict[str, Any]:
+    return error.instance if isinstance(error.instance, dict) else {}
+
+
+def _values(error: ValidationError) -> list[Any]:
+    return list(error.validator_value) if isinstance(error.validator_value, list) else []
+
+
+def _at(path: Path) -> str:
+    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    return f"`{text}`" if text else "the document"
+
+
+def _explain(error: ValidationError) -> str:
+    got = _show(error.instance)
+    match error.validator:
+        case "type":
+            return f"expected {_TYPES.get(str(error.validator_value), error.validator_value)}, got {got}"
+        case "enum":
+            return f"expected one of {', '.join(map(str, _values(error)))}, got {got}"
+        case "const":
+            return f"expected {error.validator_value}, got {got}"
+        case "minItems":
+            return "the list is empty"
+        case "minLength":
+            return "the text is empty"
+        case "minProperties" | "maxProperties":
+            return f"expected exactly one of {', '.join(_schema(error).get('properties', {}))}, got {got}"
+        case "pattern" | "anyOf":
+            return f"expected {_schema(error).get('description', 'another form')}, got {got}"
+        case _:
+            return error.message[:200]
+
+
+def _remedy(error: ValidationError) -> str:
+    match error.validator:
+        case "enum":
+            return did_you_mean(error.instance, _values(error))
+        case "type" if error.validator_value == "string" and isinstance(error.instance, (int, float, bool)):
+            return f'write it in quotes: "{str(error.instance).lower()}"'
+        case "type" if error.validator_value == "array":
+            return "write it as a list: [ … ]"
+        case _:
+            return ""
+
+
+def _show(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return f"a mapping of {', '.join(map(str, value))}"[:80] if value else "an empty mapping"
+        case list():
+            return f"a list of {len(value)}"
+        case _:
+            return repr(value)[:80]

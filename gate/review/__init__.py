@@ -1,0 +1,1 @@
+"""The use case: images in, decisions out, within a deadline."""

@@ -1,0 +1,42 @@
+"""What a review needs of the world. Adapters fit these shapes; they do not import them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.deadline import Deadline
+    from gate.image.digest import Digest
+    from gate.image.manifest import Descriptor, StoredManifest
+    from gate.image.reference import Repository
+
+
+class Registry(Protocol):
+    """Reads repositories. Everything returned by digest has been compared with it.
+
+    Every method raises `EvidenceUnavailable` for what could not be known.
+    """
+
+    def scope(self, repository: Repository) -> str:
+        """What separates answers given to different credentials; part of cache keys, holds no secret."""
+
+    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
+        """The digest a tag has now."""
+
+    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+        """The manifest of a digest or tag; None where the registry says there is none."""
+
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+        """A blob of at most `limit` bytes."""
+
+    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
+        """Descriptors of manifests that name `digest` as subject; empty where the registry keeps no such list."""
+
+
+class Clock(Protocol):
+    """The time that decisions are made at."""
+
+    def now(self) -> datetime:
+        """An aware instant, UTC."""
