@@ -171,6 +171,14 @@ def unable(plan: Plan, reason: Reason) -> Decision:
     return Decision.of(found)
 
 
+def invalid(policies: PolicySet, workload: Workload, reason: Reason) -> Decision:
+    """The decision on a text that is no reference: no policy can be asked of it, so every one that enforces denies."""
+    if workload.namespace is not None and workload.namespace in policies.config.exclude_namespaces:
+        return Decision.of(())
+    verdict = Verdict.DENY if policies.enforces else Verdict.WARN
+    return Decision.of([Finding(reason.code, verdict, reason.message, reason.remedy)])
+
+
 def match(policy: Policy, reference: Reference, workload: Workload) -> Matched | None:
     """Whether a policy is about this image here; all its restrictions have to fit."""
     wanted = policy.match

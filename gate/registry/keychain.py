@@ -88,8 +88,8 @@ class _Auth(msgspec.Struct):
 
 class _Config(msgspec.Struct):
     auths: dict[str, _Auth] | None = None
-    credsStore: str | None = None  # noqa: N815 - docker's name
-    credHelpers: dict[str, str] | None = None  # noqa: N815
+    credsStore: str | None = None
+    credHelpers: dict[str, str] | None = None
 
 
 class _HelperAnswer(msgspec.Struct):

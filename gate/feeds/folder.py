@@ -1,0 +1,123 @@
+"""Policy sets from files and folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.documents import MAX_TEXT, read_documents
+from gate.errors import ParseError, SourceError, UsageError
+from gate.policy.parse import ParsedSet, parse_set
+from gate.policy.problems import Problem
+from gate.trust.key import MAX_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gate.documents import Document
+
+SUFFIXES: Final = (".yaml", ".yml")
+BASELINE: Final = Path(__file__).with_name("baseline.yaml")
+"""The built-in policies, the same file as policies/baseline/policy.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What paths hold.
+
+    Attributes:
+        parsed: the set and its problems, those of texts that are no YAML among them.
+        files: how many were read.
+    """
+
+    parsed: ParsedSet
+    files: int
+
+
+def load_policies(paths: Iterable[Path]) -> Folder:
+    """Read policies from files and folders (recursively, hidden names left out), as one set.
+
+    Raises:
+        UsageError: a path that cannot be read, or holds no policy document.
+    """
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    files = 0
+    for path in paths:
+        ours = 0
+        for file in _files(path):
+            files += 1
+            for read in read_documents(_text(file), str(file)):
+                if isinstance(read, SourceError):
+                    assert read.place is not None
+                    problems.append(Problem(read.place, read.message, read.remedy))
+                    ours += 1
+                else:
+                    documents.append(read)
+                    ours += _is_ours(read)
+        if not ours:
+            raise UsageError(
+                f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
+            )
+    parsed = parse_set(documents, _read_key)
+    return Folder(ParsedSet(parsed.set, (*problems, *parsed.problems), parsed.skipped, parsed.tests), files)
+
+
+def require(paths: Iterable[Path]) -> ParsedSet:
+    """The set of some paths, without a single problem.
+
+    Raises:
+        UsageError: naming the first problem and how many there are.
+    """
+    parsed = load_policies(paths).parsed
+    if parsed.problems:
+        first, *others = parsed.problems
+        more = f" (and {len(others)} more: gate policy lint)" if others else ""
+        raise UsageError(f"{first.message}{more}", remedy=first.remedy, place=first.place)
+    return parsed
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if child.is_dir():
+            yield from _files(child)
+        elif child.suffix in SUFFIXES:
+            yield child
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_TEXT + 1)
+        if len(content) > MAX_TEXT:
+            raise UsageError(f"policy file {file} has more than {MAX_TEXT} bytes")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"policy file {file} cannot be read: {error.strerror}", remedy="check the path") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"policy file {file} is not UTF-8") from error
+
+
+def _is_ours(document: Document) -> bool:
+    data = document.data
+    return isinstance(data, dict) and (
+        str(data.get("apiVersion", "")).startswith("imagegate.dev/")
+        or str(data.get("kind", "")).startswith(("Gate", "ClusterGate"))
+    )
+
+
+def _read_key(document: Document, name: str) -> bytes:
+    path = Path(document.file).parent / name
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_KEY + 1)
+    except OSError as error:
+        raise ParseError(
+            f"{path} cannot be read: {error.strerror}", remedy="paths are relative to the policy's own file"
+        ) from error

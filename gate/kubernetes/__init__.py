@@ -1,0 +1,1 @@
+"""Kubernetes as values: where workloads keep their images, AdmissionReviews in and out. Pure."""

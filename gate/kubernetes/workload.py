@@ -1,0 +1,220 @@
+"""Where the workload kinds keep their images. One table names the kinds, one the places in a pod spec.
+
+Source: research/kubernetes.md section 1, "Where images live" (core/v1, apps/v1, batch/v1 of Kubernetes 1.37).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import GateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Path = tuple[str | int, ...]
+"""From the object's root: keys are strings, indexes of lists are numbers."""
+
+MAX_FIELDS: Final = 1000
+"""Image fields of one object, and entries of one list that may hold them."""
+
+
+class ObjectUnreadable(GateError):
+    """An object whose images cannot be known, because something on the way to them has another type than it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKind:
+    """A kind and the API group it belongs to; the core group is ""."""
+
+    group: str
+    kind: str
+
+    @classmethod
+    def of(cls, api_version: str, kind: str) -> GroupKind:
+        """From the `apiVersion` ("v1", "apps/v1") and `kind` of an object."""
+        return cls(api_version.rpartition("/")[0], kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageField:
+    """One place of an object that names an image."""
+
+    path: Path
+    text: str
+    """As written."""
+    container: str
+    """The container's or volume's name, "" where it has none."""
+    what: str
+    """"container", "init container", "ephemeral container" or "image volume"."""
+
+
+_TEMPLATE: Final = ("spec", "template", "spec")
+
+_POD_SPEC_AT: Final[Mapping[GroupKind, tuple[str, ...]]] = {
+    GroupKind("", "Pod"): ("spec",),
+    GroupKind("", "PodTemplate"): ("template", "spec"),
+    GroupKind("", "ReplicationController"): _TEMPLATE,
+    GroupKind("apps", "Deployment"): _TEMPLATE,
+    GroupKind("apps", "ReplicaSet"): _TEMPLATE,
+    GroupKind("apps", "StatefulSet"): _TEMPLATE,
+    GroupKind("apps", "DaemonSet"): _TEMPLATE,
+    GroupKind("batch", "Job"): _TEMPLATE,
+    GroupKind("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+    # served until Kubernetes 1.15; manifests in repositories still have them
+    GroupKind("extensions", "Deployment"): _TEMPLATE,
+    GroupKind("extensions", "ReplicaSet"): _TEMPLATE,
+    GroupKind("extensions", "DaemonSet"): _TEMPLATE,
+}
+
+_POSITIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "containers": ("container", ("image",)),
+    "initContainers": ("init container", ("image",)),
+    "ephemeralContainers": ("ephemeral container", ("image",)),
+    "volumes": ("image volume", ("image", "reference")),
+}
+"""List of the pod spec -> what its entries are called, and where in an entry the image stands."""
+
+
+def dotted(path: Path) -> str:
+    """For people: "spec.template.spec.containers[0].image"."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def pointer(path: Path) -> str:
+    """The JSON Pointer (RFC 6901): "/spec/template/spec/containers/0/image"."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def is_workload(gk: GroupKind) -> bool:
+    """Whether the kind holds a pod spec that `images` reads."""
+    return gk in _POD_SPEC_AT
+
+
+def is_pod(gk: GroupKind) -> bool:
+    """Whether the kind is the Pod itself, not a template of Pods."""
+    return gk == GroupKind("", "Pod")
+
+
+def images(gk: GroupKind, obj: object) -> tuple[ImageField, ...]:
+    """Every image field, in the order of the document; empty for kinds that are not workloads.
+
+    What is absent, null or an empty text names no image: the API server refuses it in Pods.
+
+    Args:
+        gk: the object's kind: it alone says where the pod spec stands.
+        obj: the object as decoded from JSON or YAML.
+
+    Raises:
+        ObjectUnreadable: something on the way to an image has the wrong type, or there are more than `MAX_FIELDS`.
+    """
+    where = _POD_SPEC_AT.get(gk)
+    if where is None:
+        return ()
+    found = tuple(islice(_fields(where, _pod_spec(where, obj)), MAX_FIELDS + 1))
+    if len(found) > MAX_FIELDS:
+        raise ObjectUnreadable(f"the object names more than {MAX_FIELDS} images")
+    return found
+
+
+def service_account(gk: GroupKind, obj: object) -> str:
+    """The service account its Pods run as.
+
+    `serviceAccountName`, else the deprecated `serviceAccount`, else "default" (also for other kinds, and where the
+    object cannot be read: `images` refuses that one).
+    """
+    try:
+        spec = _pod_spec(_POD_SPEC_AT[gk], obj) if is_workload(gk) else {}
+    except ObjectUnreadable:
+        spec = {}
+    for key in ("serviceAccountName", "serviceAccount"):
+        name = spec.get(key)
+        if isinstance(name, str) and name:
+            return name
+    return "default"
+
+
+def changed(fields: Iterable[ImageField], old_fields: Iterable[ImageField]) -> tuple[ImageField, ...]:
+    """The fields that don't stand in `old_fields` at the same path and container name with the same text."""
+    known = {(field.path, field.container, field.text) for field in old_fields}
+    return tuple(field for field in fields if (field.path, field.container, field.text) not in known)
+
+
+def _pod_spec(where: tuple[str, ...], obj: object) -> dict[str, object]:
+    """The pod spec; {} where it or something above it is absent or null. Raises ObjectUnreadable."""
+    value = _object((), obj)
+    for depth, key in enumerate(where, start=1):
+        inner = value.get(key)
+        if inner is None:
+            return {}
+        value = _object(where[:depth], inner)
+    return value
+
+
+def _fields(where: Path, spec: dict[str, object]) -> Iterator[ImageField]:
+    for key, entries in spec.items():
+        position = _POSITIONS.get(key)
+        if position is None or entries is None:
+            continue
+        if not isinstance(entries, list):
+            raise _unexpected((*where, key), entries, "a list")
+        if len(entries) > MAX_FIELDS:
+            raise ObjectUnreadable(f"{dotted((*where, key))} has {len(entries)} entries; at most {MAX_FIELDS} are read")
+        for index, entry in enumerate(entries):
+            yield from _field((*where, key, index), entry, *position)
+
+
+def _field(path: Path, entry: object, what: str, keys: tuple[str, ...]) -> Iterator[ImageField]:
+    holder = _object(path, entry)
+    name = _text((*path, "name"), holder.get("name"))
+    for key in keys[:-1]:
+        path = (*path, key)
+        inner = holder.get(key)
+        if inner is None:
+            return
+        holder = _object(path, inner)
+    path = (*path, keys[-1])
+    if text := _text(path, holder.get(keys[-1])):
+        yield ImageField(path, text, name, what)
+
+
+def _object(path: Path, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _unexpected(path, value, "an object")
+    return value
+
+
+def _text(path: Path, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _unexpected(path, value, "a string")
+    return value
+
+
+def _unexpected(path: Path, value: object, expected: str) -> ObjectUnreadable:
+    return ObjectUnreadable(
+        f"{dotted(path) or 'the object'} is {_type_of(value)}; it must be {expected}",
+        remedy="write it as the Kubernetes API has it",
+    )
+
+
+def _type_of(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"

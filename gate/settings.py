@@ -1,0 +1,155 @@
+"""Flags, environment and files into frozen settings: the only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import ParseError, UsageError
+from gate.image.reference import Reference, Repository, canonical_registry
+from gate.registry.hosts import Hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MAX_JOBS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a command runs with.
+
+    Attributes:
+        hosts: what was said about registry hosts.
+        docker_configs: files that credentials come from, the first that answers counts.
+        layouts: repositories answered from folders.
+        at: the instant decisions are made at; None is now.
+        timeout: seconds for the whole command.
+        jobs: images at a time.
+        cache: whether answers are kept for seconds.
+    """
+
+    hosts: Hosts = field(default_factory=Hosts)
+    docker_configs: tuple[Path, ...] = ()
+    layouts: Mapping[Repository, Path] = field(default_factory=dict, hash=False)
+    at: datetime | None = None
+    timeout: float = 60.0
+    jobs: int = 8
+    cache: bool = True
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `60s`, `500ms`, `5m`, `2h`, `1d`.
+
+    Raises:
+        UsageError: something else, or nothing.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found or not int(found[1]):
+        raise UsageError(
+            f"{text[:50]!r} is not a duration", remedy="write a whole number and s, m, h or d, such as 60s"
+        )
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant by RFC 3339, in UTC.
+
+    Raises:
+        UsageError: something else, or an instant without its offset.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None or "T" not in text.upper():
+            raise ValueError(text)
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{text[:50]!r} is not an instant", remedy="write RFC 3339, such as 2026-11-23T12:00:00Z"
+        ) from error
+
+
+def parse_host(text: str) -> str:
+    """A registry host in its canonical form.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return canonical_registry(text)
+    except ParseError as error:
+        raise UsageError(error.message, remedy=error.remedy) from error
+
+
+def parse_hosts(insecure: Iterable[str], private: Iterable[str], authorities: Iterable[str], *, offline: bool) -> Hosts:
+    """The hosts that flags name.
+
+    Raises:
+        UsageError: a host, or a `HOST=FILE`, that cannot be used.
+    """
+    files: dict[str, str] = {}
+    for text in authorities:
+        host, equals, file = text.partition("=")
+        if not equals or not Path(file).is_file():
+            raise UsageError(f"--registry-ca {text[:200]!r}", remedy="write HOST=FILE with a PEM file that exists")
+        files[parse_host(host)] = file
+    return Hosts(frozenset(map(parse_host, insecure)), frozenset(map(parse_host, private)), files, offline)
+
+
+def parse_layouts(texts: Iterable[str]) -> dict[Repository, Path]:
+    """The folders that answer for repositories.
+
+    Raises:
+        UsageError: not `REPO=DIR`, or a repository with a tag or digest.
+    """
+    layouts: dict[Repository, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or not folder:
+            raise UsageError(f"--layout {text[:200]!r}", remedy="write REPO=DIR, such as ghcr.io/acme/api=./image")
+        reference = parse_reference(name)
+        if reference.tag or reference.digest:
+            raise UsageError(
+                f"--layout {text[:200]!r} names a tag or digest", remedy=f"write {reference.name}={folder}"
+            )
+        layouts[reference.name] = Path(folder)
+    return layouts
+
+
+def parse_reference(text: str) -> Reference:
+    """A REF of the command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return Reference.parse(text)
+    except ParseError as error:
+        raise UsageError(error.message, remedy=error.remedy) from error
+
+
+def docker_configs(named: str | None) -> tuple[Path, ...]:
+    """The credential files: the one that is named, or those of docker, podman and skopeo that exist.
+
+    Raises:
+        UsageError: the named one does not exist.
+    """
+    if named is not None:
+        if not Path(named).is_file():
+            raise UsageError(f"--registry-config {named} does not exist")
+        return (Path(named),)
+    env = os.environ
+    home = Path(env.get("HOME") or "/nonexistent")
+    places = [Path(env.get("DOCKER_CONFIG") or home / ".docker") / "config.json"]
+    if env.get("REGISTRY_AUTH_FILE"):
+        places.append(Path(env["REGISTRY_AUTH_FILE"]))
+    if env.get("XDG_RUNTIME_DIR"):
+        places.append(Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json"))
+    places.append(Path(env.get("XDG_CONFIG_HOME") or home / ".config", "containers", "auth.json"))
+    return tuple(p for p in places if p.is_file())

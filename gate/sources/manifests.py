@@ -1,0 +1,129 @@
+"""Kubernetes manifests, as people and tools write them, into the images they would run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gate.documents import Document, read_documents
+from gate.errors import SourceError
+from gate.kubernetes.workload import GroupKind, ObjectUnreadable, dotted, images, is_workload, service_account
+
+if TYPE_CHECKING:
+    from gate.documents import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an image is written. Lines and columns count from 1; 0 and "" where there are none."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    container: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """An image text in its place; `service_account` is None where nothing says."""
+
+    text: str
+    location: Location
+    service_account: str | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """What a source holds.
+
+    Attributes:
+        uses: the images.
+        errors: what could not be read; the rest was.
+        namespaces: labels of the Namespace documents, by name.
+        skipped: documents without images of ours: other kinds, other formats.
+        later: formats this version does not read, by file.
+    """
+
+    uses: list[ImageUse] = field(default_factory=list)
+    errors: list[SourceError] = field(default_factory=list)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    skipped: int = 0
+    later: dict[str, str] = field(default_factory=dict)
+
+
+def read_manifests(text: str, file: str, found: Found) -> None:
+    """Add what a stream of YAML or JSON documents holds."""
+    for document in read_documents(text, file):
+        if isinstance(document, SourceError):
+            found.errors.append(document)
+        else:
+            _read_object(document, document.data, (), found)
+
+
+def _read_object(document: Document, data: object, at: Path, found: Found) -> None:
+    if not isinstance(data, dict):
+        found.skipped += 1
+        return
+    kind, api = data.get("kind"), data.get("apiVersion")
+    items = data.get("items")
+    if not isinstance(kind, str):
+        if isinstance(data.get("services"), dict):
+            found.later.setdefault(document.file, "a compose file")
+        found.skipped += 1
+    elif kind.endswith("List") and isinstance(items, list):
+        for i, item in enumerate(items):
+            _read_object(document, item, (*at, "items", i), found)
+    elif kind == "Namespace" and api == "v1":
+        _read_namespace(data, found)
+    else:
+        _read_workload(document, data, GroupKind.of(api if isinstance(api, str) else "", kind), at, found)
+
+
+def _read_namespace(data: dict[str, object], found: Found) -> None:
+    metadata = _mapping(data.get("metadata"))
+    name = metadata.get("name")
+    if isinstance(name, str):
+        labels = {k: str(v) for k, v in _mapping(metadata.get("labels")).items()}
+        found.namespaces[name] = {**labels, "kubernetes.io/metadata.name": name}
+    found.skipped += 1
+
+
+def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, at: Path, found: Found) -> None:
+    if not is_workload(gk):
+        found.skipped += 1
+        return
+    try:
+        fields = images(gk, data)
+    except ObjectUnreadable as error:
+        found.errors.append(SourceError(error.message, place=document.place(at), remedy=error.remedy))
+        return
+    metadata = _mapping(data.get("metadata"))
+    account = service_account(gk, data)
+    for image in fields:
+        path = (*at, *image.path)
+        place = document.place(path)
+        location = Location(
+            document.file,
+            place.line,
+            place.column,
+            dotted(path),
+            gk.kind,
+            _text(metadata.get("namespace")),
+            _text(metadata.get("name")) or _text(metadata.get("generateName")),
+            image.container,
+            image.what,
+        )
+        found.uses.append(ImageUse(image.text, location, account))
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
