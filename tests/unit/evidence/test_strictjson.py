@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+
+from gate.errors import ParseError
+from gate.evidence import strictjson
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"null", None),
+        (b" [1, 2.5, true] ", [1, 2.5, True]),
+        (b'{"a": {"b": []}, "A": 1}', {"a": {"b": []}, "A": 1}),
+        (b'"\\u00e4"', "\N{LATIN SMALL LETTER A WITH DIAERESIS}"),
+        ('"\N{SNOWMAN}"'.encode(), "\N{SNOWMAN}"),
+        (b'[{"a": 1}, {"a": 1}]', [{"a": 1}, {"a": 1}]),
+        (b"1" * 4000, int("1" * 4000)),
+    ],
+    ids=range(7),
+)
+def test_json(content: bytes, value: object) -> None:
+    assert strictjson.loads(content) == value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" ",
+        b"nul",
+        b"{} {}",
+        b"{}x",
+        b"[1,]",
+        b'{"a":1,}',
+        b"{'a':1}",
+        b'{"a"}',
+        b"{1:2}",
+        b"01",
+        b"+1",
+        b".5",
+        b"0x1",
+        b"1_000",
+        b"// x\n1",
+        b'"\n"',
+        b'"\\x41"',
+        b'"unterminated',
+        # another encoding
+        b'"\xff"',
+        b'"\xc0\x80"',
+        b'"\xed\xa0\x80"',
+        b"\xef\xbb\xbf{}",
+        '{"a": 1}'.encode("utf-16"),
+        '{"a": 1}'.encode("utf-32"),
+        # numbers that JSON has not
+        b"NaN",
+        b"[Infinity]",
+        b'{"a": -Infinity}',
+        b"nan",
+        # more digits than anybody converts for an attacker
+        b"1" * 5000,
+        b"[-" + b"9" * 1_000_000 + b"]",
+        # one key twice
+        b'{"a": 1, "a": 1}',
+        b'{"a": 1, "b": 2, "a": 3}',
+        b'[[{"x": {"a": 1, "a": 2}}]]',
+        b'{"a": 1, "\\u0061": 2}',
+        b'{"": 1, "": 2}',
+    ],
+)
+def test_refused(content: bytes) -> None:
+    with pytest.raises(ParseError) as caught:
+        strictjson.loads(content)
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")], ids=["lists", "objects", "both"]
+)
+def test_depth(opening: bytes, closing: bytes) -> None:
+    each = 2 if opening.startswith(b"[{") else 1
+    allowed = (strictjson.MAX_DEPTH - 1) // each
+    assert strictjson.loads(opening * allowed + b"0" + closing * allowed) is not None
+    for levels in (strictjson.MAX_DEPTH // each + 1, 200, 900, 100_000):
+        with pytest.raises(ParseError):
+            strictjson.loads(opening * levels + b"0" + closing * levels)
+        with pytest.raises(ParseError):
+            strictjson.loads(opening * levels)
+
+
+def test_wide_documents_are_read() -> None:
+    content = b"[" + b"[]," * 50_000 + b"[]]"
+    assert strictjson.loads(content) == [[]] * 50_001
+
+
+def test_get() -> None:
+    assert strictjson.get({"a": 1, "b": 2}, "a") == 1
+    assert strictjson.get({"a": None}, "a") is None
+    assert strictjson.get({"b": 2}, "a") is None
+    assert strictjson.get({}, "a") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Subject": 1},
+        {"subject": 1, "Subject": 2},
+        {"SUBJECT": 1},
+        {"x": 1, "sUBJECT": 2, "subject": 3},
+        # the two letters beyond ASCII that Go's decoder folds too
+        {"subject": 1, "\N{LATIN SMALL LETTER LONG S}ubject": 2},
+        {"\N{LATIN SMALL LETTER LONG S}ubject": 2},
+    ],
+)
+def test_keys_that_another_reader_would_take(value: dict[str, object]) -> None:
+    with pytest.raises(ParseError, match="only by case"):
+        strictjson.get(value, "subject")
+
+
+def test_the_kelvin_sign_is_a_k() -> None:
+    with pytest.raises(ParseError, match="only by case"):
+        strictjson.get({"\N{KELVIN SIGN}ey": 1}, "key")
+
+
+@pytest.mark.parametrize("value", [None, 1, "a", [], [{}], True, 1.5])
+def test_not_an_object(value: object) -> None:
+    with pytest.raises(ParseError, match="the thing is not an object"):
+        strictjson.as_object(value, "the thing")
+
+
+def test_an_object() -> None:
+    assert strictjson.as_object({"a": 1}, "the thing") == {"a": 1}
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {}, True, ["a"]])
+def test_not_a_text(value: object) -> None:
+    with pytest.raises(ParseError, match="the thing has no text `a`"):
+        strictjson.text({"a": value}, "a", "the thing")
+
+
+def test_a_text() -> None:
+    assert strictjson.text({"a": ""}, "a", "the thing") == ""
+    with pytest.raises(ParseError, match="no text `b`"):
+        strictjson.text({"a": "x"}, "b", "the thing")
