@@ -7,7 +7,6 @@ multiply are errors. `<<` merges, as kubectl reads it.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -33,7 +32,14 @@ _FLOAT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)
 _INT_DIGITS: Final = 19  # what fits 64 bits
 _CONSTANTS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
 _TEMPLATE: Final = "this looks like a Helm template: give the output of `helm template`"
-_MERGE: Final = "tag:yaml.org,2002:merge"
+_CORE: Final = "tag:yaml.org,2002:"
+_MERGE: Final = f"{_CORE}merge"
+_TEXT: Final = f"{_CORE}str"
+# What a plain scalar may be resolved to: by YAML 1.1's rules, which say nothing about what it is here.
+_PLAIN: Final = frozenset(
+    f"{_CORE}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+)
+_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +103,13 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
     try:
         node = yaml.compose(source, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        if looks_like_json and (document := _read_json(text, file, line)) is not None:
-            return document
+        if looks_like_json and (joined := _SURROGATES.sub(_join, source)) != source:
+            return _read_one(joined, file, line)
         mark = error.problem_mark or error.context_mark
         place = Place(file, line + mark.line + 1, mark.column + 1) if mark else Place(file, line + 1, 1)
         problem = error.problem or error.context or "unreadable"
         raise SourceError(f"not YAML: {problem}", place=place, remedy=_TEMPLATE if "{{" in source else "") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
         raise SourceError(f"not YAML: {str(error).splitlines()[0][:200]}", place=Place(file, line + 1, 1)) from error
     if node is None:
         return None
@@ -114,13 +120,10 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
     return Document(file, data, builder.values, builder.keys)
 
 
-def _read_json(text: str, file: str, line: int) -> Document | None:
-    """JSON that YAML's reader refuses, such as surrogate pairs: without places."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return Document(file, data, {(): (line + 1, 1)}, {})
+def _join(found: re.Match[str]) -> str:
+    """A surrogate pair, which JSON writes and YAML does not, as YAML's one escape for the same character."""
+    high, low = int(found[2], 16), int(found[3], 16)
+    return f"{found[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 class _Builder:
@@ -142,12 +145,14 @@ class _Builder:
             raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
         self.values[path] = self._position(node)
         match node:
-            case yaml.MappingNode():
+            case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
                 return self._mapping(node, path, depth)
-            case yaml.SequenceNode():
+            case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
                 return [self.build(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
-            case _:
+            case yaml.ScalarNode():
                 return self._scalar(node)
+            case _:
+                raise self._tagged(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
@@ -176,7 +181,9 @@ class _Builder:
             if depth > MAX_DEPTH:
                 raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
             inner = _Builder(self._file, self._line, self._text)
-            inner._nodes = self._nodes
+            inner._nodes = self._nodes + 1
+            if inner._nodes > MAX_NODES:
+                raise self._error(node, f"more than {MAX_NODES} values, aliases unfolded")
             found = inner._mapping(source, path, depth + 1)
             self._nodes = inner._nodes
             for key, value in found.items():
@@ -186,18 +193,25 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> object:
         text = str(node.value)
-        if getattr(node, "style", None) or node.tag == "!":
+        quoted = bool(getattr(node, "style", None))
+        if node.tag not in (frozenset({_TEXT}) if quoted else _PLAIN):
+            raise self._tagged(node)
+        if quoted:
             return text
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise self._error(node, f"the tag {node.tag[:100]} is not supported")
+        # These are never texts by themselves: where they are, `!!str` or `!` says so.
         if text in _CONSTANTS:
-            return _CONSTANTS[text]
+            return text if node.tag == _TEXT else _CONSTANTS[text]
         if _INTEGER.fullmatch(text):
+            if node.tag == _TEXT:
+                return text
             return int(text) if len(text) < _INT_DIGITS else float(text)
         return float(text) if _FLOAT.fullmatch(text) else text
 
     def _position(self, node: yaml.Node) -> tuple[int, int]:
         return (self._line + node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _tagged(self, node: yaml.Node) -> SourceError:
+        return self._error(node, f"the tag {str(node.tag)[:100]} is not supported")
 
     def _error(self, node: yaml.Node, message: str, remedy: str = "") -> SourceError:
         return SourceError(message, place=Place(self._file, *self._position(node)), remedy=remedy)

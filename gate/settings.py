@@ -153,3 +153,10 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
         places.append(Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json"))
     places.append(Path(env.get("XDG_CONFIG_HOME") or home / ".config", "containers", "auth.json"))
     return tuple(p for p in places if p.is_file())
+
+
+def wants_color(*, terminal: bool) -> bool:
+    """Whether to colour: on terminals only, unless NO_COLOR or FORCE_COLOR say otherwise (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return terminal or bool(os.environ.get("FORCE_COLOR"))

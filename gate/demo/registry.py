@@ -135,17 +135,17 @@ class _Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own type
+    def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - socketserver's own type
+    def shutdown_request(self, request: Any) -> None:
         with self._lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own type
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
 
     def drop_connections(self) -> None:
@@ -169,13 +169,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(self.server.registry.answer(urlsplit(self.path).path))
 
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+    do_HEAD = do_GET
 
     def do_POST(self) -> None:
         self.close_connection = True  # its body is not read
         self._answer(_failure(405, "UNSUPPORTED", "this registry is read-only"))
 
-    do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the names that http.server looks for
+    do_PUT = do_PATCH = do_DELETE = do_POST
 
     def _answer(self, answer: _Answer) -> None:
         self.server.registry.requests.append((self.command, self.path))
@@ -192,14 +192,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the overridden signature
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: `requests` remembers."""
 
 
 def _split(path: str) -> tuple[str, str, str]:
     """`/v2/NAME/KIND/LAST`, unchecked."""
     parts = path.removeprefix("/v2/").rsplit("/", 2)
-    if not path.startswith("/v2/") or len(parts) != 3 or parts[1] not in _KINDS:  # noqa: PLR2004 - name, kind, last
+    if not path.startswith("/v2/") or len(parts) != 3 or parts[1] not in _KINDS:
         raise _NotFoundError("NOT_FOUND")
     return parts[0], parts[1], parts[2]
 

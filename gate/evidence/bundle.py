@@ -1,4 +1,4 @@
-"""Sigstore bundles, v0.3 (sigstore/protobuf-specs, sigstore_bundle.proto), as their JSON form. Nothing is verified here."""
+"""Sigstore bundles v0.3 in JSON (sigstore/protobuf-specs, sigstore_bundle.proto). Nothing is verified here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import binascii
 from dataclasses import dataclass
 from typing import Final
 
+from gate import strictjson
 from gate.errors import ParseError
-from gate.evidence import strictjson
 from gate.evidence.dsse import Envelope
 
 MEDIA_TYPE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gate import strictjson
 from gate.errors import ParseError
-from gate.evidence import strictjson
 from gate.evidence.dsse import texts
 from gate.image.digest import Digest
 from gate.image.reference import Reference, Repository

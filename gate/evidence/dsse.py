@@ -7,12 +7,13 @@ import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gate import strictjson
 from gate.errors import ParseError
-from gate.evidence import strictjson
-from gate.image.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from gate.image.digest import Digest
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPES: Final = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})

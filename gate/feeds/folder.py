@@ -10,6 +10,7 @@ from gate.documents import MAX_TEXT, read_documents
 from gate.errors import ParseError, SourceError, UsageError
 from gate.policy.parse import ParsedSet, parse_set
 from gate.policy.problems import Problem
+from gate.policy.schema import KINDS, LATER_KINDS
 from gate.trust.key import MAX_KEY
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ def _text(file: Path) -> str:
 def _is_ours(document: Document) -> bool:
     data = document.data
     return isinstance(data, dict) and (
-        str(data.get("apiVersion", "")).startswith("imagegate.dev/")
-        or str(data.get("kind", "")).startswith(("Gate", "ClusterGate"))
+        str(data.get("apiVersion", "")).startswith("imagegate.dev/") or data.get("kind") in (*KINDS, *LATER_KINDS)
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from gate import strictjson
 from gate.errors import ParseError
 from gate.image.digest import Digest
 
@@ -33,6 +34,7 @@ SCHEMA1_TYPES: Final = frozenset(
 MAX_MANIFEST: Final = 4 * 1024 * 1024
 """Bytes of a manifest; the distribution-spec asks clients and registries to support this much."""
 
+_SCHEMA_VERSION: Final = 2
 MAX_ENTRIES: Final = 1000
 """Layers of one manifest, manifests of one index."""
 
@@ -110,7 +112,7 @@ class _Platform(msgspec.Struct):
 class _Descriptor(msgspec.Struct):
     mediaType: str
     digest: str
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     annotations: dict[str, str] | None = None
     artifactType: str | None = None
     platform: _Platform | None = None
@@ -128,7 +130,7 @@ class _Document(msgspec.Struct):
     fsLayers: object = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Document)
+_FIELDS: Final = {name.casefold(): name for name in _Document.__struct_fields__}
 
 
 def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
@@ -150,8 +152,12 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
     if len(content) > MAX_MANIFEST:
         raise ParseError(f"the manifest has {len(content)} bytes; at most {MAX_MANIFEST} are read")
     try:
-        document = _DECODER.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        value = strictjson.as_object(strictjson.loads(content), "the manifest")
+        _check_names(value)
+        document = msgspec.convert(value, _Document)
+    except ParseError as error:
+        raise ParseError(f"not a manifest: {error.message}") from error
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ParseError(f"not a manifest: {str(error)[:200]}") from error
     media_type = _check_shape(document, outer)
     common = (
@@ -166,8 +172,16 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
     return Manifest(media_type, _descriptor(document.config), _descriptors(document.layers), *common)
 
 
+def _check_names(value: dict[str, object]) -> None:
+    """Go's decoder, which runtimes read with, takes `Layers` for `layers`: what differs only by case is refused."""
+    for name in value:
+        known = _FIELDS.get(name.casefold())
+        if known is not None and known != name:
+            raise ParseError(f"the field {name!r} is spelled {known!r}")
+
+
 def _check_shape(document: _Document, outer: str) -> str:
-    if document.schemaVersion != 2 or document.fsLayers is not None:  # noqa: PLR2004 - the specification's number
+    if document.schemaVersion != _SCHEMA_VERSION or document.fsLayers is not None:
         raise ParseError(f"manifest schema version {document.schemaVersion} is not supported: only 2 is")
     is_index = document.manifests is not None
     if is_index and (document.layers is not None or document.config is not None):

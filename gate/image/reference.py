@@ -120,16 +120,32 @@ def canonical_registry(host: str) -> str:
         raise ParseError(f"{host[:100]!r} is not a registry host", remedy="write host, host:port or [ipv6]:port")
     if found["v6"] is not None:
         try:
-            name = f"[{ipaddress.IPv6Address(found['v6']).compressed}]"
+            name = f"[{_compressed(ipaddress.IPv6Address(found['v6']))}]"
         except ValueError as error:
             raise ParseError(f"{host[:100]!r} is not an IPv6 address: {error}") from error
     else:
         name = found["name"].lower()
     port = found["port"]
     port = port.lstrip("0") or "0" if port else "443"
-    if port == "443":
-        return DOCKER_HUB if name in _HUB_ALIASES else name
-    return f"{name}:{port}"
+    if port != "443":
+        return f"{name}:{port}"
+    if found["port"] is not None and not _is_host(name):
+        return f"{name}:443"  # without its port it would be read as a path at Docker Hub
+    return DOCKER_HUB if name in _HUB_ALIASES else name
+
+
+def _is_host(name: str) -> bool:
+    """Whether a first component is a host by itself, before any `/`."""
+    return name == "localhost" or "." in name or ":" in name
+
+
+def _compressed(address: ipaddress.IPv6Address) -> str:
+    """The one spelling, in hex groups throughout: an IPv4 tail would not read back as a host."""
+    mapped = address.ipv4_mapped
+    if mapped is None:
+        return address.compressed
+    number = int(mapped)
+    return f"::ffff:{number >> 16:x}:{number & 0xFFFF:x}"
 
 
 def _invalid(text: str, why: str, remedy: str = "") -> ParseError:
@@ -154,7 +170,7 @@ def _split_host(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
     if not slash:
         return "", name
-    if first == "localhost" or "." in first or ":" in first:
+    if _is_host(first):
         if not _HOST.fullmatch(first):
             raise _invalid(name, f"{first[:100]!r} is not a registry host", "remove any scheme such as https://")
         return first, rest

@@ -131,7 +131,7 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     pins = _tags(matched, config) is Tags.PIN and reference.digest is None
     stopped = any(f.verdict.stops for f in findings)
     if stage is Stage.MUTATE:
-        pins = pins and covered and not stopped and (workload.kind == "Pod" or config.pinning is Where.ALL)
+        pins = pins and not stopped and (workload.kind == "Pod" or config.pinning is Where.ALL)
         shown = tuple(f for f in findings if f.code in _JUDGED_BY_MUTATE)
         return Plan(reference, stage, matched, shown, digest_wanted=pins, pins=pins)
     if stopped:
@@ -224,7 +224,7 @@ def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
     enforced = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.ENFORCE}
     warned = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.WARN}
     order = (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY)
-    if Tags.DIGEST not in enforced and Tags.PIN in enforced | warned:
+    if Tags.DIGEST not in enforced and Tags.PIN in enforced:
         return Tags.PIN
     return next((t for t in order if t in enforced | warned), None)
 

@@ -89,7 +89,10 @@ class RegistryPrefix:
         trimmed = text.rstrip("/")
         if trimmed != text:
             raise ParseError(f"{text!r} ends with /", remedy=f"write {trimmed}")
-        ImagePattern.parse(f"{text}/**")
+        try:
+            ImagePattern.parse(f"{text}/**")
+        except ParseError as error:
+            raise ParseError(error.message.replace("/**", ""), remedy=error.remedy.replace("/**", "")) from error
         return cls(text)
 
     def covers(self, repository: Repository) -> bool:
@@ -126,9 +129,12 @@ def _check_first(text: str, segments: list[str]) -> None:
         return
     if not _HOST_SEGMENT.fullmatch(first):
         raise ParseError(f"{text!r}: {first!r} is not a registry host", remedy="write registry/path")
+    is_host = "." in first or ":" in first or first == "localhost"
+    if len(segments) == 1 and ("*" in first or is_host):
+        raise ParseError(f"{text!r} is a registry and covers no repository", remedy=f"write {first}/**")
     if "*" in first:
         return
-    if not ("." in first or ":" in first or first == "localhost"):
+    if not is_host:
         raise ParseError(f"{text!r} names no registry", remedy=f"write {_qualified(text)}")
     canonical = canonical_registry(first)
     if canonical != first:

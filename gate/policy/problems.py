@@ -48,6 +48,7 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
 
 def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterator[Problem]:
     """The validator's errors as problems with places."""
+    incomplete: set[Path] = set()
     for error in errors:
         path = tuple(error.absolute_path)
         match error.validator:
@@ -61,8 +62,11 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                     "remove it; it is refused so that it is never silently ignored",
                 )
             case "required":
-                missing = next(name for name in _values(error) if name not in _instance(error))
-                yield Problem(document.place(path), f"{_at(path)} has no `{missing}`", f"add `{missing}:`")
+                # The validator has one error for each field that is missing, all alike.
+                missing = [name for name in _values(error) if name not in _instance(error)] * (path not in incomplete)
+                incomplete.add(path)
+                for name in missing:
+                    yield Problem(document.place(path), f"{_at(path)} has no `{name}`", f"add `{name}:`")
             case _:
                 yield Problem(document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
 

@@ -173,7 +173,12 @@ class Authenticator:
         Where its host may be is the guard's business: a private address only if it is named.
         """
         url = challenge.parameters.get("realm", "")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise EvidenceUnavailable(
+                Code.REGISTRY_PROTOCOL, f"{registry} names no token service: {url[:200]!r}", remedy=""
+            ) from error
         plain_allowed = (
             registry in self._hosts.insecure and parts.hostname == urlsplit(self._hosts.base_url(registry)).hostname
         )
@@ -195,7 +200,7 @@ class Authenticator:
 def _refusal(status: int) -> Code:
     if status in (400, 401, 403, 404):
         return Code.REGISTRY_UNAUTHORIZED
-    if status == 429:  # noqa: PLR2004 - Too Many Requests
+    if status == 429:
         return Code.REGISTRY_RATE_LIMITED
     return Code.REGISTRY_UNREACHABLE
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _API_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_SITE_LOCAL: Final = ipaddress.IPv6Network("fec0::/10")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,7 +42,11 @@ class Hosts:
 
     def may_be_private(self, host: str) -> bool:
         """Whether any flag names `host[:port]`."""
-        return host in self.insecure or host in self.private or host in self.authorities
+        return self.is_insecure(host) or host in self.private or host in self.authorities
+
+    def is_insecure(self, host: str) -> bool:
+        """Whether `host[:port]` is named for plain HTTP; without a port that is port 80."""
+        return host in self.insecure or host.removesuffix(":80") in self.insecure
 
     def check_address(self, host: str, text: str) -> None:
         """Refuse to connect where no registry has business being (server-side request forgery).
@@ -59,7 +64,7 @@ class Hosts:
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNREACHABLE, f"{host} has the address {address}, which is never connected to", remedy=""
             )
-        if not address.is_global and not self.may_be_private(host):
+        if (not address.is_global or address in _SITE_LOCAL) and not self.may_be_private(host):
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNREACHABLE,
                 f"{host} has the private address {address} and is not named as a registry that may",

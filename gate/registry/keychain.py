@@ -53,7 +53,7 @@ class Credential:
     @property
     def scope(self) -> str:
         """Tells credentials apart in cache keys without containing them."""
-        secret = "\0".join((self.username, self.password, self.identity_token, self.registry_token))
+        secret = f"{self.username}\0{self.password}\0{self.identity_token}\0{self.registry_token}"
         return hashlib.sha256(secret.encode()).hexdigest()[:16]
 
     @property
@@ -73,7 +73,7 @@ class Keychain(Protocol):
 class Anonymous:
     """No credentials for anybody."""
 
-    def find(self, repository: Repository) -> Credential | None:  # noqa: ARG002 - the port's signature
+    def find(self, repository: Repository) -> Credential | None:
         """None."""
         return None
 
@@ -204,7 +204,7 @@ def _ask_helper(helper: str, registry: str) -> Credential | None:
         )
     server = _HUB_KEY if registry == DOCKER_HUB else registry
     try:
-        done = subprocess.run(  # noqa: S603 - a name the user's own configuration gives, without a path or shell
+        done = subprocess.run(
             [source, "get"], input=server.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -226,6 +226,8 @@ def _ask_helper(helper: str, registry: str) -> Credential | None:
         raise EvidenceUnavailable(
             Code.REGISTRY_UNAUTHORIZED, f"the credential helper {source} gave no credentials for {registry}"
         ) from error
+    if not answer.Secret:
+        return None
     if answer.Username == "<token>":
         return Credential(source, identity_token=answer.Secret)
     return Credential(source, answer.Username, answer.Secret)

@@ -27,6 +27,7 @@ COSIGN_KIND: Final = "kind"
 _COSIGN_IMAGES: Final = frozenset({"dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex"})
 _COSIGN_ATTACHED: Final = {"sig": "dev.cosignproject.cosign/sigs", "att": "dev.cosignproject.cosign/atts"}
 _TAG_AT_END: Final = re.compile(r"(?:.*[/:])?([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})", re.ASCII | re.DOTALL)
+_DIGEST_TAG: Final = re.compile(r"sha\d+-[0-9a-f]+(?:\..*)?", re.ASCII)
 _ATTACHED_TAG: Final = re.compile(r"(sha\d+-[0-9a-f]+)\.(sig|att)", re.ASCII)
 
 
@@ -107,7 +108,7 @@ class Layout:
             own = [m.digest for m in self.index.manifests if m.annotations.get(COSIGN_KIND) == kind]
             return own[0] if len(own) == 1 and [m.digest.tag for m in images] == [attached[1]] else None
         unnamed = len(images) == 1 and REF_NAME not in images[0].annotations
-        return images[0].digest if unnamed and not any(tag == m.digest.tag for m in self.index.manifests) else None
+        return images[0].digest if unnamed and not _DIGEST_TAG.fullmatch(tag) else None
 
     def load(self, digest: Digest) -> StoredManifest | None:
         """A manifest by digest, compared with it; None where there is no such blob.
@@ -161,7 +162,7 @@ class LayoutRegistry:
         """No credentials, but never shared with a registry's answers."""
         return f"layout:{repository}:{self.layout.folder}"
 
-    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:  # noqa: ARG002 - the port's signature
+    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         """The digest a tag has.
 
         Raises:
@@ -176,17 +177,17 @@ class LayoutRegistry:
             )
         return digest
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:  # noqa: ARG002
+    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """The manifest of a digest or tag, or None."""
         digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
         return self.layout.load(digest) if digest else None
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:  # noqa: ARG002
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
         """A blob, compared with its descriptor."""
         check_size(repository, descriptor, limit)
         return self.layout.blob(descriptor)
 
-    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:  # noqa: ARG002
+    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """The entries whose manifest has `digest` as its subject."""
         found = []
         for entry in self.layout.index.manifests:
@@ -197,6 +198,8 @@ class LayoutRegistry:
 
 
 def _read(path: Path, limit: int) -> bytes:
+    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{path} is not a file", remedy="")
     with path.open("rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:

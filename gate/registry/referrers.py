@@ -24,8 +24,9 @@ NO_API: Final = frozenset({400, 404, 405, 406})
 """What registries without the API answer; the fallback tag is asked in any case."""
 
 MAX_PAGES: Final = 10
+_MAX_LINK: Final = 8192  # characters of a Link header that are looked at
 _OK: Final = 200
-_NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next"?', re.IGNORECASE)
+_NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel\s*=\s*"?next"?', re.IGNORECASE)
 
 
 def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]:
@@ -45,12 +46,14 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
     for _ in range(MAX_PAGES):
         seen.add(path)
         response = get(path)
+        if response.status != _OK and len(seen) > 1:
+            raise _broken(f"breaks off with status {response.status}")
         if response.status != _OK:
-            return tuple(found)
+            return ()
         page = parse_manifest(response.body)
         if isinstance(page, Index):
             found.extend(page.manifests)
-        link = _NEXT.search(response.headers.get("link", ""))
+        link = _NEXT.search(response.headers.get("link", "")[:_MAX_LINK])
         if link is None:
             return tuple(found)
         path = _next_path(response.url, link[1], seen)
@@ -60,10 +63,15 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
 
 
 def _next_path(here: str, link: str, seen: set[str]) -> str:
-    target, current = urlsplit(urljoin(here, link)), urlsplit(here)
+    try:
+        target, current = urlsplit(urljoin(here, link)), urlsplit(here)
+    except ValueError as error:
+        raise _broken("goes on at no URL") from error
     path = target.path + (f"?{target.query}" if target.query else "")
     if (target.scheme, target.netloc) != (current.scheme, current.netloc) or path in seen:
-        raise EvidenceUnavailable(
-            Code.REGISTRY_PROTOCOL, "the list of referrers goes on elsewhere or in a circle", remedy=""
-        )
+        raise _broken("goes on elsewhere or in a circle")
     return path
+
+
+def _broken(how: str) -> EvidenceUnavailable:
+    return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"the list of referrers {how}", remedy="")

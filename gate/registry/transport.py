@@ -18,13 +18,12 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from gate import __version__
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable, ParseError
-from gate.image.reference import canonical_registry
+from gate.errors import EvidenceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,9 +91,9 @@ class _Origin:
 
     @property
     def name(self) -> str:
-        """`host[:port]` as operators name it; the port left out where it is the scheme's own."""
+        """`host[:port]` in the canonical form that operators' names have too: without 443."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
 
 
 class Transport:
@@ -131,19 +130,19 @@ class Transport:
                 return response
             request = self._redirected(request, response)
         raise EvidenceUnavailable(
-            Code.REGISTRY_PROTOCOL, f"{_name(request.url)} is one redirect too many (at most {MAX_REDIRECTS})"
+            Code.REGISTRY_PROTOCOL, f"{_Origin.of(request.url).name} is one redirect too many (at most {MAX_REDIRECTS})"
         )
 
     def _redirected(self, request: Request, response: Response) -> Request:
-        target = urljoin(request.url, response.headers.get("location", ""))
         here = _Origin.of(request.url)
         try:
+            target = urljoin(request.url, response.headers.get("location", ""))
             there = _Origin.of(target)
         except ValueError as error:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{here.name} redirected to {error}", remedy=""
             ) from error
-        if there.scheme == "http" and (here.scheme == "https" or there.name not in self._hosts.insecure):
+        if there.scheme == "http" and (here.scheme == "https" or not self._hosts.is_insecure(there.name)):
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{here.name} redirected to plain HTTP at {there.name}", remedy=""
             )
@@ -193,14 +192,15 @@ class Transport:
         try:
             if self._current.reader.ended:
                 raise ProtocolError("the connection ended within the headers")
-            good = 200 <= response.status < 300  # noqa: PLR2004 - HTTP's success class
+            good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
             content = b"" if request.method == "HEAD" else _read(response, limit, origin.name, cut=not good)
         except BaseException:
             response.close()
             raise
         response.release_conn()
-        return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, content, request.url)
+        headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
+        return Response(response.status, headers, content, request.url)
 
     def _pool(self, origin: _Origin) -> urllib3.HTTPConnectionPool:
         with self._lock:
@@ -284,11 +284,15 @@ class _DeadlineRaw(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - io's own type is not public
+    def readinto(self, buffer: Any) -> int | None:
         self._connection.settimeout(self._guard.remaining())
         count = self._inner.readinto(buffer)
         self.ended = count == 0
         return count
+
+    def readall(self) -> bytes:
+        """Refuse: nothing here reads without a bound, but http.client takes a chunk of size -1 to mean it."""
+        raise OSError("a chunk of negative size")
 
     def close(self) -> None:
         self._inner.close()
@@ -311,7 +315,7 @@ class _DeadlineSocket:
         self._connection.settimeout(self._guard.remaining())
         self._connection.sendall(data)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is the socket's own
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
 
@@ -366,9 +370,9 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
     """Every way of failing, as a code and one line."""
-    if isinstance(error, (ReadTimeoutError, TimeoutError)) or (
-        isinstance(error, Urllib3Timeout) and not isinstance(error, NewConnectionError)
-    ):
+    if isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError):
+        error = error.args[-1]  # of connecting and sending: urllib3 wraps it
+    if isinstance(error, (TimeoutError, Urllib3Timeout)):
         raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.0f} s") from error
     if isinstance(error, (SSLError, ssl.SSLError)):
         raise EvidenceUnavailable(
@@ -376,7 +380,7 @@ def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
             f"TLS with {host} failed: {_cause(error)}",
             remedy=f"for a private CA pass --registry-ca {host}=FILE; for plain HTTP --insecure-registry {host}",
         ) from error
-    if isinstance(error, (NewConnectionError, OSError)):
+    if isinstance(error, OSError):
         raise _unreachable(host, error) from error
     raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {_cause(error)}") from error
 
@@ -389,11 +393,3 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error)[:200] or type(error).__name__
-
-
-def _name(url: str) -> str:
-    host = urlsplit(url).netloc
-    try:
-        return canonical_registry(host)
-    except ParseError:
-        return host[:100]

@@ -63,6 +63,9 @@ class FlightCache(Generic[V]):
         if found is not None:
             return found
         with self._lock:
+            found = self.peek(key)  # by a flight that has landed since
+            if found is not None:
+                return found
             flight = self._flights.get(key)
             leads = flight is None
             if flight is None:

@@ -102,22 +102,29 @@ class Collector:
         self._registry = registry
         self._executor = executor
 
-    def collect(self, repository: Repository, image: Digest, deadline: Deadline) -> Listing:
-        """Every candidate for `image` that is kept in `repository`."""
-        return _Collection(self._registry, self._executor, repository, image, deadline).run()
+    def collect(self, repository: Repository, image: Digest, deadline: Deadline, *, home: Repository) -> Listing:
+        """Every candidate for `image` that is kept in `repository`; the image itself is in `home`."""
+        return _Collection(self._registry, self._executor, repository, image, deadline, home).run()
 
 
 class _Collection:
     """One run over one repository: what was asked, and what could not be read."""
 
     def __init__(
-        self, registry: Registry, executor: Executor, repository: Repository, image: Digest, deadline: Deadline
+        self,
+        registry: Registry,
+        executor: Executor,
+        repository: Repository,
+        image: Digest,
+        deadline: Deadline,
+        home: Repository,
     ) -> None:
         self._registry = registry
         self._executor = executor
         self._repository = repository
         self._image = image
         self._deadline = deadline
+        self._home = home
         self._unavailable: list[Unavailable] = []
         self._payloads: dict[Digest, bytes] = {}
         self._total = 0
@@ -150,9 +157,11 @@ class _Collection:
 
     def _check_image(self) -> None:
         """Before anything is called unsigned: is there an image at all, and is it one?"""
-        (stored,) = self._finish(self._start([lambda: self._manifest(self._image)]))
+        (stored,) = self._finish(
+            self._start([lambda: self._registry.manifest(self._home, self._image, self._deadline)])
+        )
         if stored is None and not self._unavailable:
-            message = f"{self._repository.registry} has no manifest {self._image} in repository {self._repository.path}"
+            message = f"{self._home.registry} has no manifest {self._image} in repository {self._home.path}"
             self._unavailable.append(Unavailable(Code.IMAGE_NOT_FOUND, message, "check the name and digest"))
 
     def _attached(self, stored: StoredManifest | None) -> Iterator[_Layer]:

@@ -158,14 +158,16 @@ class Reviewer:
         digest = reference.digest or self._tags.peek((reference.name, tag, self._registry.scope(reference.name)))
         if digest is None:
             return None
-        found = {source: self._listings.peek(self._listing_key(source, digest)) for source in planned.sources}
+        home = reference.name
+        found = {source: self._listings.peek(self._listing_key(source, digest, home)) for source in planned.sources}
         complete = {source: listing for source, listing in found.items() if listing is not None}
         return (digest, complete) if len(complete) == len(found) else None
 
     def _finish(self, subject: Subject, planned: Plan, deadline: Deadline) -> ImageReview:
         try:
             digest = self.resolve(planned.reference, deadline)
-            listings = {source: self._listing(source, digest, deadline) for source in sorted(planned.sources)}
+            home = planned.reference.name
+            listings = {source: self._listing(source, digest, home, deadline) for source in sorted(planned.sources)}
         except EvidenceUnavailable as error:
             reason = Reason(error.code, error.message, error.remedy)
             return ImageReview(subject, unable(planned, reason), planned.reference)
@@ -179,14 +181,17 @@ class Reviewer:
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
         return ImageReview(subject, decision, planned.reference, digest, pin, _merged(evidence))
 
-    def _listing_key(self, source: Repository, digest: Digest) -> tuple[Repository, Digest, str]:
-        return (source, digest, self._registry.scope(source))
+    def _listing_key(
+        self, source: Repository, digest: Digest, home: Repository
+    ) -> tuple[Repository, Digest, str, Repository]:
+        return (source, digest, self._registry.scope(source), home)
 
-    def _listing(self, source: Repository, digest: Digest, deadline: Deadline) -> Listing:
+    def _listing(self, source: Repository, digest: Digest, home: Repository, deadline: Deadline) -> Listing:
         def load() -> Listing:
-            return self._collector.collect(source, digest, deadline)
+            return self._collector.collect(source, digest, deadline, home=home)
 
-        return self._listings.get(self._listing_key(source, digest), load, deadline, keep=lambda found: found.complete)
+        key = self._listing_key(source, digest, home)
+        return self._listings.get(key, load, deadline, keep=lambda found: found.complete)
 
 
 def _merged(evidence: Mapping[Repository, Evidence]) -> Evidence:

@@ -26,7 +26,7 @@ def headline(review: ImageReview, where: str) -> str:
     word = {Verdict.DENY: "DENIED", Verdict.ERROR: "NOT JUDGED", Verdict.WARN: "WARNING", Verdict.ALLOW: "ALLOWED"}[
         verdict
     ]
-    place = f" ({where})" if where else ""
+    place = f" ({where[:100]})" if where else ""
     by = f" by {finding.policy}/{finding.rule}" if finding is not None and finding.policy else ""
     return f"{word} {review.subject.text[:300]}{place}{by}"
 

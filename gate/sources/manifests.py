@@ -65,11 +65,14 @@ def read_manifests(text: str, file: str, found: Found) -> None:
             _read_object(document, document.data, (), found)
 
 
-def _read_object(document: Document, data: object, at: Path, found: Found) -> None:
+def _read_object(
+    document: Document, data: object, at: Path, found: Found, listed: tuple[object, object] = (None, None)
+) -> None:
+    """`listed`: kind and apiVersion of an entry that states none, by the list it stands in, as kubectl reads it."""
     if not isinstance(data, dict):
         found.skipped += 1
         return
-    kind, api = data.get("kind"), data.get("apiVersion")
+    kind, api = data.get("kind") or listed[0], data.get("apiVersion") or listed[1]
     items = data.get("items")
     if not isinstance(kind, str):
         if isinstance(data.get("services"), dict):
@@ -77,7 +80,7 @@ def _read_object(document: Document, data: object, at: Path, found: Found) -> No
         found.skipped += 1
     elif kind.endswith("List") and isinstance(items, list):
         for i, item in enumerate(items):
-            _read_object(document, item, (*at, "items", i), found)
+            _read_object(document, item, (*at, "items", i), found, (kind.removesuffix("List") or None, api))
     elif kind == "Namespace" and api == "v1":
         _read_namespace(data, found)
     else:

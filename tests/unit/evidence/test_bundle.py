@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import count
 from typing import cast
 
 import pytest
@@ -142,6 +143,7 @@ def test_a_message_signature_has_no_envelope() -> None:
         bundle().replace(b'"mediaType"', b'"mediaType": "x", "mediaType"'),
         bundle(extra=float("inf")),
     ],
+    ids=count(),
 )
 def test_refused(content: bytes) -> None:
     with pytest.raises(ParseError) as caught:

@@ -425,6 +425,7 @@ def test_an_envelope_changed_after_signing(changes: dict[str, object]) -> None:
         (7, Code.KEY_MISMATCH),
         (b64(b"x" * 100_000), Code.KEY_MISMATCH),
     ],
+    ids=["trusted", "another", "empty", "no base64", "no text", "long"],
 )
 def test_a_lying_hint(hint: object, code: Code) -> None:
     by_mallory = material(MALLORY, publicKey={"hint": hint})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -353,6 +354,7 @@ def test_unsupported_keys(content: bytes, message: str, stated: Hash | None) -> 
         signer("p256").pem + private_pem(private("p256"), serialization.PrivateFormat.PKCS8),
         private_pem(private("p256"), serialization.PrivateFormat.PKCS8) + signer("p256").pem,
     ],
+    ids=count(),
 )
 def test_a_pasted_private_key(content: bytes) -> None:
     with pytest.raises(ParseError, match="private key") as caught:
@@ -381,6 +383,7 @@ def test_a_pasted_certificate(content: bytes) -> None:
         (signer("p256").pem + signer("p384").pem, 2),
         (signer("p256").pem + pem("CERTIFICATE REQUEST", b"x"), 2),
     ],
+    ids=count(),
 )
 def test_exactly_one_block(content: bytes, found: int) -> None:
     with pytest.raises(ParseError, match=f"found {found}"):
@@ -405,6 +408,7 @@ def test_exactly_one_block(content: bytes, found: int) -> None:
         signer("p256").pem.replace(b"END", b"ENDE"),
         signer("p256").pem.lower(),
     ],
+    ids=count(),
 )
 def test_garbage(content: bytes) -> None:
     with pytest.raises(ParseError):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gate.errors import ParseError
-from gate.evidence import strictjson
+from gate import strictjson
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ things to two readers is refused.
 from __future__ import annotations
 
 import json
+import math
 from typing import Final, NoReturn, cast
 
 from gate.errors import ParseError
@@ -18,11 +19,16 @@ def loads(content: bytes) -> object:
     """Decode UTF-8 JSON.
 
     Raises:
-        ParseError: not JSON, a key twice in one object, NaN or Infinity, nested deeper than `MAX_DEPTH`.
+        ParseError: not JSON, a key twice in one object, NaN or Infinity, nested deeper than `MAX_DEPTH`,
+            a number too large for a float, half a surrogate pair.
     """
     try:
-        value = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        value = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
+        )
         _check_depth(value)
+        if b"\\ud" in content.lower():
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise ParseError(f"not JSON: {str(error)[:150]}") from error
     return cast("object", value)
@@ -67,14 +73,26 @@ def text(value: dict[str, object], key: str, what: str) -> str:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = ""
+        for key, _ in pairs:
+            if key in seen:
+                twice = key
+                break
+            seen.add(key)
         raise ParseError(f"the key {twice[:100]!r} stands twice in one object")
     return result
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ParseError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ParseError(f"the number {text[:50]} is too large")
+    return value
 
 
 def _check_depth(value: object) -> None:

@@ -1,0 +1,245 @@
+"""`gate check`: the images of manifests, judged before they are deployed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gate.cli.common import Exit, common_flags, say, settings_of, worst
+from gate.cli.render import json_report
+from gate.cli.render.text import TextRenderer
+from gate.cli.report import Report, SourceFinding, entries_of
+from gate.cli.target import OCI, Target, parse_target
+from gate.codes import Code
+from gate.errors import UsageError
+from gate.feeds.folder import BASELINE, require
+from gate.policy.decision import Verdict
+from gate.policy.evaluate import Stage, Workload
+from gate.review.review import Subject
+from gate.settings import wants_color
+from gate.sources.files import read_sources
+from gate.sources.manifests import Found, ImageUse, Location
+from gate.wiring import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gate.image.reference import Repository
+    from gate.policy.policy import PolicySet
+    from gate.registry.layout import Layout
+    from gate.review.review import ImageReview
+    from gate.wiring import Gate
+
+_IMAGE: Final = "image:"
+_FORMATS: Final = ("text", "json", "sarif", "junit", "github", "gitlab", "cyclonedx")
+_PROGRESS_EVERY: Final = 50  # files
+_NOW: Final = ("text", "json")
+_EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
+
+
+@click.command("check")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option(
+    "-p",
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="POLICY",
+    envvar="IMAGEGATE_POLICY",
+    help="Policy file or folder; none: the built-in baseline.",
+)
+@click.option("--namespace", metavar="NAME", help="Namespace of what names none.")
+@click.option(
+    "--namespace-label", multiple=True, metavar="K=V", help="A label of namespaces whose labels are not known."
+)
+@click.option("--namespaces", multiple=True, metavar="FILE", help="Namespace documents, for their labels.")
+@click.option("--as", "as_", metavar="REF", help="The name an oci: image is judged under.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(_FORMATS),
+    default="text",
+    show_default=True,
+    help="What to print; only text and json yet.",
+)
+@click.option("--output-file", metavar="F", help="Write it to a file instead.")
+@click.option(
+    "--fail-on", type=click.Choice(["deny", "warn"]), default="deny", show_default=True, help="What gives exit code 1."
+)
+@click.option("--allow-empty", is_flag=True, help="No image in any SOURCE is no error.")
+@common_flags("60s")
+def command(sources: tuple[str, ...], **flags: Any) -> None:
+    """Judge every image in SOURCE: Kubernetes YAML or JSON files, folders, `-` for stdin, `image:REF` for one image.
+
+    \b
+    Examples:
+      gate check deploy.yaml -p policies/
+      helm template ./chart | gate check - -p policies/ --namespace prod
+      gate check image:ghcr.io/acme/api:v1 -p policies/ --output json
+    """
+    if flags["output"] not in _NOW:
+        raise UsageError(
+            f"--output {flags['output']} is not supported yet by this version of imagegate", remedy="use text or json"
+        )
+    if not sources:
+        raise UsageError("no SOURCE", remedy="name files or folders, - for stdin, or image:REF")
+    settings = settings_of(flags)
+    policies = _policies(flags["policies"])
+    targets = [_target(s.removeprefix(_IMAGE), flags["as_"]) for s in sources if s.startswith(_IMAGE)]
+    found = _read([s for s in sources if not s.startswith(_IMAGE)])
+
+    gate = build(settings, _layouts(targets))
+    try:
+        report = _judge(gate, policies, found, targets, flags)
+    finally:
+        gate.close()
+    _write(report, flags["output"], flags["output_file"])
+    _mention(found)
+    sys.exit(_exit_code(report, found, flags))
+
+
+def _policies(paths: Sequence[str]) -> PolicySet:
+    return require([Path(p) for p in paths] or [BASELINE]).set
+
+
+def _target(ref: str, name: str | None) -> Target:
+    if ref.startswith(OCI) and name is None:
+        raise UsageError(
+            "an oci: image has no name to judge it by", remedy="add --as REF, such as --as ghcr.io/acme/api:v1"
+        )
+    return parse_target(ref, name)
+
+
+def _layouts(targets: Sequence[Target]) -> Mapping[Repository, Layout]:
+    return {name: layout for target in targets for name, layout in target.layouts.items()}
+
+
+def _read(sources: list[str]) -> Found:
+    terminal = sys.stderr.isatty()
+    seen = 0
+
+    def progress(file: str) -> None:
+        nonlocal seen
+        seen += 1
+        if terminal and seen % _PROGRESS_EVERY == 0:
+            click.echo(f"\r\033[Kreading: {seen} files, {file[-60:]}", err=True, nl=False)
+
+    found = read_sources(sources, sys.stdin.buffer.read, progress)
+    if terminal and seen >= _PROGRESS_EVERY:
+        click.echo("\r\033[K", err=True, nl=False)
+    return found
+
+
+def _judge(gate: Gate, policies: PolicySet, found: Found, targets: Sequence[Target], flags: dict[str, Any]) -> Report:
+    labels = _namespace_labels(flags, found)
+    subjects: dict[Subject, list[Location]] = {}
+    for use in found.uses:
+        subjects.setdefault(_subject(use, flags, labels), []).append(use.location)
+    for target in targets:
+        subjects.setdefault(_image_subject(target, flags, labels), []).append(Location(""))
+    reviews = gate.reviewer.review(policies, list(subjects), Stage.CHECK, gate.deadline())
+    written = {t.reference.text: t for t in targets if t.layouts}
+    shown = [_as_written(review, written.get(review.subject.text)) for review in reviews]
+    entries = entries_of(zip(shown, subjects.values(), strict=True))
+    return Report(gate.now(), policies.policies, entries, _source_findings(found))
+
+
+def _as_written(review: ImageReview, target: Target | None) -> ImageReview:
+    """An oci: image is judged under another name than it is written by; the report has what was written."""
+    if target is None or review.reference is None or review.reference.digest is None:
+        return review
+    reference = replace(review.reference, text=target.resolved(review.reference.digest))
+    return replace(review, subject=replace(review.subject, text=target.text), reference=reference)
+
+
+def _subject(use: ImageUse, flags: dict[str, Any], labels: _Labels) -> Subject:
+    namespace = use.location.namespace or flags["namespace"]
+    return Subject(use.text, Workload(use.location.kind, namespace, labels.of(namespace), use.service_account))
+
+
+def _image_subject(target: Target, flags: dict[str, Any], labels: _Labels) -> Subject:
+    """An image that stands in nothing: of what is not known, only its namespace can be said by a flag."""
+    namespace = flags["namespace"]
+    return Subject(target.reference.text, Workload(None, namespace, labels.of(namespace)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Labels by namespace, and those that flags give to the others."""
+
+    known: Mapping[str, Mapping[str, str]]
+    given: Mapping[str, str] | None
+
+    def of(self, namespace: str | None) -> Mapping[str, str] | None:
+        """The labels of a namespace; None where they are unknown."""
+        return self.known.get(namespace, self.given) if namespace is not None else self.given
+
+
+def _namespace_labels(flags: dict[str, Any], found: Found) -> _Labels:
+    """From SOURCE, then --namespaces; --namespace-label speaks for what neither names."""
+    known: dict[str, Mapping[str, str]] = dict(found.namespaces)
+    if flags["namespaces"]:
+        extra = read_sources(list(flags["namespaces"]), sys.stdin.buffer.read, lambda _: None)
+        if extra.errors:
+            raise UsageError(str(extra.errors[0]))
+        known.update(extra.namespaces)
+    given = None
+    if flags["namespace_label"]:
+        pairs = [text.partition("=") for text in flags["namespace_label"]]
+        if not all(key and equals for key, equals, _ in pairs):
+            raise UsageError("--namespace-label wants K=V", remedy="such as env=prod")
+        given = {key: value for key, _, value in pairs}
+    return _Labels(known, given)
+
+
+def _source_findings(found: Found) -> tuple[SourceFinding, ...]:
+    return tuple(
+        SourceFinding(
+            Code.SOURCE_UNREADABLE,
+            e.message,
+            e.remedy,
+            Location(e.place.file, e.place.line, e.place.column) if e.place else Location(""),
+        )
+        for e in found.errors
+    )
+
+
+def _write(report: Report, output: str, file: str | None) -> None:
+    if output == "json":
+        text = json_report.render(report)
+    else:
+        color = file is None and wants_color(terminal=sys.stdout.isatty())
+        text = TextRenderer(color).render(report)
+    if file is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output-file {file} cannot be written: {error.strerror}") from error
+
+
+def _mention(found: Found) -> None:
+    """What was passed over, so that nobody takes it for judged."""
+    for file, what in sorted(found.later.items()):
+        say(f"gate: {file} was not judged: {what} is not supported yet by this version of imagegate")
+    if found.skipped:
+        plural = "s" if found.skipped > 1 else ""
+        say(f"gate: {found.skipped} document{plural} or file{plural} without images skipped")
+
+
+def _exit_code(report: Report, found: Found, flags: dict[str, Any]) -> Exit:
+    codes = [_EXITS.get(entry.verdict, Exit.PASS) for entry in report.entries]
+    if flags["fail_on"] == "warn" and report.count(Verdict.WARN):
+        codes.append(Exit.DENIED)
+    if found.errors:
+        codes.append(Exit.USAGE)
+    elif not report.entries and not flags["allow_empty"]:
+        say("gate: no image in any SOURCE; check the paths, or pass --allow-empty")
+        codes.append(Exit.USAGE)
+    return worst(codes)

@@ -1,0 +1,187 @@
+"""Flags that every judging command has, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gate.errors import EvidenceUnavailable, GateError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gate.settings import Settings
+
+
+class Exit(IntEnum):
+    """Exit codes (CLI.md). Of several, 2 beats 1 beats 3 beats 0."""
+
+    PASS = 0
+    DENIED = 1
+    USAGE = 2
+    NOT_EVALUATED = 3
+
+
+_RANK: Final = {Exit.USAGE: 0, Exit.DENIED: 1, Exit.NOT_EVALUATED: 2, Exit.PASS: 3}
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """The code of several outcomes."""
+    return min(codes, key=_RANK.__getitem__, default=Exit.PASS)
+
+
+_FLAGS: Final[tuple[Any, ...]] = (
+    click.option(
+        "--registry-config",
+        metavar="FILE",
+        envvar="IMAGEGATE_REGISTRY_CONFIG",
+        help="docker config.json with credentials; default: where docker, podman and skopeo look.",
+    ),
+    click.option(
+        "--insecure-registry",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        envvar="IMAGEGATE_INSECURE_REGISTRY",
+        help="Speak plain HTTP to this registry.",
+    ),
+    click.option(
+        "--private-registry",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        envvar="IMAGEGATE_PRIVATE_REGISTRY",
+        help="This registry may have a private address.",
+    ),
+    click.option(
+        "--registry-ca",
+        multiple=True,
+        metavar="HOST=FILE",
+        envvar="IMAGEGATE_REGISTRY_CA",
+        help="Trust this CA for a registry, beside the system's.",
+    ),
+    click.option(
+        "--mirror", multiple=True, metavar="ORIGIN=HOST[/PREFIX]", envvar="IMAGEGATE_MIRROR", help="Not supported yet."
+    ),
+    click.option(
+        "--layout",
+        multiple=True,
+        metavar="REPO=DIR",
+        envvar="IMAGEGATE_LAYOUT",
+        help="Answer for a repository from an OCI layout folder.",
+    ),
+    click.option("--offline", is_flag=True, envvar="IMAGEGATE_OFFLINE", help="No network at all."),
+    click.option("--trusted-root", metavar="FILE", envvar="IMAGEGATE_TRUSTED_ROOT", help="Not supported yet."),
+    click.option("--at", metavar="RFC3339", envvar="IMAGEGATE_AT", help="Decide as at this instant."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1, 64),
+        default=8,
+        show_default=True,
+        envvar="IMAGEGATE_JOBS",
+        help="Images at a time.",
+    ),
+    click.option(
+        "--cache",
+        metavar="PATH|none",
+        envvar="IMAGEGATE_CACHE",
+        help="`none` keeps no answers; a PATH is not supported yet.",
+    ),
+    click.option("--debug", is_flag=True, envvar="IMAGEGATE_DEBUG", help="Show tracebacks."),
+)
+
+
+def common_flags(timeout: str) -> Callable[[Any], Any]:
+    """The flags of CLI.md's "Common"; `timeout` is the default of --timeout."""
+
+    def decorate(command: Any) -> Any:
+        option = click.option(
+            "--timeout",
+            default=timeout,
+            show_default=True,
+            metavar="DURATION",
+            envvar="IMAGEGATE_TIMEOUT",
+            help="Time for the whole command; for serve, for a review whose caller names none.",
+        )
+        for flag in (option, *reversed(_FLAGS)):
+            command = flag(command)
+        return reports_errors(command)
+
+    return decorate
+
+
+def settings_of(flags: dict[str, Any]) -> Settings:
+    """The settings that the common flags amount to.
+
+    Raises:
+        UsageError: one of them cannot be used, or is not supported yet.
+    """
+    from gate import settings
+
+    if flags["cache"] not in (None, "none"):
+        raise UsageError(
+            "--cache PATH is not supported yet by this version of imagegate",
+            remedy="leave it out, or pass --cache none",
+        )
+    not_yet(flags, "mirror", "trusted_root")
+    return settings.Settings(
+        settings.parse_hosts(
+            flags["insecure_registry"], flags["private_registry"], flags["registry_ca"], offline=flags["offline"]
+        ),
+        settings.docker_configs(flags["registry_config"]),
+        settings.parse_layouts(flags["layout"]),
+        settings.parse_instant(flags["at"]) if flags["at"] else None,
+        settings.parse_duration(flags["timeout"]),
+        flags["jobs"],
+        flags["cache"] != "none",
+    )
+
+
+def not_yet(flags: dict[str, Any], *names: str) -> None:
+    """Refuse flags that are accepted and do nothing yet.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for name in names:
+        if flags.get(name):
+            flag = "--" + name.removesuffix("_").replace("_", "-")
+            raise UsageError(f"{flag} is not supported yet by this version of imagegate", remedy="leave it out")
+
+
+def say(message: str) -> None:
+    """A diagnostic, on stderr."""
+    click.echo(message, err=True)
+
+
+def reports_errors(command: Any) -> Any:
+    """One line for what went wrong and the exit code it has; a traceback only with --debug."""
+
+    @wraps(command)
+    def run(*args: Any, **flags: Any) -> None:
+        debug = flags.pop("debug", False)
+        try:
+            command(*args, **flags)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except BrokenPipeError:
+            # The reader has gone (`gate … | head`): nothing is wrong with the work, and nobody to tell.
+            sys.stderr.close()
+            sys.exit(Exit.NOT_EVALUATED)
+        except GateError as error:
+            if debug:
+                raise
+            code = f"{error.code}: " if isinstance(error, EvidenceUnavailable) else ""
+            say(f"gate: {code}{error}")
+            sys.exit(Exit.NOT_EVALUATED if isinstance(error, EvidenceUnavailable) else Exit.USAGE)
+        except Exception as error:
+            if debug:
+                raise
+            say(
+                f"gate: internal error: {type(error).__name__}: {str(error)[:300]}; please report it, with the output of --debug"
+            )
+            sys.exit(Exit.NOT_EVALUATED)
+
+    return run

@@ -1,0 +1,63 @@
+"""`gate policy`: work on policies. `lint` for now."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gate.cli.common import Exit, reports_errors, say
+from gate.feeds.folder import load_policies
+
+if TYPE_CHECKING:
+    from gate.policy.problems import Problem
+
+
+@click.group("policy")
+def command() -> None:
+    """Work on policies.
+
+    \b
+    Example:
+      gate policy lint policies/
+    """
+
+
+@command.command("lint")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@reports_errors
+def lint(paths: tuple[str, ...]) -> None:
+    """Find what is wrong with policy files, each with its place and a remedy. Exit code 2 when something is.
+
+    \b
+    Example:
+      gate policy lint policies/
+    """
+    folder = load_policies([Path(p) for p in paths])
+    problems = folder.parsed.problems
+    for problem in problems:
+        click.echo(_shown(problem))
+    policies = len(folder.parsed.set.policies)
+    if folder.parsed.tests:
+        say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
+    files = f"{folder.files} file{'' if folder.files == 1 else 's'}"
+    if problems:
+        click.echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files}")
+        sys.exit(Exit.USAGE)
+    click.echo(f"{policies} polic{'y' if policies == 1 else 'ies'} in {files}: no problems")
+
+
+def _shown(problem: Problem) -> str:
+    """The problem, with the line of text it is in and a mark below it."""
+    lines = [str(problem)]
+    place = problem.place
+    if place.line:
+        try:
+            text = Path(place.file).read_text(encoding="utf-8-sig").splitlines()[place.line - 1]
+        except (OSError, IndexError, UnicodeDecodeError):
+            return lines[0]
+        lines += [f"    {text.replace(chr(9), ' ')}", f"    {' ' * (place.column - 1)}^"]
+    return "\n".join(lines)

@@ -1,0 +1,174 @@
+"""gunicorn around the app: worker processes with threads, TLS, and the metrics port beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from gunicorn.app.base import BaseApplication
+
+from gate.errors import UsageError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from gate.policy.policy import PolicySet
+    from gate.settings import Settings
+
+THREADS: Final = 16
+KEEPALIVE: Final = 95  # seconds: the API server keeps idle connections for 90
+_GRACEFUL: Final = 10
+_SHARED_MEMORY: Final = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How to serve.
+
+    Attributes:
+        listen: `host:port` of the webhook.
+        metrics_listen: `host:port` of metrics and health.
+        certificate: PEM chain.
+        key: PEM key.
+        workers: processes.
+    """
+
+    listen: str
+    metrics_listen: str
+    certificate: Path
+    key: Path
+    workers: int = 2
+
+
+def serve(serving: Serving, settings: Settings, policies: PolicySet) -> None:
+    """Serve until stopped by a signal.
+
+    Raises:
+        UsageError: a port or certificate that cannot be used.
+    """
+    from gate.webhook.tls import Certificate
+
+    certificate = Certificate(serving.certificate, serving.key)
+    with (
+        tempfile.TemporaryDirectory(prefix="imagegate-metrics-") as shared,
+        _listen(serving.metrics_listen) as metrics_socket,
+    ):
+        # prometheus_client reads it when it is imported, which only the workers do.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        _Application(serving, settings, policies, certificate.context, metrics_socket).run()
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = parse_address(address)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(64)
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {address}: {error.strerror}", remedy="name a free port") from error
+    return listener
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`host:port` or `[ipv6]:port`.
+
+    Raises:
+        UsageError: something else.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(
+            f"{text[:100]!r} is not an address to listen on", remedy="write HOST:PORT, such as 127.0.0.1:8443"
+        )
+    return host.strip("[]"), int(port)
+
+
+class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    def __init__(
+        self,
+        serving: Serving,
+        settings: Settings,
+        policies: PolicySet,
+        context: Callable[[], ssl.SSLContext],
+        metrics_socket: socket.socket,
+    ) -> None:
+        self._serving = serving
+        self._settings = settings
+        self._policies = policies
+        self._context = context
+        self._metrics_socket = metrics_socket
+        super().__init__()
+
+    def load_config(self) -> None:
+        def ssl_context(_config: object, _default: object) -> ssl.SSLContext:
+            context: ssl.SSLContext = self._context()
+            return context
+
+        options = {
+            "bind": self._serving.listen,
+            "workers": self._serving.workers,
+            "threads": THREADS,
+            "worker_class": "gthread",
+            "keepalive": KEEPALIVE,
+            "graceful_timeout": _GRACEFUL,
+            "certfile": str(self._serving.certificate),
+            "keyfile": str(self._serving.key),
+            "ssl_context": ssl_context,
+            "control_socket_disable": True,
+            "http_parser": "auto",
+            "accesslog": None,
+            "loglevel": "warning",
+            "proc_name": "imagegate",
+            "worker_tmp_dir": str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """In a worker: threads, connections and caches are its own."""
+        from gate.webhook.app import create_app, create_metrics_app
+        from gate.webhook.metrics import Metrics, all_workers
+        from gate.wiring import build
+
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        gate = build(self._settings)
+        metrics = Metrics()
+
+        def current() -> PolicySet:
+            return self._policies
+
+        _serve_metrics(self._metrics_socket, create_metrics_app(current, all_workers))
+        return create_app(gate.reviewer, current, seconds=self._settings.timeout, metrics=metrics)
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 5
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _MetricsServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+def _serve_metrics(listener: socket.socket, app: Any) -> None:
+    """Answer on the shared port from a thread of this worker: the figures are of all workers, whoever answers."""
+    server = _MetricsServer(listener.getsockname()[:2], _Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_name, server.server_port = listener.getsockname()[:2]
+    server.setup_environ()
+    server.set_app(app)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
