@@ -1,27 +1,63 @@
-"""The composition root: settings into a reviewer with its adapters. Every `time` and clock of the program is here."""
+"""The composition root: settings into a reviewer with its adapters. Every clock of the program is here."""
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gate.deadline import Deadline
-from gate.registry.auth import Authenticator
-from gate.registry.client import RegistryClient
 from gate.registry.keychain import Chain, DockerConfig
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
-from gate.registry.transport import Transport
 from gate.review.review import Reviewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gate.image.reference import Repository
-    from gate.review.ports import Registry
+    from gate.registry.client import RegistryClient
+    from gate.registry.transport import Transport
     from gate.settings import Settings
+
+
+class Network:
+    """The client of real registries, made when one is first asked: a command that asks none starts faster."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the credential files; connect to nothing.
+
+        Raises:
+            UsageError: a credential file that cannot be used.
+        """
+        self._hosts = settings.hosts
+        self._keychain = Chain([DockerConfig.read(path) for path in settings.docker_configs])
+        self._lock = threading.Lock()
+        self._client: RegistryClient | None = None
+        self._transport: Transport | None = None
+
+    def __call__(self) -> RegistryClient:
+        """The one client."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._make()
+            return self._client
+
+    def _make(self) -> RegistryClient:
+        from gate.registry.auth import Authenticator  # noqa: PLC0415 - see the class
+        from gate.registry.client import RegistryClient  # noqa: PLC0415
+        from gate.registry.transport import Transport  # noqa: PLC0415
+
+        self._transport = Transport(self._hosts)
+        authenticator = Authenticator(self._transport, self._keychain, self._hosts, time.monotonic)
+        return RegistryClient(self._transport, authenticator, self._hosts)
+
+    def close(self) -> None:
+        """Drop its connections."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +65,12 @@ class Gate:
     """A reviewer and what it needs closed."""
 
     reviewer: Reviewer
-    registry: Registry
-    transport: Transport
+    network: Network
     settings: Settings
 
-    def deadline(self, seconds: float | None = None) -> Deadline:
-        """So many seconds from now; the whole command's without."""
-        return Deadline.after(self.settings.timeout if seconds is None else seconds, time.monotonic)
+    def deadline(self) -> Deadline:
+        """The whole command's."""
+        return Deadline.after(self.settings.timeout, time.monotonic)
 
     def now(self) -> datetime:
         """The instant decisions are made at."""
@@ -44,7 +79,7 @@ class Gate:
     def close(self) -> None:
         """End threads and connections."""
         self.reviewer.close()
-        self.transport.close()
+        self.network.close()
 
 
 def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None) -> Gate:
@@ -57,11 +92,7 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
     Raises:
         UsageError: a credential file or layout that cannot be read.
     """
-    transport = Transport(settings.hosts)
-    keychain = Chain([DockerConfig.read(path) for path in settings.docker_configs])
-    authenticator = Authenticator(transport, keychain, settings.hosts, time.monotonic)
     opened = {**{name: Layout.open(folder) for name, folder in settings.layouts.items()}, **(layouts or {})}
-    network = RegistryClient(transport, authenticator, settings.hosts)
+    network = Network(settings)
     registry = RegistryRouter(network, {name: LayoutRegistry(layout) for name, layout in opened.items()})
-    reviewer = Reviewer(registry, time.monotonic, jobs=settings.jobs, cache=settings.cache)
-    return Gate(reviewer, registry, transport, settings)
+    return Gate(Reviewer(registry, time.monotonic, jobs=settings.jobs, cache=settings.cache), network, settings)

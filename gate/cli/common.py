@@ -179,9 +179,8 @@ def reports_errors(command: Any) -> Any:
         except Exception as error:
             if debug:
                 raise
-            say(
-                f"gate: internal error: {type(error).__name__}: {str(error)[:300]}; please report it, with the output of --debug"
-            )
+            what = f"{type(error).__name__}: {str(error)[:300]}"
+            say(f"gate: internal error: {what}; please report it, with the output of --debug")
             sys.exit(Exit.NOT_EVALUATED)
 
     return run

@@ -143,7 +143,8 @@ class Authenticator:
         if credential is not None and not own:
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNAUTHORIZED,
-                f"{repository.registry} wants the credentials of {credential.source} sent to another host, {urlsplit(realm.url).hostname}",
+                f"{repository.registry} wants the credentials of {credential.source} sent to "
+                f"another host, {urlsplit(realm.url).hostname}",
                 remedy="they were not sent",
             )
         response = self._transport.send(_token_request(realm, scope, credential), deadline)
@@ -151,7 +152,8 @@ class Authenticator:
             who = f"the credentials of {credential.source}" if credential else "no credentials"
             raise EvidenceUnavailable(
                 _refusal(response.status),
-                f"{repository.registry}: its token service answered {response.status} for repository {repository.path} with {who}",
+                f"{repository.registry}: its token service answered {response.status} "
+                f"for repository {repository.path} with {who}",
                 remedy=f"docker login {repository.registry}",
             )
         try:

@@ -10,6 +10,7 @@ from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST, SCHEMA1_TYPES, StoredManifest, parse_manifest
 from gate.registry import referrers
 from gate.registry.challenge import parse_challenges
+from gate.registry.limits import check_size
 from gate.registry.transport import Request
 
 if TYPE_CHECKING:
@@ -162,20 +163,6 @@ class RegistryClient:
             code,
             f"{repository.registry} answered {response.status} for {what} of repository {repository.path} with {who}",
             remedy=remedy,
-        )
-
-
-def check_size(repository: Repository, descriptor: Descriptor, limit: int) -> None:
-    """Refuse a blob that its own descriptor calls larger than what is read.
-
-    Raises:
-        EvidenceUnavailable: RESPONSE_TOO_LARGE.
-    """
-    if descriptor.size > limit:
-        raise EvidenceUnavailable(
-            Code.RESPONSE_TOO_LARGE,
-            f"{repository}: blob {descriptor.digest.short} has {descriptor.size} bytes; at most {limit} are read",
-            remedy="",
         )
 
 

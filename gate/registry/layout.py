@@ -13,7 +13,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, Index, StoredManifest, parse_manifest
-from gate.registry.client import check_size
+from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
     from pathlib import Path

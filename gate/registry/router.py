@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
     from gate.image.digest import Digest
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class RegistryRouter:
     """The registry port, answered per repository."""
 
-    def __init__(self, network: RegistryClient, layouts: Mapping[Repository, LayoutRegistry]) -> None:
-        """Repositories of `layouts` are never asked of the network."""
+    def __init__(self, network: Callable[[], RegistryClient], layouts: Mapping[Repository, LayoutRegistry]) -> None:
+        """Repositories of `layouts` are never asked of the network, whose client is made when it is first wanted."""
         self._network = network
         self._layouts = layouts
 
     def _for(self, repository: Repository) -> RegistryClient | LayoutRegistry:
-        return self._layouts.get(repository, self._network)
+        return self._layouts.get(repository) or self._network()
 
     def scope(self, repository: Repository) -> str:
         """As `RegistryClient.scope`."""
