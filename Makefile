@@ -51,7 +51,7 @@ e2e: $(STAMP) ## real cosign and registries, built once into a cache folder
 	$(BIN)/python -m pytest tests/e2e -m e2e -rs
 
 bench: $(STAMP) ## measure; writes docs/performance.md
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 lock: ## refresh requirements/*.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -140,7 +140,7 @@ def _judge(gate: Gate, policies: PolicySet, found: Found, targets: Sequence[Targ
     for use in found.uses:
         subjects.setdefault(_subject(use, flags, labels), []).append(use.location)
     for target in targets:
-        subjects.setdefault(_image_subject(target, flags, labels), []).append(Location(""))
+        subjects.setdefault(_image_subject(target, flags, labels), [])
     reviews = gate.reviewer.review(policies, list(subjects), Stage.CHECK, gate.deadline())
     written = {t.reference.text: t for t in targets if t.layouts}
     shown = [_as_written(review, written.get(review.subject.text)) for review in reviews]
@@ -219,7 +219,7 @@ def _write(report: Report, output: str, file: str | None) -> None:
         sys.stdout.flush()
         return
     try:
-        Path(file).write_text(text, encoding="utf-8")
+        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"--output-file {file} cannot be written: {error.strerror}") from error
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
+import traceback
 from enum import IntEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +28,11 @@ class Exit(IntEnum):
     USAGE = 2
     NOT_EVALUATED = 3
 
+
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What would steer a terminal or reorder its lines, but for the newline; and what no encoding holds."""
 
 _RANK: Final = {Exit.USAGE: 0, Exit.DENIED: 1, Exit.NOT_EVALUATED: 2, Exit.PASS: 3}
 
@@ -153,7 +161,17 @@ def not_yet(flags: dict[str, Any], *names: str) -> None:
 
 def say(message: str) -> None:
     """A diagnostic, on stderr."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
+
+
+def printable(text: str) -> str:
+    """The text without what steers a terminal: manifests, policies and registries are other people's words."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """As `printable`, and newlines are spaces: nobody's words can look like a line of ours."""
+    return printable(text).replace("\n", " ")
 
 
 def reports_errors(command: Any) -> Any:
@@ -162,6 +180,8 @@ def reports_errors(command: Any) -> Any:
     @wraps(command)
     def run(*args: Any, **flags: Any) -> None:
         debug = flags.pop("debug", False)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale is no reason to fail
         try:
             command(*args, **flags)
         except (click.exceptions.Exit, click.ClickException):
@@ -172,13 +192,13 @@ def reports_errors(command: Any) -> Any:
             sys.exit(Exit.NOT_EVALUATED)
         except GateError as error:
             if debug:
-                raise
+                traceback.print_exc()
             code = f"{error.code}: " if isinstance(error, EvidenceUnavailable) else ""
             say(f"gate: {code}{error}")
             sys.exit(Exit.NOT_EVALUATED if isinstance(error, EvidenceUnavailable) else Exit.USAGE)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said in one line
             if debug:
-                raise
+                traceback.print_exc()
             what = f"{type(error).__name__}: {str(error)[:300]}"
             say(f"gate: internal error: {what}; please report it, with the output of --debug")
             sys.exit(Exit.NOT_EVALUATED)

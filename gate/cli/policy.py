@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gate.cli.common import Exit, reports_errors, say
+from gate.cli.common import Exit, printable, reports_errors, say
 from gate.feeds.folder import load_policies
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def lint(paths: tuple[str, ...]) -> None:
     folder = load_policies([Path(p) for p in paths])
     problems = folder.parsed.problems
     for problem in problems:
-        click.echo(_shown(problem))
+        click.echo(printable(_shown(problem)))
     policies = len(folder.parsed.set.policies)
     if folder.parsed.tests:
         say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
@@ -56,7 +56,7 @@ def _shown(problem: Problem) -> str:
     place = problem.place
     if place.line:
         try:
-            text = Path(place.file).read_text(encoding="utf-8-sig").splitlines()[place.line - 1]
+            text = Path(place.file).read_text(encoding="utf-8-sig").split("\n")[place.line - 1].rstrip("\r")
         except (OSError, IndexError, UnicodeDecodeError):
             return lines[0]
         lines += [f"    {text.replace(chr(9), ' ')}", f"    {' ' * (place.column - 1)}^"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, not_yet, settings_of
+from gate.cli.common import Exit, common_flags, not_yet, one_line, printable, settings_of
 from gate.cli.render.json_report import evidence_json, finding_json
 from gate.cli.target import parse_target
 from gate.codes import NOTES
@@ -77,7 +77,7 @@ def command(ref: str, **flags: Any) -> None:
         (review,) = gate.reviewer.review(policies, [Subject(target.reference.text)], Stage.CHECK, gate.deadline())
     finally:
         gate.close()
-    click.echo(_json(target, review) if flags["output"] == "json" else _text(target, review))
+    click.echo(_json(target, review) if flags["output"] == "json" else printable(_text(target, review)))
     sys.exit(_EXITS.get(review.decision.verdict, Exit.PASS))
 
 
@@ -122,7 +122,7 @@ def _text(target: Target, review: ImageReview) -> str:
         return "\n".join([text, *reasons])
     lines = [f"VERIFIED {_resolved(target, review)}"]
     for signature in review.evidence.signatures:
-        signed = "".join(f" {k}={v}" for k, v in sorted(signature.annotations.items()))
+        signed = "".join(f" {one_line(k)}={one_line(v)}" for k, v in sorted(signature.annotations.items()))
         lines.append(f"  signed by {signature.signer} ({signature.format.value} {signature.digest.short}){signed}")
     return "\n".join(lines)
 
@@ -136,4 +136,4 @@ def _json(target: Target, review: ImageReview) -> str:
         "findings": [finding_json(f) for f in review.decision.findings if f.code not in NOTES],
         **evidence_json(review.evidence),
     }
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, indent=2)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from gate.demo.cluster import Answer, Webhook
 from gate.demo.registry import DemoRegistry
@@ -31,6 +32,7 @@ def run(say: Callable[[str], None], out: Callable[[str], None], *, keep: bool) -
         Whether every image was judged as expected.
     """
     with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _end))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imagegate-demo-")))
         registry = stack.enter_context(DemoRegistry(folder / "registry"))
         key = SigningKey.generate()
@@ -99,6 +101,11 @@ Still running; Ctrl-C ends it. To try next:
   curl --cacert {webhook.certificate} https://127.0.0.1:{webhook.port}/readyz
   curl http://127.0.0.1:{webhook.metrics_port}/metrics
 """
+
+
+def _end(*_: object) -> NoReturn:
+    """SIGTERM ends it as Ctrl-C does: with everything that was started."""
+    raise KeyboardInterrupt
 
 
 def _wait_for_interrupt(webhook: Webhook) -> None:

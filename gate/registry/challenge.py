@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER: Final = re.compile(
-    rf"""\s*,?\s*(?P<name>{_TOKEN})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,"]*))""", re.ASCII
+    rf"""[\s,]*(?P<name>{_TOKEN})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,"]*))""", re.ASCII
 )
-_SCHEME: Final = re.compile(rf"\s*,?\s*(?P<scheme>{_TOKEN})(?=\s|,|$)(?!\s*=)", re.ASCII)
+_SCHEME: Final = re.compile(rf"[\s,]*(?P<scheme>{_TOKEN})(?=\s|,|$)(?!\s*=)", re.ASCII)
 _MOST: Final = 8192
 
 

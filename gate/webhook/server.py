@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import tempfile
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -19,7 +21,7 @@ from gate.errors import UsageError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gate.policy.policy import PolicySet
     from gate.settings import Settings
@@ -58,13 +60,23 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet) -> None:
     from gate.webhook.tls import Certificate
 
     certificate = Certificate(serving.certificate, serving.key)
-    with (
-        tempfile.TemporaryDirectory(prefix="imagegate-metrics-") as shared,
-        _listen(serving.metrics_listen) as metrics_socket,
-    ):
+    _listen(serving.listen).close()  # gunicorn would try for seconds and end with another exit code
+    with _shared_folder() as shared, _listen(serving.metrics_listen) as metrics_socket:
         # prometheus_client reads it when it is imported, which only the workers do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         _Application(serving, settings, policies, certificate.context, metrics_socket).run()
+
+
+@contextmanager
+def _shared_folder() -> Iterator[str]:
+    """A folder for this process and those it forks; only this one removes it, though they all leave this context."""
+    folder = tempfile.mkdtemp(prefix="imagegate-metrics-")
+    owner = os.getpid()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listen(address: str) -> socket.socket:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def render(report: Report) -> str:
     """The report as one JSON document."""
-    return json.dumps(_report(report), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_report(report), indent=2) + "\n"
 
 
 def _report(report: Report) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.common import one_line
 from gate.codes import NOTES
 from gate.policy.decision import Verdict
 from gate.review.words import headline
@@ -35,15 +36,16 @@ class TextRenderer:
         for finding in report.source_findings:
             place = _place(finding.location)
             remedy = f"; {finding.remedy}" if finding.remedy else ""
-            blocks.append(f"{place}: {self._style('UNREADABLE', Verdict.ERROR)} {finding.message}{remedy}")
+            said = one_line(f"{finding.message}{remedy}")
+            blocks.append(f"{place}: {self._style('UNREADABLE', Verdict.ERROR)} {said}")
         return "\n".join([*blocks, self._summary(report)]) + "\n"
 
     def _entry(self, entry: Entry) -> str:
         first = entry.locations[0] if entry.locations else None
         where = _where(first) if first else ""
-        head = headline(entry.review, where)
-        word, _, rest = head.partition(entry.text[:1])
-        line = f"{self._style(word.rstrip(), entry.verdict)} {entry.text[:1]}{rest}"
+        head = one_line(headline(entry.review, where))
+        word, image, rest = head.partition(one_line(f" {entry.text[:1]}"))
+        line = f"{self._style(word, entry.verdict)}{image}{rest}"
         place = f"{_place(first)}: " if first and first.file else ""
         lines = [f"{place}{line}"]
         lines.extend(self._finding(f) for f in entry.findings if f.code not in NOTES)
@@ -58,8 +60,9 @@ class TextRenderer:
     def _finding(self, finding: Finding) -> str:
         by = f" [{finding.policy}/{finding.rule}]" if finding.policy else ""
         mark = {Verdict.WARN: "warning: ", Verdict.ALLOW: "audit: "}.get(finding.verdict, "")
-        remedy = f"\n      Fix: {finding.remedy}" if finding.remedy else ""
-        return f"    {mark}{self._style(finding.code.value, finding.verdict)}: {finding.message}{by}{remedy}"
+        remedy = f"\n      Fix: {one_line(finding.remedy)}" if finding.remedy else ""
+        said = one_line(f"{finding.message}{by}")
+        return f"    {mark}{self._style(finding.code.value, finding.verdict)}: {said}{remedy}"
 
     def _summary(self, report: Report) -> str:
         counts = [self._style(f"{report.count(v)} {_WORDS[v]}", v) for v in reversed(_ORDER) if report.count(v)]
@@ -74,7 +77,8 @@ class TextRenderer:
 
 
 def _place(location: Location) -> str:
-    return f"{location.file}:{location.line}:{location.column}" if location.line else location.file
+    file = one_line(location.file)
+    return f"{file}:{location.line}:{location.column}" if location.line else file
 
 
 def _where(location: Location) -> str:

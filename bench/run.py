@@ -1,0 +1,335 @@
+"""`make bench`: measures on this machine and writes docs/performance.md. Ratios of one run count; figures drift."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import load
+from gate.deadline import Deadline
+from gate.demo.cluster import Webhook, free_port, pod_of, review_of, write_certificate
+from gate.demo.images import LayoutWriter
+from gate.demo.registry import DemoRegistry
+from gate.demo.scenario import policy
+from gate.demo.signing import SigningKey
+from gate.feeds.folder import require
+from gate.policy.evaluate import Stage, Workload
+from gate.registry.hosts import Hosts
+from gate.review.review import Reviewer, Subject
+from gate.settings import Settings
+from gate.wiring import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.image.digest import Digest
+    from gate.image.manifest import Descriptor, StoredManifest
+    from gate.image.reference import Repository
+    from gate.policy.policy import PolicySet
+    from gate.review.ports import Registry
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 8.0
+CONNECTIONS = 16
+DELAY = 0.05
+
+
+class Delayed:
+    """A registry whose every answer takes `DELAY`: elapsed time over it is the number of waves in sequence."""
+
+    def __init__(self, inner: Registry) -> None:
+        self.inner = inner
+        self.calls = 0
+
+    def _wait(self) -> None:
+        self.calls += 1
+        time.sleep(DELAY)
+
+    def scope(self, repository: Repository) -> str:
+        return self.inner.scope(repository)
+
+    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
+        self._wait()
+        return self.inner.resolve(repository, tag, deadline)
+
+    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+        self._wait()
+        return self.inner.manifest(repository, target, deadline)
+
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+        self._wait()
+        return self.inner.blob(repository, descriptor, limit, deadline)
+
+    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
+        self._wait()
+        return self.inner.referrers(repository, digest, deadline)
+
+
+class Bench:
+    """One registry with signed images, and what is measured with it."""
+
+    def __init__(self, folder: Path, registry: DemoRegistry) -> None:
+        self.folder = folder
+        self.registry = registry
+        self.key = SigningKey.generate()
+        self.images: dict[str, str] = {}
+        for name, bundle in (("legacy", False), ("bundle", True), ("third", False)):
+            self._write(name, bundle=bundle)
+        (folder / "policy.yaml").write_text(policy(registry.host, self.key), encoding="utf-8")
+
+    def _write(self, name: str, *, bundle: bool) -> None:
+        writer = LayoutWriter(self.folder / "registry" / "shop" / name)
+        digest = writer.image("v1", name)
+        if bundle:
+            writer.sign_bundle(digest, self.key)
+        else:
+            writer.sign_legacy(digest, self.key, f"{self.registry.host}/shop/{name}")
+        self.images[name] = f"{self.registry.host}/shop/{name}:v1@{digest}"
+
+    def policies(self) -> PolicySet:
+        return require([self.folder / "policy.yaml"]).set
+
+    def settings(self) -> Settings:
+        return Settings(Hosts(insecure=frozenset({self.registry.host})))
+
+    def body(self) -> bytes:
+        pod = pod_of("")
+        pod["spec"]["containers"] = [{"name": n, "image": i} for n, i in self.images.items()]
+        return json.dumps(review_of(pod)).encode()
+
+    def warm(self) -> dict[str, Any]:
+        """Warm `/validate` beside the constant app: one after the other, twice, best of each."""
+        with ExitStack() as stack:
+            webhook = stack.enter_context(Webhook(self.folder, self.folder / "policy.yaml", self.registry.host))
+            port = stack.enter_context(constant_app(self.folder))
+            body = self.body()
+            for target in (webhook.port, port):
+                load.run(target, "/validate", body, connections=CONNECTIONS, seconds=2)
+            ours: list[load.Load] = []
+            constant: list[load.Load] = []
+            for _ in range(2):
+                ours.append(load.run(webhook.port, "/validate", body, connections=CONNECTIONS, seconds=SECONDS))
+                constant.append(load.run(port, "/validate", body, connections=CONNECTIONS, seconds=SECONDS))
+            single = load.run(webhook.port, "/validate", body, connections=1, seconds=3)
+            rss = [_rss(pid) for pid in _children(webhook.process.pid)]
+        best, ceiling = max(ours, key=lambda r: r.rate), max(constant, key=lambda r: r.rate)
+        if any(r.failed for r in (*ours, single)):
+            raise SystemExit("some warm reviews were not allowed: nothing was measured")
+        return {"ours": best, "constant": ceiling, "single": single, "rss": max(rss, default=0)}
+
+    def cold(self, name: str, *, pinned: bool) -> tuple[int, int, float]:
+        """(HTTP requests, waves in sequence, milliseconds of our own) of the first review of an image."""
+        text = self.images[name] if pinned else self.images[name].partition("@")[0]
+        gate = build(self.settings())
+        before = len(self.registry.requests)
+        assert self._review(gate.reviewer, text) == "allow"
+        requests = len(self.registry.requests) - before
+        delayed = Delayed(gate.reviewer._registry)
+        slow = Reviewer(delayed, time.monotonic)
+        started = time.perf_counter()
+        assert self._review(slow, text) == "allow"
+        elapsed = time.perf_counter() - started
+        waves = int(elapsed / DELAY)
+        slow.close()
+        gate.close()
+        return requests, waves, (elapsed - waves * DELAY) * 1000
+
+    def _review(self, reviewer: Reviewer, text: str) -> str:
+        subject = Subject(text, Workload("Deployment", "shop", None, "default"))
+        (review,) = reviewer.review(self.policies(), [subject], Stage.VALIDATE, Deadline.after(20, time.monotonic))
+        return review.decision.verdict.value
+
+    def engine(self) -> float:
+        """Microseconds of CPU that the engine takes for a warm review of three images."""
+        gate = build(self.settings())
+        policies = self.policies()
+        workload = Workload("Pod", "shop", None, "default")
+        subjects = [Subject(text, workload) for text in self.images.values()]
+
+        def once() -> None:
+            gate.reviewer.review(policies, subjects, Stage.VALIDATE, Deadline.after(20, time.monotonic))
+
+        once()
+        cost = cpu(once, 2000)
+        gate.close()
+        return cost
+
+    def verify(self) -> float:
+        """Microseconds of CPU to verify one signature by key."""
+        message = b"x" * 300
+        signature = self.key.sign(message)
+        public = self.key.public
+        return cpu(lambda: public.verifies(signature, message), 2000)
+
+
+def cpu(work: Callable[[], object], times: int) -> float:
+    started = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - started) / times * 1e6
+
+
+def constant_app(folder: Path) -> Any:
+    from contextlib import contextmanager
+
+    @contextmanager
+    def running() -> Any:
+        certificate, key = write_certificate(folder)
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.constant", f"127.0.0.1:{port}", certificate, key], cwd=ROOT
+        )
+        time.sleep(2)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(15)
+
+    return running()
+
+
+def start_up(folder: Path) -> tuple[float, float]:
+    """Seconds: `gate check` of one manifest, and `python -c pass`, medians of 9."""
+    manifest = folder / "pod.yaml"
+    manifest.write_text(json.dumps(pod_of("ghcr.io/acme/api:v1")))
+
+    def median(command: list[str]) -> float:
+        times = []
+        for _ in range(9):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            times.append(time.perf_counter() - started)
+        return statistics.median(times)
+
+    return median([sys.executable, "-m", "gate", "check", str(manifest)]), median([sys.executable, "-c", "pass"])
+
+
+def many(bench: Bench, folder: Path) -> float:
+    """Seconds of `gate check` over 1,000 manifests with 100 different signed images."""
+    names = [f"many{i}" for i in range(100)]
+    for name in names:
+        bench._write(name, bundle=False)
+    manifests = folder / "manifests"
+    manifests.mkdir()
+    for i in range(1000):
+        (manifests / f"{i:04}.yaml").write_text(json.dumps(pod_of(bench.images[names[i % 100]])))
+    command = [
+        sys.executable,
+        "-m",
+        "gate",
+        "check",
+        str(manifests),
+        "-p",
+        str(folder / "policy.yaml"),
+        "--insecure-registry",
+        bench.registry.host,
+    ]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def _rss(pid: int) -> int:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) // 1024
+
+
+def _machine() -> str:
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    try:
+        import gunicorn_h1c
+
+        parser = f"gunicorn_h1c {gunicorn_h1c.__version__}"
+    except ImportError:
+        parser = "gunicorn's Python parser"
+    return f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {parser}"
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imagegate-bench-")))
+        registry = stack.enter_context(DemoRegistry(folder / "registry"))
+        bench = Bench(folder, registry)
+        print("warm reviews …", flush=True)
+        warm = bench.warm()
+        print("cold reviews …", flush=True)
+        cold = {
+            (name, pinned): bench.cold(name, pinned=pinned) for name in ("legacy", "bundle") for pinned in (True, False)
+        }
+        engine, verify = bench.engine(), bench.verify()
+        print("gate check …", flush=True)
+        check, nothing = start_up(folder)
+        thousand = many(bench, folder)
+    ours, constant, single = warm["ours"], warm["constant"], warm["single"]
+    rows = [
+        (
+            "warm `/validate`, Pod with 3 signed images, 16 connections",
+            f"{ours.rate:,.0f} reviews/s, p50 {ours.p50:.1f} ms, p99 {ours.p99:.1f} ms",
+            "≥ 2,500/s, p99 ≤ 20 ms",
+        ),
+        (
+            "a Flask app that answers a constant, same server and load",
+            f"{constant.rate:,.0f}/s, p99 {constant.p99:.1f} ms",
+            "",
+        ),
+        ("ratio of the two", f"{ours.rate / constant.rate:.2f}", ""),
+        ("one connection", f"p50 {single.p50:.2f} ms, p99 {single.p99:.2f} ms", ""),
+        ("engine share of a warm review (3 images)", f"{engine:.0f} µs CPU", "≤ 150 µs"),
+        ("verify one ECDSA P-256 signature", f"{verify:.0f} µs CPU", "≤ 600 µs"),
+        *(
+            (
+                f"cold image, {name}, by {'digest' if pinned else 'tag'}",
+                f"{found[0]} requests, {found[1]} waves, + {found[2]:.0f} ms of our own",
+                f"≤ 6 requests, ≤ {2 if pinned else 3} waves, + ≤ 10 ms",
+            )
+            for (name, pinned), found in cold.items()
+        ),
+        (
+            "`gate check` of one manifest, start to end",
+            f"{check:.2f} s ({nothing:.2f} s of it Python itself)",
+            "≤ 0.25 s",
+        ),
+        ("`gate check` of 1,000 manifests, 100 signed images, cold", f"{thousand:.1f} s", "≤ 3 s (warm)"),
+        ("memory of a worker after the load", f"{warm['rss']} MB RSS", "≤ 120 MB"),
+    ]
+    table = "\n".join(f"| {what} | {got} | {bar} |" for what, got, bar in rows)
+    text = f"""# Performance
+
+Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.
+Load generator, registry and webhook share the cores, and the machine may be shared with others: compare the rows of
+one run, not the figures of two.
+
+| what | measured | where it has to go |
+|---|---|---|
+{table}
+
+Requests are HTTP requests that the registry saw, for a registry that needs no token. Waves are requests that have to
+wait for each other, measured by delaying every answer by {DELAY * 1000:.0f} ms.
+A cold unsigned image costs one more: before it is called unsigned, its manifest is read.
+"""
+    (ROOT / "docs" / "performance.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
