@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gate.deadline import Deadline
-from gate.registry.keychain import Chain, DockerConfig
+from gate.registry.keychain import Chain, DockerConfig, Remembering
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
 from gate.review.review import Reviewer
@@ -33,7 +33,8 @@ class Network:
             UsageError: a credential file that cannot be used.
         """
         self._hosts = settings.hosts
-        self._keychain = Chain([DockerConfig.read(path) for path in settings.docker_configs])
+        chain = Chain([DockerConfig.read(path) for path in settings.docker_configs])
+        self._keychain = Remembering(chain, time.monotonic)
         self._lock = threading.Lock()
         self._client: RegistryClient | None = None
         self._transport: Transport | None = None

@@ -218,11 +218,11 @@ def _expression(notes: Notes, path: Path, raw: object, signers: Mapping[str, Key
         entries = _entries(notes, (*path, "all"), raw["all"], signers, depth)
         return AtLeast(len(entries), entries)
     entries = _entries(notes, (*path, "of"), raw["of"], signers, depth)
-    if raw["atLeast"] > len(entries):
+    if raw["atLeast"] > len(raw["of"]):
         notes.add(
             (*path, "atLeast"),
-            f"at least {raw['atLeast']} of {len(entries)} can never be met",
-            f"write {len(entries)} or fewer",
+            f"at least {raw['atLeast']} of {len(raw['of'])} can never be met",
+            f"write {len(raw['of'])} or fewer",
         )
     return AtLeast(raw["atLeast"], entries)
 

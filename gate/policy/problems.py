@@ -112,6 +112,10 @@ def _explain(error: ValidationError) -> str:
             return "the list is empty"
         case "minLength":
             return "the text is empty"
+        case "maxItems":
+            return f"the list has more than {error.validator_value} entries"
+        case "maxLength":
+            return f"the text has more than {error.validator_value} characters"
         case "minProperties" | "maxProperties":
             return f"expected exactly one of {', '.join(_schema(error).get('properties', {}))}, got {got}"
         case "pattern" | "anyOf":

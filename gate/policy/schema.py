@@ -147,7 +147,7 @@ _POLICY_SPEC: Final = _object(
         "match": _MATCH,
         "signers": {
             "type": "object",
-            "propertyNames": {"pattern": _SIGNER_NAME},
+            "propertyNames": {"pattern": _SIGNER_NAME, "description": "a name of letters, digits, and . _ - between"},
             "additionalProperties": _SIGNER,
         },
         "rules": {"type": "array", "items": _RULE, "minItems": 1, "maxItems": 100},

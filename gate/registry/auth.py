@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gate.registry.transport import Transport
 
 MAX_TOKEN: Final = 64 * 1024
+_MOST: Final = 10_000  # repositories that something is kept of
 _LIFETIME: Final = 60  # seconds, where the server states none
 _EARLY: Final = 10  # seconds before its end a token is no longer used
 _REALMS: Final = {"docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
@@ -64,7 +65,11 @@ class Authenticator:
         self._flights: dict[tuple[Repository, str], threading.Lock] = {}
 
     def credential(self, repository: Repository) -> Credential | None:
-        """The credentials that would be used."""
+        """The credentials that would be used.
+
+        Raises:
+            EvidenceUnavailable: the keychain has an entry it can't use.
+        """
         return self._keychain.find(repository)
 
     def known(self, repository: Repository, deadline: Deadline) -> str | None:
@@ -113,6 +118,8 @@ class Authenticator:
     def _token(self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline) -> str:
         key = (repository, realm, credential.scope if credential else "")
         with self._lock:
+            if len(self._flights) >= _MOST:
+                self._flights.clear()
             flight = self._flights.setdefault((repository, key[2]), threading.Lock())
         if not flight.acquire(timeout=max(0.0, deadline.remaining())):
             raise EvidenceUnavailable(

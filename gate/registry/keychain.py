@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import re
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,7 +21,7 @@ from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import DOCKER_HUB, canonical_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gate.image.reference import Repository
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAX_CONFIG: Final = 1024 * 1024
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HUB_KEY: Final = "https://index.docker.io/v1/"
+_KEPT_SECONDS: Final = 60.0
+_MOST_KEPT: Final = 10_000
 _HELPER_SECONDS: Final = 15
 _NOT_FOUND: Final = "credentials not found in native keychain"
 
@@ -164,6 +167,29 @@ class Chain:
     def find(self, repository: Repository) -> Credential | None:
         """The first credentials found, in order."""
         return next((c for keychain in self.keychains if (c := keychain.find(repository)) is not None), None)
+
+
+class Remembering:
+    """Keeps a keychain's answers for a minute: credential helpers are processes, and reviews ask for each image."""
+
+    def __init__(self, keychain: Keychain, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic, in seconds."""
+        self._keychain = keychain
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[Repository, tuple[Credential | None, float]] = {}
+
+    def find(self, repository: Repository) -> Credential | None:
+        """What the keychain says, or said within the last minute."""
+        kept = self._kept.get(repository)
+        if kept is not None and kept[1] > self._clock():
+            return kept[0]
+        found = self._keychain.find(repository)
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[repository] = (found, self._clock() + _KEPT_SECONDS)
+        return found
 
 
 def _host_of(key: str) -> str:

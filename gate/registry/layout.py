@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Final
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.digest import Digest
-from gate.image.manifest import MAX_MANIFEST, Index, StoredManifest, parse_manifest
+from gate.image.manifest import MAX_MANIFEST, Descriptor, Index, StoredManifest, parse_manifest
 from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gate.deadline import Deadline
-    from gate.image.manifest import Descriptor
     from gate.image.reference import Repository
+
+MAX_BLOBS: Final = 10_000
+"""Files of a `cosign save` layout that are looked through for bundles."""
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 COSIGN_KIND: Final = "kind"
@@ -143,6 +146,48 @@ class Layout:
             raise self._protocol(f"the file of {descriptor.digest} has other content")
         return content
 
+    def unlisted(self, subject: Digest) -> Iterator[Descriptor]:
+        """The manifests about `subject` that a cosign layout holds and index.json does not list.
+
+        `cosign save` writes index.json anew for each thing it saves, the image last, so that bundles stay as blobs
+        only; `cosign verify --local-image` looks through the blobs as well (pkg/cosign/verify.go,
+        getLocalBundleDescriptors).
+
+        Raises:
+            EvidenceUnavailable: they cannot be read, or there are more than `MAX_BLOBS`.
+        """
+        if not any(m.annotations.get(COSIGN_KIND) in _COSIGN_IMAGES for m in self.index.manifests):
+            return
+        listed = {m.digest.hex for m in self.index.manifests}
+        for path in self._blob_files():
+            try:
+                content = b"" if path.name in listed or path.stat().st_size > MAX_MANIFEST else path.read_bytes()
+                # Most blobs are layers: only what names the subject is worth parsing.
+                manifest = parse_manifest(content) if subject.hex.encode() in content else None
+                digest = Digest.parse(f"sha256:{path.name}")
+            except OSError as error:
+                raise self._protocol(f"{path.name} cannot be read: {error.strerror}") from error
+            except ParseError:
+                continue
+            if manifest is None or manifest.subject is None or manifest.subject.digest != subject:
+                continue
+            if not digest.matches(content):
+                raise self._protocol(f"the file of {digest} has other content")
+            yield Descriptor(manifest.media_type, digest, len(content))
+
+    def _blob_files(self) -> list[Path]:
+        try:
+            files = [path for path in (self.folder / "blobs" / "sha256").iterdir() if path.is_file()]
+        except OSError as error:
+            raise self._protocol(f"blobs/sha256 cannot be read: {error.strerror}") from error
+        if len(files) > MAX_BLOBS:
+            raise EvidenceUnavailable(
+                Code.RESPONSE_TOO_LARGE,
+                f"layout {self.folder} has {len(files)} blobs; at most {MAX_BLOBS} are looked through",
+                remedy="save each image to a folder of its own",
+            )
+        return sorted(files)
+
     def _blob_path(self, digest: Digest) -> Path:
         return self.folder / "blobs" / digest.algorithm / digest.hex
 
@@ -188,13 +233,13 @@ class LayoutRegistry:
         return self.layout.blob(descriptor)
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
-        """The entries whose manifest has `digest` as its subject."""
+        """The entries whose manifest has `digest` as its subject, and what a cosign layout does not list."""
         found = []
         for entry in self.layout.index.manifests:
             stored = self.layout.load(entry.digest)
             if stored is not None and stored.manifest.subject is not None and stored.manifest.subject.digest == digest:
                 found.append(entry)
-        return tuple(found)
+        return (*found, *self.layout.unlisted(digest))
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -146,7 +146,10 @@ class Reviewer:
         planned = plan(policies, reference, subject.workload, stage)
         if not planned.digest_wanted:
             return ImageReview(subject, conclude(planned, None, {}), reference)
-        at_hand = self._at_hand(planned)
+        try:
+            at_hand = self._at_hand(planned)
+        except EvidenceUnavailable:
+            at_hand = None  # credentials that can't be had: said where they are wanted, in `_finish`
         if at_hand is not None:
             return self._conclude(subject, planned, *at_hand)
         return _Pending(subject, planned, self._images.submit(self._finish, subject, planned, deadline))
