@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_JOBS: Final = 64
 
@@ -65,10 +68,9 @@ def parse_instant(text: str) -> datetime:
         UsageError: something else, or an instant without its offset.
     """
     try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None or "T" not in text.upper():
+        if not _INSTANT.fullmatch(text.upper()):
             raise ValueError(text)
-        return instant.astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"{text[:50]!r} is not an instant", remedy="write RFC 3339, such as 2026-11-23T12:00:00Z"

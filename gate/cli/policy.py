@@ -37,7 +37,7 @@ def lint(paths: tuple[str, ...]) -> None:
       gate policy lint policies/
     """
     folder = load_policies([Path(p) for p in paths])
-    problems = folder.parsed.problems
+    problems = sorted(folder.parsed.problems, key=lambda p: (p.place.file, p.place.line, p.place.column))
     for problem in problems:
         click.echo(printable(_shown(problem)))
     policies = len(folder.parsed.set.policies)
@@ -56,7 +56,7 @@ def _shown(problem: Problem) -> str:
     place = problem.place
     if place.line:
         try:
-            text = Path(place.file).read_text(encoding="utf-8-sig").split("\n")[place.line - 1].rstrip("\r")
+            text = Path(place.file).read_text(encoding="utf-8-sig").splitlines()[place.line - 1]
         except (OSError, IndexError, UnicodeDecodeError):
             return lines[0]
         lines += [f"    {text.replace(chr(9), ' ')}", f"    {' ' * (place.column - 1)}^"]

@@ -67,7 +67,7 @@ class DemoRegistry:
         self._referrers_api = referrers_api
         self.requests: deque[tuple[str, str]] = deque(maxlen=MAX_REMEMBERED)
         self._server = _Server(self, port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="registry", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="registry", daemon=True)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:

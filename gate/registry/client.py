@@ -141,7 +141,7 @@ class RegistryClient:
         url = self._hosts.base_url(repository.registry) + path
         authorization = self._authenticator.known(repository, deadline)
         response = self._transport.send(_with(method, url, limit, headers, authorization), deadline)
-        if response.status != _UNAUTHORIZED or not response.url.startswith(self._hosts.base_url(repository.registry)):
+        if response.status != _UNAUTHORIZED or not response.url.startswith(url.removesuffix(path) + "/"):
             return response  # what a redirect's target asks for is not the registry's word
         challenges = parse_challenges(response.headers.get("www-authenticate", ""))
         fresh = self._authenticator.answer(repository, challenges, authorization, deadline)

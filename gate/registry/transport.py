@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ProtocolError, SSLError
+from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from gate import __version__
@@ -172,6 +172,8 @@ class Transport:
                 self.remaining()
                 return self._exchange(origin, request)
         except (HTTPError, OSError, ValueError) as error:
+            if isinstance(error, InvalidHeader):
+                self._current.reader.close()  # urllib3 has no response yet that could be
             _translate(error, origin.name, allowed)
         finally:
             self._current.deadline = None
