@@ -13,7 +13,7 @@ from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import Index, StoredManifest, parse_manifest
 from gate.image.reference import Reference, Repository
-from gate.registry.client import check_size
+from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,6 +156,8 @@ class RegistrySimulator:
         content = found.blobs.get(descriptor.digest) if found else None
         if content is None:
             raise _protocol(repository, f"no blob {descriptor.digest}")
+        if len(content) > descriptor.size:
+            raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, f"{repository}: more than {descriptor.size} bytes")
         if len(content) != descriptor.size or not descriptor.digest.matches(content):
             raise _protocol(repository, f"other content for {descriptor.digest}")
         return content

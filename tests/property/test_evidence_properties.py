@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gate import strictjson
 from gate.demo.signing import SigningKey
 from gate.errors import ParseError
-from gate.evidence import cosign, dsse, strictjson
+from gate.evidence import cosign, dsse
 from gate.evidence.bundle import Bundle
 from gate.evidence.facts import Format, Rejection
 from gate.evidence.verifier import Candidate, verify

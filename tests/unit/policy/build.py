@@ -1,0 +1,114 @@
+"""Policy sets, subjects and facts that tests are made of."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gate.documents import Document, read_documents
+from gate.evidence.facts import Evidence, Format, KeySigner, Rejection, Unavailable, VerifiedSignature
+from gate.image.digest import Digest
+from gate.image.reference import Reference
+from gate.policy.evaluate import Stage, Workload, conclude, plan
+from gate.policy.parse import ParsedSet, parse_set
+from tests.fakes.signing import alice, bob, mallory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gate.codes import Code
+    from gate.demo.signing import SigningKey
+    from gate.policy.decision import Decision
+    from gate.policy.policy import PolicySet
+
+Json = dict[str, Any]
+
+DIGEST = Digest.of(b"the image")
+OTHER = Digest.of(b"another image")
+REPOSITORY = "ghcr.io/acme/api"
+TAGGED = f"{REPOSITORY}:v1"
+PINNED = f"{TAGGED}@{DIGEST}"
+SIGNERS: Json = {
+    "a": {"key": {"pem": alice().pem.decode()}},
+    "b": {"key": {"pem": bob().pem.decode()}},
+    "m": {"key": {"pem": mallory().pem.decode()}},
+}
+DENY: list[Json] = [{"deny": {}}]
+ALLOW: list[Json] = [{"image": {"tags": "unsafeAny", "denyTags": []}}]
+SIGNED: list[Json] = [{"signature": {"by": "a"}}]
+
+
+def policy(rules: list[Json], *, name: str = "p", namespace: str = "", **spec: object) -> Json:
+    """A policy document; one with a namespace is a GatePolicy. Signers a, b and m are there."""
+    kind = "GatePolicy" if namespace else "ClusterGatePolicy"
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    body = {"signers": SIGNERS, "rules": rules, **spec}
+    return {"apiVersion": "imagegate.dev/v1", "kind": kind, "metadata": metadata, "spec": body}
+
+
+def config(**spec: object) -> Json:
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
+
+
+def parsed(text: str, read_file: Callable[[Document, str], bytes] | None = None, file: str = "p.yaml") -> ParsedSet:
+    """What a stream of readable documents amounts to."""
+    documents = list(read_documents(text, file))
+    readable = [d for d in documents if isinstance(d, Document)]
+    assert readable == documents
+    return parse_set(readable, read_file)
+
+
+def policies(*documents: Json) -> PolicySet:
+    """The set of documents without a problem."""
+    found = parsed("\n---\n".join(map(json.dumps, documents)))
+    assert [str(p) for p in found.problems] == []
+    return found.set
+
+
+def fact(
+    key: SigningKey,
+    annotations: dict[str, str] | None = None,
+    docker_reference: str | None = REPOSITORY,
+    *,
+    logged: bool = False,
+) -> VerifiedSignature:
+    """A verified signature."""
+    name = Reference.parse(docker_reference).name if docker_reference else None
+    return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public), annotations or {}, name, logged)
+
+
+def rejection(code: Code, reason: str = "a reason") -> Rejection:
+    return Rejection(Format.LEGACY, OTHER, code, reason)
+
+
+def evidence(
+    signatures: Iterable[VerifiedSignature] = (),
+    rejected: Iterable[Rejection] = (),
+    unavailable: Iterable[Code] = (),
+) -> Evidence:
+    return Evidence(
+        tuple(signatures),
+        tuple(rejected),
+        tuple(Unavailable(code, f"{code} happened", "retry") for code in unavailable),
+    )
+
+
+def decide(
+    found: PolicySet,
+    image: str = PINNED,
+    workload: Workload | None = None,
+    stage: Stage = Stage.CHECK,
+    facts: Evidence | None = None,
+    digest: Digest = DIGEST,
+) -> Decision:
+    """The decision, the same facts found wherever they are looked for."""
+    planned = plan(found, Reference.parse(image), workload or Workload(), stage)
+    known = planned.reference.digest or digest
+    return conclude(
+        planned, known if planned.digest_wanted else None, dict.fromkeys(planned.sources, facts or Evidence())
+    )
+
+
+def codes(decision: Decision) -> list[tuple[str, str]]:
+    """Code and verdict of each finding."""
+    return [(str(f.code), str(f.verdict)) for f in decision.findings]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from jsonschema import Draft7Validator
+
+from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
+from tests.unit.policy.build import SIGNERS, Json, config, parsed, policies, policy
+
+DIGEST = f"sha256:{'0' * 64}"
+PEM = SIGNERS["a"]["key"]["pem"]
+EXPRESSION = {"key": "tier", "operator": "In", "values": ["a"]}
+
+# One example for each field that is supported.
+MATCH: Json = {
+    "images": ["**"],
+    "exclude": ["ghcr.io/acme/test/**"],
+    "namespaces": {"names": ["prod"], "matchLabels": {"env": "prod"}, "matchExpressions": [EXPRESSION]},
+    "kinds": ["Job"],
+    "serviceAccounts": ["default"],
+}
+RULES: list[Json] = [
+    {
+        "image": {"registries": ["ghcr.io"], "tags": "pin", "denyTags": ["main"], "denyTagsWithDigest": False},
+        "name": "x",
+    },
+    {"image": {"denyDigests": [DIGEST]}},
+    {"deny": {"message": "no"}},
+    {"signature": {"by": "a", "annotations": {"k": "v"}, "repository": "ghcr.io/sigs", "reference": "match"}},
+    {"signature": {"by": ["a", "b"]}},
+    {"signature": {"by": {"all": ["a", "b"]}}},
+    {"signature": {"by": {"atLeast": 1, "of": ["a", "b"]}}},
+]
+MORE_SIGNERS: Json = {
+    "a": {"key": {"pem": PEM, "hash": "sha256", "transparencyLog": "ignore"}},
+    "s": {"key": {"secret": {"name": "n", "key": "k"}}},
+    "b": SIGNERS["b"],
+    "f": {"key": {"file": "k.pem"}},
+}
+EXAMPLES: dict[str, list[Json]] = {
+    "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS)],
+    "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS)],
+    "GateConfig": [config(unmatched="audit", excludeNamespaces=["kube-system"], pinning={"where": "all"})],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_a_draft_07_schema(kind: str) -> None:
+    schema = schema_of(kind)
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    Draft7Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_examples_are_valid(kind: str) -> None:
+    assert [e.message for d in EXAMPLES[kind] for e in Draft7Validator(schema_of(kind)).iter_errors(d)] == []
+
+
+def fields(schema: Json, definitions: Json, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """Every field that is supported, by its path; lists and alternatives add nothing to it."""
+    if schema is LATER or schema == LATER:
+        return set()
+    if "$ref" in schema:
+        return fields(cast("Json", definitions["by"]), {"by": {}}, path) if definitions["by"] else set()
+    found: set[tuple[str, ...]] = set()
+    for name, inner in schema.get("properties", {}).items():
+        if inner != LATER:
+            found |= {(*path, name)} | fields(inner, definitions, (*path, name))
+    for inner in [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", [])]:
+        if isinstance(inner, dict):
+            found |= fields(inner, definitions, path)
+    return found
+
+
+def used(value: object, known: set[tuple[str, ...]], path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """The fields that a document uses."""
+    if isinstance(value, list):
+        return set().union(*(used(v, known, path) for v in value))
+    if not isinstance(value, dict):
+        return set()
+    found: set[tuple[str, ...]] = set()
+    for key, inner in value.items():
+        here = (*path, key)
+        found |= ({here} if here in known else set()) | used(inner, known, here if here in known else path)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_has_an_example(kind: str) -> None:
+    schema = schema_of(kind)
+    known = fields(schema, schema["definitions"])
+    shown = set().union(*(used(d, known) for d in EXAMPLES[kind]))
+    assert known - shown - {("metadata", "namespace")} == set()
+    assert len(known) > 5
+
+
+def test_the_examples_mean_something() -> None:
+    def read(*_: object) -> bytes:
+        raise AssertionError
+
+    supported = {name: signer for name, signer in MORE_SIGNERS.items() if name != "f"}
+    rules = [{**rule, "name": f"r{i}"} for i, rule in enumerate(RULES)]
+    (found,) = policies(policy(rules, match=MATCH, signers=supported)).policies
+    assert len(found.rules) == len(RULES)
+    assert {type(r.requirement).__name__ for r in found.rules} == {
+        "ImageRequirement",
+        "DenyRequirement",
+        "SignatureRequirement",
+    }
+
+
+def objects(schema: object) -> list[Json]:
+    """Every schema of an object that has named fields."""
+    if isinstance(schema, list):
+        return [o for inner in schema for o in objects(inner)]
+    if not isinstance(schema, dict):
+        return []
+    inner = [o for value in schema.values() for o in objects(value)]
+    return [schema, *inner] if schema.get("type") == "object" and "properties" in schema else inner
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_fields_are_refused_everywhere(kind: str) -> None:
+    # metadata is Kubernetes': labels, annotations and what servers add
+    open_ones = [o for o in objects(schema_of(kind)) if o.get("additionalProperties") is not False]
+    assert [sorted(o["properties"]) for o in open_ones] == [["name", "namespace"]]
+
+
+@pytest.mark.parametrize("rule", [*RULE_TYPES, *LATER_RULES])
+def test_every_rule_type_of_the_language_is_known(rule: str) -> None:
+    (problem, *_) = parsed(
+        '{"apiVersion": "imagegate.dev/v1", "kind": "ClusterGatePolicy", "metadata": {"name": "p"},'
+        f' "spec": {{"rules": [{{"{rule}": 5}}]}}}}'
+    ).problems
+    assert ("is not supported yet" in problem.message) is (rule in LATER_RULES)
+    assert "unknown field" not in problem.message

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.codes import INABILITY, Code
+from gate.policy.decision import Verdict
+from tests.fakes.signing import alice, bob, mallory
+from tests.unit.policy.build import (
+    PINNED,
+    REPOSITORY,
+    SIGNERS,
+    Json,
+    codes,
+    decide,
+    evidence,
+    fact,
+    policies,
+    policy,
+    rejection,
+)
+
+if TYPE_CHECKING:
+    from gate.evidence.facts import Evidence
+    from gate.policy.decision import Finding
+
+A, B, M = fact(alice()), fact(bob()), fact(mallory())
+SECRET: Json = {"key": {"secret": {"name": "cosign", "key": "cosign.pub"}}}
+IGNORING: Json = {"key": {**SIGNERS["a"]["key"], "transparencyLog": "ignore"}}
+
+
+def finding(facts: Evidence, by: object = "a", signers: Json | None = None, **fields: object) -> Finding | None:
+    """The one finding, or None where the rule passes."""
+    found = policies(policy([{"signature": {"by": by, **fields}}], signers=signers or SIGNERS))
+    decision = decide(found, PINNED, facts=facts)
+    assert len(decision.findings) <= 1
+    return decision.findings[0] if decision.findings else None
+
+
+def code(facts: Evidence, by: object = "a", signers: Json | None = None, **fields: object) -> Code | None:
+    found = finding(facts, by, signers, **fields)
+    if found is not None:
+        assert found.verdict is (Verdict.ERROR if found.code in INABILITY else Verdict.DENY)
+        assert found.remedy
+    return found.code if found is not None else None
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (evidence(), Code.SIGNATURE_MISSING),
+        (evidence([A]), None),
+        (evidence([A, B, M], [rejection(Code.SIGNATURE_INVALID)]), None),
+        (evidence([B]), Code.KEY_MISMATCH),
+        (evidence([], [rejection(Code.KEY_MISMATCH)]), Code.KEY_MISMATCH),
+        (evidence([], [rejection(Code.SIGNATURE_INVALID)]), Code.SIGNATURE_INVALID),
+        (evidence([], [rejection(Code.SIGNATURE_UNSUPPORTED)]), Code.SIGNATURE_UNSUPPORTED),
+        # an attestation of somebody trusted is no signature, and none is there
+        (evidence([], [rejection(Code.SIGNATURE_MISSING)]), Code.SIGNATURE_MISSING),
+        # of several, what says most
+        (evidence([], [rejection(Code.KEY_MISMATCH), rejection(Code.SIGNATURE_INVALID)]), Code.SIGNATURE_INVALID),
+        (evidence([], [rejection(Code.SIGNATURE_UNSUPPORTED), rejection(Code.KEY_MISMATCH)]), Code.KEY_MISMATCH),
+        (
+            evidence([], [rejection(Code.SIGNATURE_MISSING), rejection(Code.SIGNATURE_UNSUPPORTED)]),
+            Code.SIGNATURE_UNSUPPORTED,
+        ),
+    ],
+)
+def test_one_signer(facts: Evidence, expected: Code | None) -> None:
+    assert code(facts) is expected
+
+
+@pytest.mark.parametrize(
+    ("by", "signatures", "expected"),
+    [
+        (["a", "b"], [B], None),
+        (["a", "b"], [M], Code.KEY_MISMATCH),
+        ({"all": ["a", "b"]}, [A, B], None),
+        ({"all": ["a", "b"]}, [A], Code.SIGNERS_TOO_FEW),
+        ({"all": ["a", "b"]}, [A, A, M], Code.SIGNERS_TOO_FEW),
+        ({"all": ["a", "b"]}, [], Code.SIGNATURE_MISSING),
+        ({"all": ["a", "b"]}, [M], Code.KEY_MISMATCH),
+        ({"atLeast": 2, "of": ["a", "b", "m"]}, [A, M], None),
+        ({"atLeast": 2, "of": ["a", "b", "m"]}, [M], Code.SIGNERS_TOO_FEW),
+        ({"atLeast": 2, "of": ["a", "b", "m"]}, [B, B, B], Code.SIGNERS_TOO_FEW),
+        ({"atLeast": 2, "of": [["a", "b"], "m"]}, [A, B], Code.SIGNERS_TOO_FEW),
+        ({"all": ["a", {"atLeast": 1, "of": ["b", "m"]}]}, [A, M], None),
+        ({"all": ["a", "a"]}, [A, A], Code.SIGNERS_TOO_FEW),
+    ],
+)
+def test_several_signers(by: object, signatures: list[object], expected: Code | None) -> None:
+    facts = evidence([s for s in (A, B, M) for _ in range(sum(s is x for x in signatures))])
+    assert code(facts, by) is expected
+
+
+def test_who_signed_and_who_is_wanted_is_said() -> None:
+    found = finding(evidence([A]), {"all": ["a", {"atLeast": 1, "of": ["b", "m"]}]})
+    assert found is not None
+    assert found.message == "signed by a; needs all of (a, 1 of (b, m))"
+    assert found.remedy == "have b, m sign it"
+    found = finding(evidence([M], [rejection(Code.KEY_MISMATCH, "by another key")]), ["a", "b"])
+    assert found is not None
+    assert found.message == f"2 candidates found: by {mallory().public.short}; by another key; needs a or b"
+    assert found.remedy == f"sign it: cosign sign --key … {PINNED}"
+    missing = finding(evidence())
+    assert missing is not None
+    assert missing.message == "no signature found; needs a"
+
+
+def test_many_candidates_are_counted() -> None:
+    found = finding(evidence([], [rejection(Code.KEY_MISMATCH, f"reason {i}") for i in range(5)]))
+    assert found is not None
+    assert found.message == "5 candidates found: reason 0; reason 1; reason 2; and 2 more kinds of reason; needs a"
+
+
+@pytest.mark.parametrize(
+    ("signed", "wanted", "expected"),
+    [
+        ({"env": "prod"}, {"env": "prod"}, None),
+        ({"env": "prod", "x": "y"}, {"env": "prod"}, None),
+        ({"env": "prod"}, {}, None),
+        ({"env": "dev"}, {"env": "prod"}, Code.ANNOTATION_MISMATCH),
+        ({"env": "PROD"}, {"env": "prod"}, Code.ANNOTATION_MISMATCH),
+        ({}, {"env": "prod"}, Code.ANNOTATION_MISMATCH),
+        ({}, {"env": ""}, Code.ANNOTATION_MISMATCH),
+        ({"env": "prod"}, {"env": "prod", "team": "x"}, Code.ANNOTATION_MISMATCH),
+        ({"Env": "prod"}, {"env": "prod"}, Code.ANNOTATION_MISMATCH),
+        ({"env": "prod-eu"}, {"env": "prod*"}, Code.ANNOTATION_MISMATCH),
+    ],
+)
+def test_annotations(signed: dict[str, str], wanted: dict[str, str], expected: Code | None) -> None:
+    assert code(evidence([fact(alice(), signed)]), annotations=wanted) is expected
+
+
+def test_every_counted_signature_carries_the_annotations() -> None:
+    both = {"all": ["a", "b"]}
+    carrying = [fact(alice(), {"k": "v"}), fact(bob(), {"k": "v"})]
+    assert code(evidence(carrying), both, annotations={"k": "v"}) is None
+    assert code(evidence([carrying[0], B]), both, annotations={"k": "v"}) is Code.ANNOTATION_MISMATCH
+    # one of several by the same signer suffices, and those of others change nothing
+    assert code(evidence([A, carrying[0], B]), annotations={"k": "v"}) is None
+    assert code(evidence([A, carrying[1]]), annotations={"k": "v"}) is Code.ANNOTATION_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("signed", "fields", "expected"),
+    [
+        (REPOSITORY, {"reference": "match"}, None),
+        ("GHCR.io:443/acme/api", {"reference": "match"}, None),
+        ("ghcr.io/acme/api-evil", {"reference": "match"}, Code.REFERENCE_MISMATCH),
+        ("quay.io/acme/api", {"reference": "match"}, Code.REFERENCE_MISMATCH),
+        ("ghcr.io/acme", {"reference": "match"}, Code.REFERENCE_MISMATCH),
+        (None, {"reference": "match"}, Code.REFERENCE_MISMATCH),
+        # images are mirrored and promoted: not compared unless asked for
+        ("quay.io/acme/api", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_signed_reference(signed: str | None, fields: Json, expected: Code | None) -> None:
+    assert code(evidence([fact(alice(), docker_reference=signed)]), **fields) is expected
+
+
+def test_a_signed_reference_that_is_none() -> None:
+    odd = fact(alice())
+    found = evidence([type(odd)(odd.format, odd.digest, odd.signer, {}, "not a reference!")])
+    assert code(found, reference="match") is Code.REFERENCE_MISMATCH
+    assert code(found) is None
+
+
+@pytest.mark.parametrize(
+    ("signer", "logged", "expected"),
+    [
+        (SIGNERS["a"], False, None),
+        (SIGNERS["a"], True, Code.SIGNATURE_UNSUPPORTED),
+        (IGNORING, True, None),
+        (IGNORING, False, None),
+    ],
+)
+def test_a_log_entry_that_nobody_checked(signer: Json, logged: bool, expected: Code | None) -> None:  # noqa: FBT001
+    assert code(evidence([fact(alice(), logged=logged)]), signers={"a": signer}) is expected
+
+
+def test_an_unchecked_entry_does_not_spoil_another_signature() -> None:
+    assert code(evidence([fact(alice(), logged=True), A])) is None
+
+
+@pytest.mark.parametrize("unavailable", sorted(INABILITY))
+@pytest.mark.parametrize(
+    "facts",
+    [
+        evidence(),
+        evidence([B]),
+        evidence([], [rejection(Code.SIGNATURE_INVALID)]),
+        evidence([fact(alice(), logged=True)]),
+    ],
+    ids=["nothing", "another's", "invalid", "unchecked"],
+)
+def test_what_could_not_be_asked_is_never_called_missing(facts: Evidence, unavailable: Code) -> None:
+    cut = evidence(facts.signatures, facts.rejected, [unavailable])
+    assert code(cut) is unavailable
+    assert code(cut, {"all": ["a", "b"]}) is unavailable
+
+
+@pytest.mark.parametrize("unavailable", sorted(INABILITY))
+def test_what_suffices_passes_whatever_could_not_be_asked(unavailable: Code) -> None:
+    assert code(evidence([A], unavailable=[unavailable])) is None
+
+
+def test_all_that_could_not_be_asked_is_said_once() -> None:
+    found = policies(policy([{"signature": {"by": "a"}}]))
+    facts = evidence(unavailable=[Code.REGISTRY_TIMEOUT, Code.REGISTRY_TIMEOUT, Code.RESPONSE_TOO_LARGE])
+    assert codes(decide(found, facts=facts)) == [("REGISTRY_TIMEOUT", "error"), ("RESPONSE_TOO_LARGE", "error")]
+
+
+@pytest.mark.parametrize(
+    ("by", "signatures", "expected"),
+    [
+        ("s", [], Code.TRUST_ROOT_UNAVAILABLE),
+        ("s", [A, B], Code.TRUST_ROOT_UNAVAILABLE),
+        (["a", "s"], [A], None),
+        (["s", "a"], [A], None),
+        (["a", "s"], [B], Code.TRUST_ROOT_UNAVAILABLE),
+        ({"all": ["a", "s"]}, [A], Code.TRUST_ROOT_UNAVAILABLE),
+        ({"atLeast": 1, "of": ["a", "s"]}, [A], None),
+        ({"atLeast": 2, "of": ["a", "b", "s"]}, [A, B], None),
+        ({"atLeast": 2, "of": ["a", "b", "s"]}, [A], Code.TRUST_ROOT_UNAVAILABLE),
+    ],
+)
+def test_a_signer_that_cannot_be_read(by: object, signatures: list[object], expected: Code | None) -> None:
+    facts = evidence([s for s in (A, B) if s in signatures])
+    signers = {**SIGNERS, "s": SECRET}
+    assert code(facts, by, signers) is expected
+    found = finding(facts, by, signers)
+    assert found is None or "signer s: the Secret cosign (key cosign.pub) can't be read from here" in found.message
+
+
+def test_only_the_unreadable_signer_a_rule_speaks_of_matters() -> None:
+    assert code(evidence(), "a", {**SIGNERS, "s": SECRET}) is Code.SIGNATURE_MISSING
+
+
+def test_a_key_set_to_another_hash_is_another_signer() -> None:
+    sha512: Json = {"key": {**SIGNERS["a"]["key"], "hash": "sha512"}}
+    assert code(evidence([A]), signers={"a": sha512}) is Code.KEY_MISMATCH

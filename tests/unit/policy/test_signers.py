@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gate.policy.signers import AnyOf, AtLeast, Expression, One, names, satisfied
+
+A, B, C, D = map(One, "abcd")
+
+
+def found(text: str) -> dict[str, frozenset[str]]:
+    """`a=1 b=1,2`: signer a was met by principal 1, b by 1 and 2."""
+    pairs = (entry.split("=") for entry in text.split())
+    return {name: frozenset(principals.split(",")) for name, principals in pairs}
+
+
+def at_least(count: int, *entries: Expression) -> AtLeast:
+    return AtLeast(count, entries)
+
+
+def every(*entries: Expression) -> AtLeast:
+    return AtLeast(len(entries), entries)
+
+
+def either(*options: Expression) -> AnyOf:
+    return AnyOf(options)
+
+
+@pytest.mark.parametrize(
+    ("expression", "met", "not_met"),
+    [
+        (A, ["a=1", "a=1,2 b=3"], ["", "b=1"]),
+        (either(A, B), ["a=1", "b=1", "a=1 b=1"], ["", "c=1"]),
+        (every(A, B), ["a=1 b=2", "a=1 b=1,2", "a=1,2 b=1"], ["", "a=1", "b=1", "a=1,2", "a=1 b=1"]),
+        (every(A), ["a=1"], ["b=1"]),
+        (every(A, A), ["a=1,2"], ["a=1", "a=1 b=2"]),
+        (at_least(1, A, B), ["a=1", "b=1"], ["c=1"]),
+        (at_least(2, A, B, C), ["a=1 b=2", "b=1 c=2", "a=1 c=2", "a=1 b=1 c=2"], ["a=1", "a=1,2", "a=1 b=1 c=1"]),
+        # two principals of one entry count once
+        (at_least(2, either(A, B), C), ["a=1 c=2", "b=1 c=2"], ["a=1 b=2", "a=1,2"]),
+        # one principal meets one entry, here and below
+        (every(either(A, B), either(B, C)), ["a=1 c=2", "b=1,2", "a=1 b=2"], ["b=1", "a=1 b=1", "b=1 c=1"]),
+        (every(A, at_least(1, B, C)), ["a=1 b=2", "a=1 c=2", "a=1 b=1 c=2"], ["a=1", "b=1 c=2", "a=1 b=1 c=1"]),
+        (every(either(A, every(B, C)), D), ["a=1 d=2", "b=1 c=2 d=3"], ["b=1 d=2", "b=1 c=2 d=1", "b=1 c=2"]),
+        (either(every(A, B), every(C, D)), ["a=1 b=2", "c=1 d=2"], ["a=1 c=2", "b=1 d=2"]),
+        # the first choice may have to be taken back
+        (every(A, B, C), ["a=1,2,3 b=1 c=2", "a=1,2,3 b=1,2 c=1"], ["a=1,2 b=1 c=2", "a=1,2 b=1,2 c=1,2"]),
+        (at_least(2, every(A, B), every(B, C), every(C, D)), ["a=1 b=2 c=3 d=4"], ["a=1 b=2 c=3", "b=1 c=2 d=3"]),
+    ],
+)
+def test_satisfied(expression: Expression, met: list[str], not_met: list[str]) -> None:
+    assert [text for text in met if not satisfied(expression, found(text))] == []
+    assert [text for text in not_met if satisfied(expression, found(text))] == []
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+@pytest.mark.parametrize("present", range(6))
+def test_n_of_m(count: int, present: int) -> None:
+    signers = [One(str(i)) for i in range(5)]
+    for there in itertools.combinations(range(5), present):
+        principals = {str(i): frozenset({f"key:{i}"}) for i in there}
+        assert satisfied(AtLeast(count, tuple(signers)), principals) is (present >= count)
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_one_key_under_many_names_counts_once(count: int) -> None:
+    principals = {str(i): frozenset({"key:the same"}) for i in range(5)}
+    assert satisfied(AtLeast(count, tuple(One(str(i)) for i in range(5))), principals) is (count == 1)
+
+
+def test_more_is_wanted_than_there_is() -> None:
+    assert not satisfied(AtLeast(3, (A, B)), found("a=1,2,3 b=4,5,6"))
+
+
+def test_many_signers_are_decided_at_once() -> None:
+    signers = tuple(One(f"s{i}") for i in range(32))
+    principals = {f"s{i}": frozenset({f"key:{i}"}) for i in range(32)}
+    assert satisfied(AtLeast(32, signers), principals)
+    principals["s31"] = frozenset({"key:0"})
+    assert not satisfied(AtLeast(32, signers), principals)
+    assert satisfied(AtLeast(31, signers), principals)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "spoken_of"),
+    [
+        (A, "a", "a"),
+        (either(A, B), "a or b", "ab"),
+        (every(A, B), "all of (a, b)", "ab"),
+        (at_least(1, A, B), "1 of (a, b)", "ab"),
+        (every(A, at_least(1, B, either(C, A))), "all of (a, 1 of (b, c or a))", "abc"),
+    ],
+)
+def test_in_words(expression: Expression, text: str, spoken_of: str) -> None:
+    assert str(expression) == text
+    assert names(expression) == frozenset(spoken_of)
