@@ -27,6 +27,14 @@ _TYPES: Final = {
 }
 
 
+_SIZED: Final = {
+    "minItems": ("list", "entries"),
+    "maxItems": ("list", "entries"),
+    "minLength": ("text", "characters"),
+    "maxLength": ("text", "characters"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One error in a policy text."""
@@ -108,14 +116,11 @@ def _explain(error: ValidationError) -> str:
             return f"expected one of {', '.join(map(str, _values(error)))}, got {got}"
         case "const":
             return f"expected {error.validator_value}, got {got}"
-        case "minItems":
-            return "the list is empty"
-        case "minLength":
-            return "the text is empty"
-        case "maxItems":
-            return f"the list has more than {error.validator_value} entries"
-        case "maxLength":
-            return f"the text has more than {error.validator_value} characters"
+        case "minItems" | "minLength":
+            return f"the {_SIZED[error.validator][0]} is empty"
+        case "maxItems" | "maxLength":
+            what, parts = _SIZED[error.validator]
+            return f"the {what} has more than {error.validator_value} {parts}"
         case "minProperties" | "maxProperties":
             return f"expected exactly one of {', '.join(_schema(error).get('properties', {}))}, got {got}"
         case "pattern" | "anyOf":

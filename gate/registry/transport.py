@@ -6,30 +6,31 @@ bodies without a bound, follows redirects with headers on, and connects to whate
 
 from __future__ import annotations
 
-import io
 import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.sockets import GuardedHTTP, GuardedHTTPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
     from gate.registry.hosts import Hosts
+    from gate.registry.sockets import DeadlineRaw
 
 REQUEST_SECONDS: Final = 20.0
 """The longest that one request may take, connection and body included, whatever the deadline allows."""
@@ -38,6 +39,7 @@ MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
 _POOL: Final = 16  # kept connections a host
 _USER_AGENT: Final = f"imagegate/{__version__}"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -103,7 +105,7 @@ class Transport:
         """Nothing is connected or read until the first request."""
         self._hosts = hosts
         self._resolver = resolver or system_resolver
-        self._lookups = ThreadPoolExecutor(max_workers=4, thread_name_prefix="dns")
+        self._lookups = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="dns")
         self._pools: dict[_Origin, urllib3.HTTPConnectionPool] = {}
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._lock = threading.Lock()
@@ -212,10 +214,10 @@ class Transport:
             return pool
 
     def _new_pool(self, origin: _Origin) -> urllib3.HTTPConnectionPool:
-        bound = {"guard": self, "origin": origin}
+        bound = {"guard": self, "dial": partial(self._connect, origin)}
         if origin.scheme == "http":
             plain = urllib3.HTTPConnectionPool(origin.host, origin.port, maxsize=_POOL)
-            plain.ConnectionCls = type("_Bound", (_GuardedHTTP,), bound)
+            plain.ConnectionCls = type("_Bound", (GuardedHTTP,), bound)
             return plain
         authority = self._hosts.authorities.get(origin.name)
         if authority not in self._contexts:
@@ -223,7 +225,7 @@ class Transport:
         secure = urllib3.HTTPSConnectionPool(
             origin.host, origin.port, maxsize=_POOL, ssl_context=self._contexts[authority]
         )
-        secure.ConnectionCls = type("_Bound", (_GuardedHTTPS,), bound)
+        secure.ConnectionCls = type("_Bound", (GuardedHTTPS,), bound)
         return secure
 
     def remaining(self) -> float:
@@ -238,11 +240,11 @@ class Transport:
             raise TimeoutError("the time allowed ran out")
         return left
 
-    def reading(self, reader: _DeadlineRaw) -> None:
+    def reading(self, reader: DeadlineRaw) -> None:
         """Remember what this thread reads its answer from: http.client takes headers cut off by EOF for whole ones."""
         self._current.reader = reader
 
-    def connect(self, origin: _Origin) -> socket.socket:
+    def _connect(self, origin: _Origin) -> socket.socket:
         """A TCP connection to an address of `origin` that has been checked, and to no other."""
         future = self._lookups.submit(self._resolver, origin.host, origin.port)
         try:
@@ -274,79 +276,6 @@ def system_resolver(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class _DeadlineRaw(io.RawIOBase):
-    """Reads a socket, each read allowed only what is left of the request's time."""
-
-    def __init__(self, connection: socket.socket, guard: Transport) -> None:
-        self._connection = connection
-        self._guard = guard
-        self._inner = connection.makefile("rb", buffering=0)
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._connection.settimeout(self._guard.remaining())
-        count = self._inner.readinto(buffer)
-        self.ended = count == 0
-        return count
-
-    def readall(self) -> bytes:
-        """Refuse: nothing here reads without a bound, but http.client takes a chunk of size -1 to mean it."""
-        raise OSError("a chunk of negative size")
-
-    def close(self) -> None:
-        self._inner.close()
-        super().close()
-
-
-class _DeadlineSocket:
-    """What http.client and urllib3 see as the socket."""
-
-    def __init__(self, connection: socket.socket, guard: Transport) -> None:
-        self._connection = connection
-        self._guard = guard
-
-    def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        reader = _DeadlineRaw(self._connection, self._guard)
-        self._guard.reading(reader)
-        return io.BufferedReader(reader, _CHUNK)
-
-    def sendall(self, data: bytes) -> None:
-        self._connection.settimeout(self._guard.remaining())
-        self._connection.sendall(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
-class _GuardedHTTP(HTTPConnection):
-    guard: Transport
-    origin: _Origin
-
-    def _new_conn(self) -> socket.socket:
-        return self.guard.connect(self.origin)
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = _DeadlineSocket(self.sock, self.guard)
-
-
-class _GuardedHTTPS(HTTPSConnection):
-    guard: Transport
-    origin: _Origin
-
-    def _new_conn(self) -> socket.socket:
-        connection = self.guard.connect(self.origin)
-        connection.settimeout(self.guard.remaining())  # for the handshake, which Python times as a whole
-        return connection
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = _DeadlineSocket(self.sock, self.guard)
-
-
 def _ssl_context(authority: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if authority is not None:
@@ -372,10 +301,10 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
     """Every way of failing, as a code and one line."""
-    if isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError):
-        error = error.args[-1]  # of connecting and sending: urllib3 wraps it
+    if isinstance(error, ProtocolError) and isinstance(error.args[-1], (TimeoutError, ConnectionError)):
+        error = error.args[-1]  # of connecting, sending, a reset: urllib3 wraps it
     if isinstance(error, (TimeoutError, Urllib3Timeout)):
-        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.0f} s") from error
+        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.1f} s") from error
     if isinstance(error, (SSLError, ssl.SSLError)):
         raise EvidenceUnavailable(
             Code.REGISTRY_UNREACHABLE,

@@ -84,10 +84,10 @@ def verdict(
     return codes(decide(found, text, workload, stage, facts, OTHER))
 
 
-def changed(value: Json, *path: Any, to: object) -> Json:
+def changed(value: Json, *path: str | int, to: object) -> Json:
     """A copy with one field changed, or left out."""
     result = copy.deepcopy(value)
-    inner = result
+    inner: Any = result
     for part in path[:-1]:
         inner = inner[part]
     if to is None:

@@ -599,6 +599,19 @@ def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
         assert plain.heads == []
 
 
+def test_a_redirect_to_plain_http_at_a_host_that_is_not_named_insecure_is_refused() -> None:
+    """One insecure registry does not make others so."""
+    lookups: list[str] = []
+
+    def resolver(host: str, port: int) -> list[str]:
+        lookups.append(host)
+        return ["127.0.0.1"]
+
+    with HostileServer(_to("http://cdn.test/blob")) as server:
+        assert _fails(server, "blob", resolver=resolver).code is Code.REGISTRY_PROTOCOL
+    assert lookups == ["127.0.0.1"]
+
+
 @pytest.mark.parametrize("what", CALLS)
 def test_a_redirect_loop_ends(what: str) -> None:
     with HostileServer(_to("/again")) as server:
@@ -702,6 +715,7 @@ def test_a_name_with_a_private_address_is_refused_unless_named(addresses: list[s
     ):
         client.resolve(Repository("registry.test", "acme/api"), "v1", soon())
     assert caught.value.code is Code.REGISTRY_UNREACHABLE
+    assert "registry.test has the " in caught.value.message  # and not: was tried and did not answer
 
 
 def test_a_named_name_with_a_private_address_is_connected_to(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ TWO = f"{HEAD}  signers:\n    a: {{key: {{pem: {PEM}}}}}\n    b: {{key: {{pem: {
 NAMESPACED = "apiVersion: imagegate.dev/v1\nkind: GatePolicy\nmetadata: {name: p, namespace: n}\nspec:\n"
 CONFIG = "apiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\nspec:\n"
 DENY = "  rules: [{deny: {}}]\n"
+ELSEWHERE = "  rules: [{signature: {by: a, repository: ghcr.io/s}}]\n"
 
 
 def problems(text: str) -> list[str]:
@@ -275,8 +276,7 @@ def by(expression: str) -> str:
             "5:29: signer a: `file` is refused here; write the key as",
         ),
         (
-            f"{NAMESPACED}  signers: {{a: {{key: {{pem: {PEM}}}}}}}\n"
-            "  rules: [{signature: {by: a, repository: ghcr.io/s}}]",
+            f"{NAMESPACED}  signers: {{a: {{key: {{pem: {PEM}}}}}}}\n{ELSEWHERE}",
             "6:43: a GatePolicy has no `repository`; remove it",
         ),
     ],

@@ -95,3 +95,12 @@ def test_many_signers_are_decided_at_once() -> None:
 def test_in_words(expression: Expression, text: str, spoken_of: str) -> None:
     assert str(expression) == text
     assert names(expression) == frozenset(spoken_of)
+
+
+def test_a_contrived_expression_ends_unmet_instead_of_searching_for_ever() -> None:
+    names = [f"s{i}" for i in range(15)]
+    leaves = tuple(One(n) for n in names)
+    impossible = AtLeast(2, (One("s0"), One("missing")))
+    expression = AtLeast(16, (*leaves, *leaves, impossible))
+    found = {n: frozenset({f"key:{n}"}) for n in names} | {"missing": frozenset({"key:s0"})}
+    assert not satisfied(expression, found)
