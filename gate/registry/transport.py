@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urljoin, urlsplit
 
@@ -301,8 +302,9 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
     """Every way of failing, as a code and one line."""
-    if isinstance(error, ProtocolError) and isinstance(error.args[-1], (TimeoutError, ConnectionError)):
-        error = error.args[-1]  # of connecting, sending, a reset: urllib3 wraps it
+    wrapped = error.args[-1] if isinstance(error, ProtocolError) else None
+    if isinstance(wrapped, (TimeoutError, ConnectionError)) and not isinstance(wrapped, RemoteDisconnected):
+        error = wrapped  # of connecting and sending, or a reset
     if isinstance(error, (TimeoutError, Urllib3Timeout)):
         raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.1f} s") from error
     if isinstance(error, (SSLError, ssl.SSLError)):
