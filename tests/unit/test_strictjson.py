@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gate.errors import ParseError
 from gate import strictjson
+from gate.errors import ParseError
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def answered(response: AdmissionResponse) -> dict[str, Any]:
 # patches
 
 
-def applied(document: Any, patch: bytes) -> Any:  # noqa: ANN401 - any JSON
+def applied(document: Any, patch: bytes) -> Any:
     """RFC 6902 `test` and `replace`; KeyError, IndexError or AssertionError where the patch does not apply."""
     whole = {"": json.loads(json.dumps(document))}
     for step in json.loads(patch):

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.signing import alice
+from tests.unit.cli.support import ANYTHING, NOTHING, gate, pod, policy, signed_by_alice, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEST = "apiVersion: imagegate.dev/v1\nkind: GateTest\nmetadata: {name: t}\nspec: {at: now}\n"
+
+
+def test_policies_without_problems(tmp_path: Path) -> None:
+    write(tmp_path, "policies/a.yaml", f"{ANYTHING}---\n{NOTHING.replace('name: p', 'name: q')}")
+    write(tmp_path, "policies/deep/b.yml", signed_by_alice(name="r"))
+    write(tmp_path, "policies/.hidden/c.yaml", "kind: [")
+    write(tmp_path, "policies/notes.txt", "kind: [")
+    ran = gate("policy", "lint", "policies")
+    assert (ran.code, ran.err, ran.out) == (0, "", "3 policies in 2 files: no problems\n")
+
+
+def test_one_policy(tmp_path: Path) -> None:
+    assert gate("policy", "lint", write(tmp_path, "p.yaml", ANYTHING)).out == "1 policy in 1 file: no problems\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        pytest.param(ANYTHING.replace("mode:", "mood:"), "5:3", "did you mean mode?", id="an unknown field"),
+        pytest.param(ANYTHING.replace("enforce", "enforced"), "5:9", "enforce", id="a bad value"),
+        pytest.param(ANYTHING.replace("dev/v1", "dev/v2"), "1:13", "imagegate.dev/v1", id="version"),
+        pytest.param(ANYTHING.replace("ClusterGatePolicy", "ClusterPolicy"), "2:7", "ClusterGatePolicy", id="kind"),
+        pytest.param(ANYTHING.replace("tags: unsafeAny", "maxAge: 7d"), "8:20", "not supported yet", id="later"),
+        pytest.param(policy("[]"), "8:10", "rules", id="no rule"),
+        pytest.param(policy("[{signature: {by: bob}}]"), "8:28", "bob", id="an unknown signer"),
+        pytest.param(policy("[{deny: {}}]", match="{images: []}"), "6:19", "images", id="an empty list"),
+        pytest.param(policy("[{deny: {}}]", match='{images: ["nginx"]}'), "6:20", "docker.io/library/", id="short"),
+        pytest.param(f"{ANYTHING}---\n{ANYTHING}", "12:18", "stands twice", id="twice"),
+        pytest.param("a: 1\na: 2\n", "2:1", "twice", id="no YAML"),
+        pytest.param(ANYTHING.replace("kind:", "\tkind:"), "2:1", "not YAML", id="a tab"),
+    ],
+)  # fmt: skip
+def test_a_problem_has_its_place_and_a_remedy(text: str, place: str, said: str, tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", text)
+    ran = gate("policy", "lint", "p.yaml")
+    assert (ran.code, ran.err) == (2, "")
+    shown = next(line for line in ran.out.splitlines() if said in line)
+    assert shown.startswith(f"p.yaml:{place}: ")
+    line, column = map(int, place.split(":"))
+    underlined = ran.out.splitlines()[ran.out.splitlines().index(shown) + 1 :]
+    assert underlined[0].strip() == text.splitlines()[line - 1].strip()
+    assert underlined[1] == f"    {' ' * (column - 1)}^"
+    assert ran.out.splitlines()[-1] == "1 problem in 1 file"
+
+
+def test_every_problem_is_shown(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", ANYTHING.replace("mode: enforce", "mode: x\n  foo: 1"))
+    write(tmp_path, "b.yaml", NOTHING.replace("deny", "dany").replace("name: p", "name: q"))
+    ran = gate("policy", "lint", "a.yaml", "b.yaml")
+    assert ran.code == 2
+    assert ran.out.splitlines()[-1] == "3 problems in 2 files"
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["none.yaml"], "none.yaml"),
+        (["pod.yaml"], "holds no policy"),
+        (["good.yaml", "empty"], "empty holds no policy"),
+        ([], "PATH"),
+        (["good.yaml", "latin.yaml"], "latin.yaml is not UTF-8"),
+        (["good.yaml", "--strictest"], "--strictest"),
+    ],
+)
+def test_what_cannot_be_read(paths: list[str], said: str, tmp_path: Path) -> None:
+    write(tmp_path, "good.yaml", ANYTHING)
+    write(tmp_path, "pod.yaml", pod("nginx"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "latin.yaml").write_bytes("kind: größe".encode("latin-1"))
+    ran = gate("policy", "lint", *paths)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_documents_of_others_are_skipped(tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", f"{pod('nginx')}\n---\n{ANYTHING}")
+    assert gate("policy", "lint", "p.yaml").out == "1 policy in 1 file: no problems\n"
+
+
+def test_tests_are_not_read_yet_and_that_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", f"{ANYTHING}---\n{TEST}")
+    ran = gate("policy", "lint", "p.yaml")
+    assert ran.code == 0
+    assert ran.err == "gate: 1 GateTest not read: not supported yet by this version of imagegate\n"
+
+
+def test_key_files_are_relative_to_their_policy(tmp_path: Path) -> None:
+    signers = json.dumps({"alice": {"key": {"file": "keys/alice.pub"}}})
+    write(tmp_path, "policies/p.yaml", policy("[{signature: {by: alice}}]", signers=signers))
+    missing = gate("policy", "lint", "policies")
+    assert missing.code == 2
+    assert "policies/keys/alice.pub" in missing.out
+    write(tmp_path, "policies/keys/alice.pub", alice().pem.decode())
+    assert gate("policy", "lint", "policies").code == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: imagegate.dev/v1\nkind: \x1b[31mFoo\n",
+        'apiVersion: imagegate.dev/v1\nkind: "\\e[31mFoo"\n',
+        ANYTHING.replace("tags:", '"\\e[31mtags":'),
+        ANYTHING.replace("tags:", '"\\x9b31m\\ntags":'),
+        ANYTHING.replace("name: p", 'name: "p\\u202e"'),
+        ANYTHING.replace("kind:", "#\u2028\u202e\nkind_:"),
+    ],
+    ids=ascii,
+)
+def test_a_policy_does_not_steer_the_terminal(text: str, tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", text)
+    write(tmp_path, "pod.yaml", pod("nginx"))
+    for ran in (gate("policy", "lint", "p.yaml"), gate("check", "pod.yaml", "-p", "p.yaml")):
+        assert ran.code == 2
+        assert all(c == "\n" or c.isprintable() for c in ran.out + ran.err), ascii(ran.out + ran.err)
+
+
+def test_the_line_shown_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", f"# YAML ends a line\u2028# here\x85# and here\n{ANYTHING.replace('mode', 'mood')}")
+    ran = gate("policy", "lint", "p.yaml")
+    assert "\n      mood: enforce\n      ^\n" in ran.out
