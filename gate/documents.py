@@ -26,7 +26,8 @@ MAX_NODES: Final = 500_000
 MAX_DEPTH: Final = 100
 
 _Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SEPARATOR: Final = re.compile(r"^(?:---(?=\s|$)|\.\.\.(?=\s|$))", re.MULTILINE)
+# YAML's marker is followed by white space; kubectl also takes one that is followed by a comment.
+_SEPARATOR: Final = re.compile(r"^(?:---(?=[\s#]|$)|\.\.\.(?=\s|$))", re.MULTILINE)
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _FLOAT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _INT_DIGITS: Final = 19  # what fits 64 bits
@@ -91,10 +92,17 @@ def _chunks(text: str) -> Iterator[tuple[str, int]]:
     line = 0
     for start, end in itertools.pairwise(starts):
         chunk = text[start:end]
-        body = chunk.removeprefix("...")
-        if body.strip().removeprefix("---").strip():
-            yield body if body is chunk else "   " + body, line
+        # A marker with a comment glued to it is kubectl's alone: blank, the rest is a comment to YAML too.
+        body = f"   {chunk[3:]}" if chunk.startswith(("...", "---#")) else chunk
+        if _has_content(body):
+            yield body, line
         line += chunk.count("\n")
+
+
+def _has_content(chunk: str) -> bool:
+    """Whether there is more than a marker, comments and directives."""
+    lines = (line.strip() for line in chunk.removeprefix("---").splitlines())
+    return any(line and not line.startswith(("#", "%")) for line in lines)
 
 
 def _read_one(text: str, file: str, line: int) -> Document | None:
@@ -108,7 +116,7 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
         mark = error.problem_mark or error.context_mark
         place = Place(file, line + mark.line + 1, mark.column + 1) if mark else Place(file, line + 1, 1)
         problem = error.problem or error.context or "unreadable"
-        raise SourceError(f"not YAML: {problem}", place=place, remedy=_TEMPLATE if "{{" in source else "") from error
+        raise SourceError(f"not YAML: {problem}", place=place, remedy=_remedy(source, mark)) from error
     except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
         raise SourceError(f"not YAML: {str(error).splitlines()[0][:200]}", place=Place(file, line + 1, 1)) from error
     if node is None:
@@ -118,6 +126,15 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
     if data is None:
         return None
     return Document(file, data, builder.values, builder.keys)
+
+
+def _remedy(source: str, mark: yaml.Mark | None) -> str:
+    """What is most likely meant to be there."""
+    if "{{" in source:
+        return _TEMPLATE
+    lines = source.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    return "indent with spaces, not tabs" if "\t" in line else "mend the text there, or just before"
 
 
 def _join(found: re.Match[str]) -> str:
@@ -158,14 +175,17 @@ class _Builder:
         result: dict[str, object] = {}
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
-            if key_node.tag == _MERGE:
-                merged.append(value_node)
-                continue
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, "a key that is no text", _TEMPLATE if "{{" in self._text else "")
             key = str(key_node.value)
+            self._check_tag(key_node)  # `!!binary` would make another key of it
+            if key_node.tag == _MERGE:
+                if key != "<<":
+                    raise self._tagged(key_node)
+                merged.append(value_node)
+                continue
             if key in result:
-                raise self._error(key_node, f"the key {key!r} stands twice")
+                raise self._error(key_node, f"the key {key!r} stands twice", "keep one of them")
             self.keys[*path, key] = self._position(key_node)
             result[key] = self.build(value_node, (*path, key), depth + 1)
         for value_node in merged:
@@ -193,10 +213,8 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> object:
         text = str(node.value)
-        quoted = bool(getattr(node, "style", None))
-        if node.tag not in (frozenset({_TEXT}) if quoted else _PLAIN):
-            raise self._tagged(node)
-        if quoted:
+        self._check_tag(node)
+        if getattr(node, "style", None):
             return text
         # These are never texts by themselves: where they are, `!!str` or `!` says so.
         if text in _CONSTANTS:
@@ -206,6 +224,11 @@ class _Builder:
                 return text
             return int(text) if len(text) < _INT_DIGITS else float(text)
         return float(text) if _FLOAT.fullmatch(text) else text
+
+    def _check_tag(self, node: yaml.Node) -> None:
+        """Only what a scalar is taken for by itself, or `!!str`."""
+        if node.tag not in (frozenset({_TEXT}) if getattr(node, "style", None) else _PLAIN):
+            raise self._tagged(node)
 
     def _position(self, node: yaml.Node) -> tuple[int, int]:
         return (self._line + node.start_mark.line + 1, node.start_mark.column + 1)

@@ -13,15 +13,20 @@ from typing import Final, NoReturn, cast
 from gate.errors import ParseError
 
 MAX_DEPTH: Final = 100
+MAX_VALUES: Final = 1_000_000
+"""Values of one text, about: what a few megabytes of `[],[],…` would unfold to fills a memory."""
 
 
-def loads(content: bytes) -> object:
-    """Decode UTF-8 JSON.
+def loads(content: bytes, values: int = MAX_VALUES) -> object:
+    """Decode UTF-8 JSON of at most about so many values.
 
     Raises:
-        ParseError: not JSON, a key twice in one object, NaN or Infinity, nested deeper than `MAX_DEPTH`,
+        ParseError: not JSON, more values, a key twice in one object, NaN or Infinity, nested deeper than `MAX_DEPTH`,
             a number too large for a float, half a surrogate pair.
     """
+    # What separates and opens values; those inside texts count too, which only makes the cap a little smaller.
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > values:
+        raise ParseError(f"not JSON that is read: it has more than {values} values")
     try:
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
@@ -32,6 +37,27 @@ def loads(content: bytes) -> object:
     except (ValueError, RecursionError) as error:
         raise ParseError(f"not JSON: {str(error)[:150]}") from error
     return cast("object", value)
+
+
+def loads_text(text: str) -> object:
+    """As `loads`, of a text.
+
+    Raises:
+        ParseError: also where the text holds half a surrogate pair.
+    """
+    return loads(encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """A text in UTF-8.
+
+    Raises:
+        ParseError: it holds half a surrogate pair.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ParseError("half a surrogate pair is no text") from error
 
 
 def as_object(value: object, what: str) -> dict[str, object]:

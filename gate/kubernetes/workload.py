@@ -22,7 +22,15 @@ MAX_FIELDS: Final = 1000
 
 
 class ObjectUnreadable(GateError):
-    """An object whose images cannot be known, because something on the way to them has another type than it must."""
+    """An object whose images cannot be known, because something on the way to them has another type than it must.
+
+    `path` is where that is.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", path: Path = ()) -> None:
+        """Keep where it is, for whoever knows the text's lines."""
+        super().__init__(message, remedy=remedy)
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class ImageField:
     """"container", "init container", "ephemeral container" or "image volume"."""
 
 
+_DEEPEST: Final = 50  # levels of an unknown object that are looked into
 _TEMPLATE: Final = ("spec", "template", "spec")
 
 _POD_SPEC_AT: Final[Mapping[GroupKind, tuple[str, ...]]] = {
@@ -68,6 +77,11 @@ _POD_SPEC_AT: Final[Mapping[GroupKind, tuple[str, ...]]] = {
     GroupKind("extensions", "ReplicaSet"): _TEMPLATE,
     GroupKind("extensions", "DaemonSet"): _TEMPLATE,
 }
+
+_OWN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "autoscaling", "policy"})
+
+WORKLOAD_KINDS: Final = tuple(dict.fromkeys(gk.kind for gk in _POD_SPEC_AT))
+"""Names of the kinds that hold a pod spec."""
 
 _POSITIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "containers": ("container", ("image",)),
@@ -118,6 +132,70 @@ def images(gk: GroupKind, obj: object) -> tuple[ImageField, ...]:
     if len(found) > MAX_FIELDS:
         raise ObjectUnreadable(f"the object names more than {MAX_FIELDS} images")
     return found
+
+
+def without_image(gk: GroupKind, obj: object) -> tuple[ImageField, ...]:
+    """The containers that name no image, as fields without a text; the whole object's pod spec, if it has none at all.
+
+    The API server refuses such Pods, and a template may leave an image to be filled in: to whoever reads a file it is
+    more likely `image` or `containers` spelled differently.
+    """
+    where = _POD_SPEC_AT.get(gk)
+    if where is None:
+        return ()
+    spec = _pod_spec(where, obj)
+    named = {field.path[:-1] for field in images(gk, obj)}
+    missing = tuple(
+        ImageField((*where, key, index), "", _name(entry), what)
+        for key, (what, keys) in _POSITIONS.items()
+        if len(keys) == 1
+        for index, entry in enumerate(_list(spec.get(key)))
+        if (*where, key, index) not in named
+    )
+    return missing if missing or named or not spec else (ImageField(where, "", "", "pod spec"),)
+
+
+def holds_image(gk: GroupKind, value: object) -> bool:
+    """Whether an object of a kind that is no workload names an image to run.
+
+    Of Kubernetes' own groups that is a list of containers (a kind that is misspelled); of others' any text under the
+    key `image`, for each has its own way.
+    """
+    names = _names_in_containers if gk.group in _OWN_GROUPS or gk.group.endswith(".k8s.io") else _names_image
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        if any(names(item) for item in level if isinstance(item, dict)):
+            return True
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return False
+
+
+def _names_image(item: dict[str, object]) -> bool:
+    return isinstance(item.get("image"), str) and bool(item["image"])
+
+
+def _names_in_containers(item: dict[str, object]) -> bool:
+    return any(
+        isinstance(entry, dict) and _names_image(entry)
+        for key in ("containers", "initContainers")
+        for entry in _list(item.get(key))
+    )
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _name(entry: object) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def service_account(gk: GroupKind, obj: object) -> str:
@@ -199,6 +277,7 @@ def _unexpected(path: Path, value: object, expected: str) -> ObjectUnreadable:
     return ObjectUnreadable(
         f"{dotted(path) or 'the object'} is {_type_of(value)}; it must be {expected}",
         remedy="write it as the Kubernetes API has it",
+        path=path,
     )
 
 

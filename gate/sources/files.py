@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,30 +16,40 @@ from gate.sources.manifests import Found, read_manifests
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gate.deadline import Deadline
+
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _LATER_NAMES: Final = ("dockerfile", "containerfile")
+_LOOKS_LIKE_IMAGE: Final = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+|@sha256:[0-9a-f]+)", re.ASCII)
+_CHUNK: Final = 1024 * 1024
 
 
-def read_sources(sources: list[str], stdin: Callable[[], bytes], progress: Callable[[str], None]) -> Found:
+def read_sources(
+    sources: list[str], stdin: Callable[[], bytes], deadline: Deadline, progress: Callable[[str], None]
+) -> Found:
     """Read every SOURCE; what cannot be read is an error in the result, and the rest is read.
 
     Args:
         sources: files, folders, `-`.
-        stdin: reads standard input.
+        stdin: reads standard input; raises SourceError.
+        deadline: for pipes, which may never end.
         progress: is told each file's name.
     """
     found = Found()
     for source in sources:
         named = Path(source)
         if source == "-":
-            _read_text(stdin(), "-", found)
+            try:
+                _read_text(stdin(), "-", found)
+            except SourceError as error:
+                found.errors.append(error)
         elif named.is_dir():
             for path in _walk(named, found):
                 progress(str(path))
-                _read_file(path, found)
+                _read_file(path, found, deadline)
         else:
             progress(source)
-            _read_named(named, found)
+            _read_named(named, found, deadline)
     return found
 
 
@@ -55,12 +67,12 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
                 found.skipped += 1
 
 
-def _read_named(path: Path, found: Found) -> None:
+def _read_named(path: Path, found: Found, deadline: Deadline) -> None:
     """A file that was named is not skipped quietly when it is of a kind that is not read yet."""
     if _is_dockerfile(path.name):
         found.errors.append(_unsupported(str(path), "a Dockerfile"))
         return
-    _read_file(path, found)
+    _read_file(path, found, deadline)
     what = found.later.pop(str(path), None)
     if what is not None:
         found.errors.append(_unsupported(str(path), what))
@@ -83,20 +95,65 @@ def _is_dockerfile(name: str) -> bool:
     )
 
 
-def _read_file(path: Path, found: Found) -> None:
+def _read_file(path: Path, found: Found, deadline: Deadline) -> None:
     try:
-        with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) and not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-                raise SourceError("is no regular file", place=Place(str(path)))
-            content = file.read(MAX_TEXT + 1)
+        # To open a pipe that nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        found.errors.append(SourceError(f"cannot be read: {why}", place=Place(str(path)), remedy=_hint(str(path))))
+        return
+    try:
+        _read_descriptor(descriptor, str(path), found, deadline)
+    finally:
+        os.close(descriptor)
+
+
+def _hint(source: str) -> str:
+    """What a SOURCE that is no file may have been meant to be."""
+    if source.startswith("oci:") or _LOOKS_LIKE_IMAGE.fullmatch(source):
+        return f"for an image write image:{source}"
+    return "check the path"
+
+
+def _read_descriptor(descriptor: int, name: str, found: Found, deadline: Deadline) -> None:
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise SourceError("is no regular file", place=Place(name), remedy="name files or folders")
+        content = read_all(descriptor, name, deadline)
     except SourceError as error:
         found.errors.append(error)
     except OSError as error:
         found.errors.append(
-            SourceError(f"cannot be read: {error.strerror}", place=Place(str(path)), remedy="check the path")
+            SourceError(f"cannot be read: {error.strerror}", place=Place(name), remedy="check the path")
         )
     else:
-        _read_text(content, str(path), found)
+        _read_text(content, name, found)
+
+
+def read_all(descriptor: int, name: str, deadline: Deadline) -> bytes:
+    """To the end, or one byte over what is read; a pipe gets until the deadline.
+
+    Raises:
+        SourceError: the deadline passed first.
+        OSError: it cannot be read.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while size <= MAX_TEXT:
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline.remaining()))
+        if not ready:
+            raise SourceError("nothing came before the time allowed ran out", place=Place(name), remedy="see --timeout")
+        try:
+            chunk = os.read(descriptor, min(_CHUNK, MAX_TEXT + 1 - size))
+        except BlockingIOError:  # a pipe whose writer has nothing at the moment
+            continue
+        if not chunk:
+            break
+        size += len(chunk)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _read_text(content: bytes, file: str, found: Found) -> None:

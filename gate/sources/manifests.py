@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.documents import Document, read_documents
 from gate.errors import SourceError
-from gate.kubernetes.workload import GroupKind, ObjectUnreadable, dotted, images, is_workload, service_account
+from gate.kubernetes.workload import (
+    WORKLOAD_KINDS,
+    GroupKind,
+    ObjectUnreadable,
+    dotted,
+    holds_image,
+    images,
+    is_workload,
+    service_account,
+    without_image,
+)
 
 if TYPE_CHECKING:
     from gate.documents import Path
+    from gate.kubernetes.workload import ImageField
+
+_OUR_GROUP: Final = "imagegate.dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,7 @@ def _read_object(
 ) -> None:
     """`listed`: kind and apiVersion of an entry that states none, by the list it stands in, as kubectl reads it."""
     if not isinstance(data, dict):
-        found.skipped += 1
+        _read_other(document, data, at, found)
         return
     kind, api = data.get("kind") or listed[0], data.get("apiVersion") or listed[1]
     items = data.get("items")
@@ -87,6 +101,20 @@ def _read_object(
         _read_workload(document, data, GroupKind.of(api if isinstance(api, str) else "", kind), at, found)
 
 
+def _read_other(document: Document, data: object, at: Path, found: Found) -> None:
+    """What is no object: a list of things may be anything's; a text, or one inside a List, is a mistake."""
+    if isinstance(data, list) and not at:
+        found.skipped += 1
+        return
+    found.errors.append(
+        SourceError(
+            "is no object with apiVersion and kind",
+            place=document.place(at),
+            remedy="write a Kubernetes manifest, or take it out",
+        )
+    )
+
+
 def _read_namespace(data: dict[str, object], found: Found) -> None:
     metadata = _mapping(data.get("metadata"))
     name = metadata.get("name")
@@ -98,12 +126,15 @@ def _read_namespace(data: dict[str, object], found: Found) -> None:
 
 def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, at: Path, found: Found) -> None:
     if not is_workload(gk):
-        found.skipped += 1
+        _skip(document, data, gk, at, found)
         return
     try:
         fields = images(gk, data)
+        for missing in without_image(gk, data):
+            found.errors.append(_no_image(document, missing, gk, at))
     except ObjectUnreadable as error:
-        found.errors.append(SourceError(error.message, place=document.place(at), remedy=error.remedy))
+        place = document.place((*at, *error.path))
+        found.errors.append(SourceError(error.message, place=place, remedy=error.remedy))
         return
     metadata = _mapping(data.get("metadata"))
     account = service_account(gk, data)
@@ -122,6 +153,33 @@ def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, a
             image.what,
         )
         found.uses.append(ImageUse(image.text, location, account))
+
+
+def _skip(document: Document, data: dict[str, object], gk: GroupKind, at: Path, found: Found) -> None:
+    """A kind that is no workload; one that runs images all the same must not pass as if it ran none."""
+    if gk.group != _OUR_GROUP and holds_image(gk, data):
+        kind = f"{gk.kind} ({gk.group})" if gk.group else gk.kind
+        folded = {kind.lower(): kind for kind in WORKLOAD_KINDS}
+        near = difflib.get_close_matches(gk.kind.lower(), folded, n=1, cutoff=0.7)
+        meant = folded[near[0]] if near else gk.kind
+        remedy = f"did you mean {meant}?" if meant != gk.kind else "judge the Pods it makes"
+        found.errors.append(
+            SourceError(
+                f"the kind {kind} names images and is not supported by this version of imagegate",
+                place=document.place((*at, "kind")),
+                remedy=remedy,
+            )
+        )
+        return
+    found.skipped += 1
+
+
+def _no_image(document: Document, missing: ImageField, gk: GroupKind, at: Path) -> SourceError:
+    if not isinstance(missing.path[-1], int):
+        what, remedy = f"this {gk.kind} names no image", "is `containers` spelled right?"
+    else:
+        what, remedy = f"{missing.what} {missing.container} names no image".replace("  ", " "), "write `image:`"
+    return SourceError(what, place=document.place((*at, *missing.path)), remedy=remedy)
 
 
 def _mapping(value: object) -> dict[str, object]:

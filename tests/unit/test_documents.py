@@ -121,7 +121,7 @@ def test_keys_are_texts() -> None:
 def test_a_key_that_stands_twice(text: str, place: str) -> None:
     found = error(text)
     assert found.startswith(f"f.yaml:{place}: the key ")
-    assert found.endswith(" stands twice")
+    assert found.endswith(" stands twice; keep one of them")
 
 
 def bomb(bottom: str, level: str, levels: int) -> str:
@@ -216,7 +216,7 @@ def test_one_bad_document_leaves_the_others() -> None:
         ("a: 1\n...\nb: 2\n", [{"a": 1}, {"b": 2}]),
         ("---\ta\n", ["a"]),
         ("--- |\n text\n", ["text\n"]),
-        ("a: 1\n----\n", ["f.yaml:3:1: not YAML: could not find expected ':'"]),
+        ("a: 1\n----\n", ["f.yaml:3:1: not YAML: could not find expected ':'; mend the text there, or just before"]),
         ("null\n---\n~", []),
     ],
 )
@@ -372,3 +372,47 @@ def test_places(path: Path, value: str, key: str) -> None:
     document = one("# first\na: 1\nb:\n  c: [2,\n       {e: 3}]\nf: |\n  text\n")
     assert str(document.place(path)) == f"f.yaml:{value}"
     assert str(document.place(path, key=True)) == f"f.yaml:{key}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!binary aW5pdENvbnRhaW5lcnM=: [{name: bad, image: evil.example/miner}]\n",
+        "a: 1\n!!int 5: b\n!!set x: y\n",
+        "!!merge foo: {a: 1}\n",
+        "!custom a: 1\n",
+    ],
+)
+def test_a_key_with_a_tag_is_refused(text: str) -> None:
+    """kubectl reads `!!binary aW5pdENvbnRhaW5lcnM=` as `initContainers`: what is written is not what runs."""
+    (only,) = read_documents(text, "f.yaml")
+    assert isinstance(only, SourceError)
+    assert "is not supported" in only.message
+
+
+def test_a_key_that_says_it_is_a_text_is_one() -> None:
+    (only,) = read_documents("!!str a: 1\n", "f.yaml")
+    assert isinstance(only, Document)
+    assert only.data == {"a": 1}
+
+
+@pytest.mark.parametrize("marker", ["---#x", "---# a comment", "--- # a comment", "---\t# a comment"])
+def test_a_marker_with_a_comment_parts_documents(marker: str) -> None:
+    """kubectl splits at all of these; a document that only it sees would not be judged."""
+    first, second = read_documents(f"a: 1\n{marker}\nb: 2\n", "f.yaml")
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.data, second.data) == ({"a": 1}, {"b": 2})
+    assert second.values["b",] == (3, 4)
+
+
+def test_directives_before_the_first_document() -> None:
+    (only,) = read_documents("%YAML 1.1\n# a comment\n---\na: no\n", "f.yaml")
+    assert isinstance(only, Document)
+    assert only.data == {"a": "no"}
+
+
+def test_a_tab_has_its_remedy() -> None:
+    (only,) = read_documents("a:\n\tb: 1\n", "f.yaml")
+    assert isinstance(only, SourceError)
+    assert only.remedy == "indent with spaces, not tabs"

@@ -93,6 +93,21 @@ def test_wide_documents_are_read() -> None:
     assert strictjson.loads(content) == [[]] * 50_001
 
 
+@pytest.mark.parametrize("piece", [b"[]", b"{}", b"1", b'""', b"null", b'{"a":1}', b"[[]]"])
+def test_values_are_counted(piece: bytes) -> None:
+    """What a megabyte of `[],[],…` unfolds to fills a memory: it is refused before it is unfolded."""
+    content = b"[" + b",".join([piece] * 100) + b"]"
+    with pytest.raises(ParseError, match="more than 99 values"):
+        strictjson.loads(content, 99)
+    assert strictjson.loads(content, 1000) is not None
+
+
+def test_more_values_than_anybody_needs_are_refused() -> None:
+    content = b"[" + b"0," * strictjson.MAX_VALUES + b"0]"
+    with pytest.raises(ParseError, match=f"more than {strictjson.MAX_VALUES} values"):
+        strictjson.loads(content)
+
+
 def test_get() -> None:
     assert strictjson.get({"a": 1, "b": 2}, "a") == 1
     assert strictjson.get({"a": None}, "a") is None

@@ -6,6 +6,7 @@ import pytest
 
 from gate.documents import MAX_TEXT
 from gate.sources.files import read_sources
+from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def pod(image: str) -> str:
 
 
 def read(*sources: object, stdin: bytes = b"") -> Found:
-    return read_sources([str(s) for s in sources], lambda: stdin, lambda _: None)
+    return read_sources([str(s) for s in sources], lambda: stdin, SettableClock().deadline(), lambda _: None)
 
 
 def images(found: Found) -> list[str]:
@@ -58,7 +59,7 @@ def test_links_to_folders_are_left_out(tmp_path: Path) -> None:
 def test_progress_names_each_file(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(pod("nginx"))
     told: list[str] = []
-    read_sources([str(tmp_path), str(tmp_path / "x.yaml"), "-"], lambda: b"", told.append)
+    read_sources([str(tmp_path), str(tmp_path / "x.yaml"), "-"], lambda: b"", SettableClock().deadline(), told.append)
     assert told == [str(tmp_path / "x.yaml")] * 2
 
 

@@ -75,7 +75,8 @@ def test_lists_in_lists() -> None:
         "items[0].items[0].spec.containers[0].image",
         "items[3].items[0].spec.containers[0].image",
     ]
-    assert found.skipped == 2
+    assert found.skipped == 1
+    assert [error.message for error in found.errors] == ["is no object with apiVersion and kind"]
 
 
 def test_entries_of_a_plain_list_have_no_kind_by_it() -> None:
@@ -87,10 +88,10 @@ def test_entries_of_a_plain_list_have_no_kind_by_it() -> None:
     "text",
     [
         "apiVersion: v1\nkind: ConfigMap\ndata: {image: nginx}",
-        "apiVersion: acme.example/v1\nkind: Pod\nspec: {containers: [{image: nginx}]}",
+        "apiVersion: v1\nkind: Secret\nstringData: {image: nginx}",
+        "apiVersion: acme.example/v1\nkind: Settings\nspec: {containers: [{name: x}], image: {tag: v1}}",
         "apiVersion: imagegate.dev/v1\nkind: ClusterGatePolicy",
         "- a list",
-        "a text",
         "kind: 5",
         "kind: List\nitems: x",
         "{}",
@@ -99,6 +100,54 @@ def test_entries_of_a_plain_list_have_no_kind_by_it() -> None:
 def test_other_documents_are_skipped_and_counted(text: str) -> None:
     found = read(text)
     assert (found.uses, found.errors, found.skipped, found.later) == ([], [], 1, {})
+
+
+LATER = "is not supported by this version of imagegate"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec: {template: {spec: {containers: [{image: nginx}]}}}",
+            f"f.yaml:2:7: the kind Rollout (argoproj.io) names images and {LATER}; judge the Pods it makes",
+        ),
+        (
+            "apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{image: nginx}]}",
+            f"f.yaml:2:7: the kind Task (tekton.dev) names images and {LATER}; judge the Pods it makes",
+        ),
+        (
+            "apiVersion: apps/v1\nkind: Deploymnt\nspec: {template: {spec: {containers: [{image: nginx}]}}}",
+            f"f.yaml:2:7: the kind Deploymnt (apps) names images and {LATER}; did you mean Deployment?",
+        ),
+        (
+            "apiVersion: v1\nkind: pod\nspec: {containers: [{image: nginx}]}",
+            f"f.yaml:2:7: the kind pod names images and {LATER}; did you mean Pod?",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nspec: {contianers: [{image: nginx}]}",
+            "f.yaml:3:7: this Pod names no image; is `containers` spelled right?",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, image: nginx}, {name: b, Image: nginx}]}",
+            "f.yaml:3:46: container b names no image; write `image:`",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, image: ''}]}",
+            "f.yaml:3:21: container a names no image; write `image:`",
+        ),
+        ("a text", "f.yaml:1:1: is no object with apiVersion and kind; write a Kubernetes manifest, or take it out"),
+    ],
+)
+def test_what_runs_images_that_cannot_be_seen_is_an_error(text: str, said: str) -> None:
+    """Passed over, it would pass."""
+    found = read(text)
+    assert [str(error) for error in found.errors] == [said]
+
+
+def test_a_template_that_is_absent_names_no_image_and_is_no_error() -> None:
+    found = read("apiVersion: v1\nkind: ReplicationController\nspec: {template: null}")
+    assert (found.uses, found.errors) == ([], [])
 
 
 def test_a_compose_file_is_noted() -> None:
@@ -126,7 +175,7 @@ def test_an_object_that_cannot_be_read_is_an_error_and_the_rest_is_read() -> Non
     assert [u.text for u in found.uses] == ["ghcr.io/acme/api:v1", "busybox"] * 2
     first, second = found.errors
     assert str(first) == (
-        "f.yaml:12:1: spec.containers[0].image is a number; it must be a string; write it as the Kubernetes API has it"
+        "f.yaml:19:12: spec.containers[0].image is a number; it must be a string; write it as the Kubernetes API has it"
     )
     assert str(second).startswith("f.yaml:24:1: not YAML: ")
 
