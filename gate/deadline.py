@@ -32,6 +32,10 @@ class Deadline:
         """This deadline, or `seconds` from now if that is earlier."""
         return Deadline(min(self.at, self.clock() + seconds), self.clock)
 
+    def earlier(self, seconds: float) -> Deadline:
+        """So many seconds before this one: what is asked until then leaves time to say what came of it."""
+        return Deadline(self.at - seconds, self.clock)
+
     def check(self, doing: str) -> float:
         """Seconds left.
 

@@ -7,6 +7,7 @@ challenge names.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -24,15 +25,20 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.challenge import Challenge
     from gate.registry.hosts import Hosts
-    from gate.registry.keychain import Credential, Keychain
+    from gate.registry.keychain import Credential, Remembering
     from gate.registry.transport import Transport
 
 MAX_TOKEN: Final = 64 * 1024
+"""Bytes of a token service's answer."""
+
+_LONGEST: Final = 16 * 1024  # characters of a token; servers refuse longer headers
+_MOST_TOKENS: Final = 1_000
 _MOST: Final = 10_000  # repositories that something is kept of
 _LIFETIME: Final = 60  # seconds, where the server states none
 _EARLY: Final = 10  # seconds before its end a token is no longer used
 _REALMS: Final = {"docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
 _OK: Final = 200
+_HTTP: Final = 80
 
 
 class _TokenAnswer(msgspec.Struct):
@@ -52,7 +58,7 @@ class _Realm:
 class Authenticator:
     """Keeps tokens per registry, repository and credential, and how each registry asks for them. Thread-safe."""
 
-    def __init__(self, transport: Transport, keychain: Keychain, hosts: Hosts, clock: Callable[[], float]) -> None:
+    def __init__(self, transport: Transport, keychain: Remembering, hosts: Hosts, clock: Callable[[], float]) -> None:
         """Args as named; `clock` is monotonic, in seconds."""
         self._transport = transport
         self._keychain = keychain
@@ -61,20 +67,27 @@ class Authenticator:
         self._lock = threading.Lock()
         self._realms: dict[str, _Realm] = {}
         self._basic: set[str] = set()
-        self._tokens: dict[tuple[Repository, _Realm, str], tuple[str, float]] = {}
+        self._tokens: OrderedDict[tuple[Repository, _Realm, str], tuple[str, float]] = OrderedDict()
         self._flights: dict[tuple[Repository, str], threading.Lock] = {}
 
-    def credential(self, repository: Repository) -> Credential | None:
+    def credential(self, repository: Repository, deadline: Deadline) -> Credential | None:
         """The credentials that would be used.
 
         Raises:
             EvidenceUnavailable: the keychain has an entry it can't use.
         """
-        return self._keychain.find(repository)
+        return self._keychain.find(repository, deadline)
+
+    def known_scope(self, repository: Repository) -> str | None:
+        """The scope of the credentials, if they are at hand; None where somebody would have to be asked."""
+        kept = self._keychain.at_hand(repository)
+        if kept is None or kept.failure is not None:
+            return None
+        return kept.credential.scope if kept.credential else ""
 
     def known(self, repository: Repository, deadline: Deadline) -> str | None:
         """The header for a registry whose way of asking is known; None the first time, to be challenged."""
-        credential = self.credential(repository)
+        credential = self.credential(repository, deadline)
         if credential is not None and credential.registry_token:
             return f"Bearer {credential.registry_token}"
         if credential is not None and repository.registry in self._basic:
@@ -96,7 +109,7 @@ class Authenticator:
         Raises:
             EvidenceUnavailable: the realm is not one that may be asked, refuses or fails.
         """
-        credential = self.credential(repository)
+        credential = self.credential(repository, deadline)
         if credential is not None and credential.registry_token:
             return None
         bearer = next((c for c in challenges if c.scheme == "bearer"), None)
@@ -141,6 +154,8 @@ class Authenticator:
             for old in [k for k, (_, end) in self._tokens.items() if end <= now]:
                 del self._tokens[old]
             self._tokens[key] = (token, now + max(lifetime - _EARLY, lifetime / 2))
+            while len(self._tokens) > _MOST_TOKENS:
+                self._tokens.popitem(last=False)
 
     def _fetch(
         self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline
@@ -170,7 +185,7 @@ class Authenticator:
                 Code.REGISTRY_PROTOCOL, f"the token service of {repository.registry} sent no token"
             ) from error
         token = answer.token or answer.access_token
-        if not token or not token.isascii() or not token.isprintable():
+        if not token or len(token) > _LONGEST or not token.isascii() or not token.isprintable():
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"the token service of {repository.registry} sent no token"
             )
@@ -184,13 +199,11 @@ class Authenticator:
         url = challenge.parameters.get("realm", "")
         try:
             parts = urlsplit(url)
+            plain_allowed = self._hosts.is_insecure(registry) and self._is_own(registry, url)
         except ValueError as error:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{registry} names no token service: {url[:200]!r}", remedy=""
             ) from error
-        plain_allowed = (
-            registry in self._hosts.insecure and parts.hostname == urlsplit(self._hosts.base_url(registry)).hostname
-        )
         if (
             not parts.hostname
             or parts.username is not None
@@ -202,8 +215,15 @@ class Authenticator:
         return _Realm(url, challenge.parameters.get("service", ""))
 
     def _is_own(self, registry: str, url: str) -> bool:
-        host = urlsplit(url).hostname
-        return host in (urlsplit(self._hosts.base_url(registry)).hostname, _REALMS.get(registry))
+        """Whether a token service is the registry's: the same host, or the one known for it.
+
+        Over TLS whoever has the certificate has the host, whatever its port; over plain HTTP another port is
+        somebody else.
+        """
+        parts, own = urlsplit(url), urlsplit(self._hosts.base_url(registry))
+        if parts.scheme == "http":
+            return (parts.hostname, parts.port or _HTTP) == (own.hostname, own.port or _HTTP)
+        return parts.hostname in (own.hostname, _REALMS.get(registry))
 
 
 def _refusal(status: int) -> Code:

@@ -41,10 +41,14 @@ class RegistryClient:
         self._authenticator = authenticator
         self._hosts = hosts
 
-    def scope(self, repository: Repository) -> str:
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
         """Tells callers with different credentials apart; contains none."""
-        credential = self._authenticator.credential(repository)
+        credential = self._authenticator.credential(repository, deadline)
         return credential.scope if credential else ""
+
+    def known_scope(self, repository: Repository) -> str | None:
+        """The scope, if no helper has to be asked for it."""
+        return self._authenticator.known_scope(repository)
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         """The digest a tag has now.
@@ -72,12 +76,13 @@ class RegistryClient:
                     repository, f"its Docker-Content-Digest for tag {tag} is unusable: {error.message}"
                 ) from error
         if response.status in (_UNAUTHORIZED, 403, 429):
-            raise self._failure(repository, response, f"tag {tag}")
+            raise self._failure(repository, response, f"tag {tag}", deadline)
         stored = self.manifest(repository, tag, deadline)
         if stored is None:
             raise EvidenceUnavailable(
                 Code.IMAGE_NOT_FOUND,
-                f"{repository.registry} has no tag {tag} in repository {repository.path}",
+                f"{repository.registry} has no tag {tag} in repository {repository.path} "
+                f"(asked with {self._who(repository, deadline)})",
                 remedy="check the name",
             )
         return stored.digest
@@ -94,7 +99,7 @@ class RegistryClient:
         if response.status == _NOT_FOUND:
             return None
         if response.status != _OK:
-            raise self._failure(repository, response, f"manifest {target}")
+            raise self._failure(repository, response, f"manifest {target}", deadline)
         digest = target if isinstance(target, Digest) else Digest.of(response.body)
         if not digest.matches(response.body):
             raise _protocol(repository, f"it sent other content for {digest}")
@@ -116,7 +121,7 @@ class RegistryClient:
         if response.status == _NOT_FOUND:
             raise _protocol(repository, f"it has no blob {descriptor.digest}, which a manifest of its names")
         if response.status != _OK:
-            raise self._failure(repository, response, f"blob {descriptor.digest}")
+            raise self._failure(repository, response, f"blob {descriptor.digest}", deadline)
         if len(response.body) != descriptor.size or not descriptor.digest.matches(response.body):
             raise _protocol(repository, f"it sent other content for {descriptor.digest}")
         return response.body
@@ -127,13 +132,18 @@ class RegistryClient:
         def get(path: str) -> Response:
             response = self._ask("GET", repository, path, {"Accept": ACCEPTED[0]}, MAX_MANIFEST, deadline)
             if response.status not in (_OK, *referrers.NO_API):
-                raise self._failure(repository, response, f"referrers of {digest}")
+                raise self._failure(repository, response, f"referrers of {digest}", deadline)
             return response
 
         try:
             return referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error
+
+    def _who(self, repository: Repository, deadline: Deadline) -> str:
+        """Whose credentials were used, for messages."""
+        credential = self._authenticator.credential(repository, deadline)
+        return f"the credentials of {credential.source}" if credential else "no credentials"
 
     def _ask(
         self, method: str, repository: Repository, path: str, headers: dict[str, str], limit: int, deadline: Deadline
@@ -149,9 +159,10 @@ class RegistryClient:
             return response
         return self._transport.send(_with(method, url, limit, headers, fresh), deadline)
 
-    def _failure(self, repository: Repository, response: Response, what: str) -> EvidenceUnavailable:
-        credential = self._authenticator.credential(repository)
-        who = f"the credentials of {credential.source}" if credential else "no credentials"
+    def _failure(
+        self, repository: Repository, response: Response, what: str, deadline: Deadline
+    ) -> EvidenceUnavailable:
+        who = self._who(repository, deadline)
         code = _CODES.get(response.status, Code.REGISTRY_UNREACHABLE)
         remedy = "retry"
         if code is Code.REGISTRY_UNAUTHORIZED:

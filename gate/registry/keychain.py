@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from gate.deadline import Deadline
     from gate.image.reference import Repository
 
 MAX_CONFIG: Final = 1024 * 1024
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _KEPT_SECONDS: Final = 60.0
+_FAILURE_SECONDS: Final = 5.0
 _MOST_KEPT: Final = 10_000
 _HELPER_SECONDS: Final = 15
 _NOT_FOUND: Final = "credentials not found in native keychain"
@@ -68,7 +70,7 @@ class Credential:
 class Keychain(Protocol):
     """Finds credentials."""
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         """The credentials for a repository; None asks anonymously."""
 
 
@@ -76,7 +78,7 @@ class Keychain(Protocol):
 class Anonymous:
     """No credentials for anybody."""
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         """None."""
         return None
 
@@ -126,11 +128,11 @@ class DockerConfig:
             # The decoder's message names fields and offsets, never values.
             raise UsageError(f"{path} is not a docker config.json: {error}") from error
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         """credHelpers before credsStore before auths, as docker does; the longest matching auths key first."""
         helper = self._helper(repository.registry)
         if helper is not None:
-            return _ask_helper(helper, repository.registry)
+            return _ask_helper(helper, repository.registry, deadline)
         for key in _keys_for(repository, tuple(self._config.auths or ())):
             return self._stored(key, (self._config.auths or {})[key])
         return None
@@ -146,7 +148,9 @@ class DockerConfig:
         if auth.auth:
             try:
                 padded = auth.auth + "=" * (-len(auth.auth) % 4)
-                username, _, password = base64.b64decode(padded).decode().rstrip("\0").partition(":")
+                username, colon, password = base64.b64decode(padded).decode().rstrip("\0").partition(":")
+                if not colon:
+                    raise ValueError("it is not user:password")
             except (binascii.Error, ValueError) as error:
                 raise EvidenceUnavailable(
                     Code.REGISTRY_UNAUTHORIZED,
@@ -164,32 +168,71 @@ class Chain:
 
     keychains: Sequence[Keychain]
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         """The first credentials found, in order."""
-        return next((c for keychain in self.keychains if (c := keychain.find(repository)) is not None), None)
+        found = (keychain.find(repository, deadline) for keychain in self.keychains)
+        return next((credential for credential in found if credential is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What a keychain said, or why it could not."""
+
+    until: float
+    credential: Credential | None
+    failure: EvidenceUnavailable | None = None
 
 
 class Remembering:
-    """Keeps a keychain's answers for a minute: credential helpers are processes, and reviews ask for each image."""
+    """Keeps a keychain's answers for a minute, failures for seconds: helpers are processes, and reviews ask often."""
 
     def __init__(self, keychain: Keychain, clock: Callable[[], float]) -> None:
         """`clock` is monotonic, in seconds."""
         self._keychain = keychain
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[Repository, tuple[Credential | None, float]] = {}
+        self._turns: dict[Repository, threading.Lock] = {}
+        self._kept: dict[Repository, _Remembered] = {}
 
-    def find(self, repository: Repository) -> Credential | None:
-        """What the keychain says, or said within the last minute."""
+    def at_hand(self, repository: Repository) -> _Remembered | None:
+        """What is remembered of a repository; nobody is asked."""
         kept = self._kept.get(repository)
-        if kept is not None and kept[1] > self._clock():
-            return kept[0]
-        found = self._keychain.find(repository)
+        return kept if kept is not None and kept.until > self._clock() else None
+
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
+        """What the keychain says, or said within the last minute; one thread at a time asks it of a repository."""
+        kept = self.at_hand(repository)
+        if kept is None:
+            with self._lock:
+                if len(self._turns) >= _MOST_KEPT:
+                    self._turns.clear()
+                turn = self._turns.setdefault(repository, threading.Lock())
+            if not turn.acquire(timeout=max(0.0, deadline.remaining())):
+                raise EvidenceUnavailable(
+                    Code.DEADLINE_EXCEEDED,
+                    f"the time allowed ran out while waiting for the credentials of {repository}",
+                )
+            try:
+                kept = self.at_hand(repository) or self._ask(repository, deadline)
+            finally:
+                turn.release()
+        if kept.failure is not None:
+            # Anew each time: an exception that is raised again collects the traces of all who raised it.
+            raise EvidenceUnavailable(kept.failure.code, kept.failure.message, remedy=kept.failure.remedy)
+        return kept.credential
+
+    def _ask(self, repository: Repository, deadline: Deadline) -> _Remembered:
+        try:
+            kept = _Remembered(self._clock() + _KEPT_SECONDS, self._keychain.find(repository, deadline))
+        except EvidenceUnavailable as failure:
+            kept = _Remembered(self._clock() + _FAILURE_SECONDS, None, failure)
+            if deadline.remaining() <= 0:
+                return kept  # it had no time: that says nothing to those who have
         with self._lock:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            self._kept[repository] = (found, self._clock() + _KEPT_SECONDS)
-        return found
+            self._kept[repository] = kept
+        return kept
 
 
 def _host_of(key: str) -> str:
@@ -219,7 +262,7 @@ def _keys_for(repository: Repository, keys: Sequence[str]) -> list[str]:
     return [key for _, key in sorted(found, key=lambda entry: -entry[0])]
 
 
-def _ask_helper(helper: str, registry: str) -> Credential | None:
+def _ask_helper(helper: str, registry: str, deadline: Deadline) -> Credential | None:
     """Run `docker-credential-<helper> get` (docker/docker-credential-helpers)."""
     source = f"docker-credential-{helper}"
     if not _HELPER.fullmatch(helper):
@@ -231,7 +274,11 @@ def _ask_helper(helper: str, registry: str) -> Credential | None:
     server = _HUB_KEY if registry == DOCKER_HUB else registry
     try:
         done = subprocess.run(
-            [source, "get"], input=server.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
+            [source, "get"],
+            input=server.encode(),
+            capture_output=True,
+            timeout=min(_HELPER_SECONDS, deadline.check(f"asking the credential helper {source}")),
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         why = "is not installed" if isinstance(error, FileNotFoundError) else "did not answer"

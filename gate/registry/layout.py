@@ -203,8 +203,12 @@ class LayoutRegistry:
 
     layout: Layout
 
-    def scope(self, repository: Repository) -> str:
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
         """No credentials, but never shared with a registry's answers."""
+        return self.known_scope(repository)
+
+    def known_scope(self, repository: Repository) -> str:
+        """As `scope`."""
         return f"layout:{repository}:{self.layout.folder}"
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:

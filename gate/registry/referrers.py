@@ -51,8 +51,9 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
         if response.status != _OK:
             return ()
         page = parse_manifest(response.body)
-        if isinstance(page, Index):
-            found.extend(page.manifests)
+        if not isinstance(page, Index):
+            raise _broken("is an image and no list")
+        found.extend(page.manifests)
         link = _NEXT.search(response.headers.get("link", "")[:_MAX_LINK])
         if link is None:
             return tuple(found)

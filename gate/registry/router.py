@@ -26,9 +26,13 @@ class RegistryRouter:
     def _for(self, repository: Repository) -> RegistryClient | LayoutRegistry:
         return self._layouts.get(repository) or self._network()
 
-    def scope(self, repository: Repository) -> str:
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
         """As `RegistryClient.scope`."""
-        return self._for(repository).scope(repository)
+        return self._for(repository).scope(repository, deadline)
+
+    def known_scope(self, repository: Repository) -> str | None:
+        """As `RegistryClient.known_scope`."""
+        return self._for(repository).known_scope(repository)
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         """As `RegistryClient.resolve`."""

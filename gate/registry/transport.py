@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
 _POOL: Final = 16  # kept connections a host
+_HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -107,7 +109,7 @@ class Transport:
         self._hosts = hosts
         self._resolver = resolver or system_resolver
         self._lookups = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="dns")
-        self._pools: dict[_Origin, urllib3.HTTPConnectionPool] = {}
+        self._pools: OrderedDict[_Origin, urllib3.HTTPConnectionPool] = OrderedDict()
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._lock = threading.Lock()
         self._current = threading.local()
@@ -115,7 +117,7 @@ class Transport:
     def close(self) -> None:
         """Drop kept connections."""
         with self._lock:
-            pools, self._pools = list(self._pools.values()), {}
+            pools, self._pools = list(self._pools.values()), OrderedDict()
         for pool in pools:
             pool.close()
         self._lookups.shutdown(wait=False, cancel_futures=True)
@@ -212,7 +214,11 @@ class Transport:
             pool = self._pools.get(origin)
             if pool is None:
                 pool = self._pools[origin] = self._new_pool(origin)
-            return pool
+            self._pools.move_to_end(origin)
+            old = self._pools.popitem(last=False)[1] if len(self._pools) > _HOSTS else None
+        if old is not None:
+            old.close()  # its requests under way end by themselves
+        return pool
 
     def _new_pool(self, origin: _Origin) -> urllib3.HTTPConnectionPool:
         bound = {"guard": self, "dial": partial(self._connect, origin)}

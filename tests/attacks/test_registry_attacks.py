@@ -21,11 +21,16 @@ from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST, Descriptor, Manifest
 from gate.image.reference import Repository
+from gate.policy.evaluate import Stage
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Credential
+from gate.registry.keychain import Credential, DockerConfig, Remembering
 from gate.registry.transport import MAX_REDIRECTS, Request, Transport
+from gate.review.review import Reviewer, Subject
 from tests.fakes.clients import Held, client_of, soon
+from tests.fakes.clock import SettableClock
 from tests.fakes.hostile_server import HostileServer, Peer, answer, make_certificate
+from tests.fakes.roots import NoRoots
+from tests.unit.policy.build import SIGNED, policies, policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -905,6 +910,188 @@ def test_cve_2026_41323_nothing_but_what_the_keychain_holds_is_ever_sent_as_auth
         assert _call(server.host, "manifest") is None
         assert "authorization" not in server.heads[0].lower()
         assert "cookie" not in server.heads[0].lower()
+
+
+@pytest.mark.parametrize("credential", [BASIC, Credential("config.json", identity_token="hunter2-correct-horse"), None])
+def test_a_realm_at_another_port_of_the_same_host_gets_nothing_in_plain_http(credential: Credential | None) -> None:
+    """Whoever may listen on a port of that machine got the registry's password."""
+    with (
+        HostileServer(_always(answer(200, (), b'{"token": "t"}'))) as other,
+        HostileServer(_challenging(f"{other.url}/token")) as server,
+    ):
+        named = Hosts(insecure=frozenset({server.host}), private=frozenset({other.host}))
+        both = Hosts(insecure=frozenset({server.host, other.host}))
+        for hosts in (Hosts(insecure=frozenset({server.host})), named, both):
+            with client_of(hosts=hosts, keychain=Held(credential)) as client, pytest.raises(EvidenceUnavailable):
+                client.resolve(Repository(server.host, "acme/api"), "v1", soon())
+        assert other.heads == []
+
+
+@pytest.mark.parametrize("realm", ["http://127.0.0.1:99999/token", "http://127.0.0.1:x/token", "http://[::1/token"])
+def test_a_realm_with_a_port_that_is_none_is_refused(realm: str) -> None:
+    with HostileServer(_challenging(realm)) as server:
+        assert _fails(server, "resolve", keychain=Held(BASIC)).code is Code.REGISTRY_PROTOCOL
+
+
+def test_tokens_of_many_repositories_fill_no_memory() -> None:
+    """Whoever may name images may name as many repositories as they like, each with a token of its own."""
+
+    def script(peer: Peer) -> bool:
+        if peer.path.startswith("/token"):
+            peer.send(answer(200, (), b'{"token": "t", "expires_in": 2592000}'))
+        elif peer.header("Authorization"):
+            peer.send(answer(200, (f"Docker-Content-Digest: {DIGEST}", TYPE)))
+        else:
+            realm = f"http://{peer.header('Host')}/token"
+            peer.send(answer(401, (f'WWW-Authenticate: Bearer realm="{realm}"',)))
+        return True
+
+    with HostileServer(script) as server, client_of(server.host) as client:
+        for i in range(1_010):
+            assert client.resolve(Repository(server.host, f"acme/{i}"), "v1", soon()) == DIGEST
+        tokens = client._authenticator._tokens
+        assert len(tokens) == 1_000
+        # the oldest have left
+        assert {name.path for name, _, _ in tokens}.isdisjoint({f"acme/{i}" for i in range(10)})
+
+
+@pytest.mark.parametrize(("length", "kept"), [(16 * 1024, True), (16 * 1024 + 1, False), (60_000, False)])
+def test_a_token_that_no_server_would_take_is_not_kept(length: int, kept: bool) -> None:  # noqa: FBT001
+    def script(peer: Peer) -> bool:
+        if peer.path.startswith("/token"):
+            peer.send(answer(200, (), json.dumps({"token": "t" * length}).encode()))
+        elif peer.header("Authorization"):
+            peer.send(answer(200, (f"Docker-Content-Digest: {DIGEST}", TYPE)))
+        else:
+            realm = f"http://{peer.header('Host')}/token"
+            peer.send(answer(401, (f'WWW-Authenticate: Bearer realm="{realm}"',)))
+        return True
+
+    with HostileServer(script) as server:
+        if kept:
+            assert _call(server.host, "resolve") == DIGEST
+        else:
+            assert _fails(server, "resolve").code is Code.REGISTRY_PROTOCOL
+
+
+# more of everything
+
+
+def test_a_name_for_every_image_opens_no_more_connections_than_are_kept() -> None:
+    """A wildcard in the DNS of a hostile registry: a connection stayed open for every name that was ever asked."""
+
+    def script(peer: Peer) -> bool:
+        peer.send(answer(200, (f"Docker-Content-Digest: {DIGEST}", TYPE)))
+        return True
+
+    with HostileServer(script) as server:
+        names = [f"x{i}.test:{server.port}" for i in range(200)]
+        hosts = Hosts(insecure=frozenset(names))
+        with client_of(hosts=hosts, resolver=lambda _host, _port: ["127.0.0.1"]) as client:
+            for name in names:
+                assert client.resolve(Repository(name, "acme/api"), "v1", soon()) == DIGEST
+            assert server.connections == 200
+            assert len(client._transport._pools) == 64
+            while len(server._open) > 64:  # those of the others are closed, as the server will see
+                threading.Event().wait(0.001)
+            # the first has left, the last is kept
+            client.resolve(Repository(names[0], "acme/api"), "v1", soon())
+            client.resolve(Repository(names[-1], "acme/api"), "v1", soon())
+            assert server.connections == 201
+
+
+@pytest.mark.parametrize("piece", [b"[]", b"0", b"{}", b'""'])
+def test_a_manifest_that_unfolds_to_millions_of_values_is_refused(piece: bytes) -> None:
+    """4 MiB of `[],[],…` are 100 MiB of lists, and a hundred referrers may have as much each."""
+    values = b",".join([piece] * (3 * 1024 * 1024 // (len(piece) + 1)))
+    content = b'{"schemaVersion":2,"mediaType":"%s","x":[%s]}' % (OCI_MANIFEST.encode(), values)
+    with HostileServer(_always(answer(200, (TYPE,), content))) as server:
+        failure = _fails(server, "by tag")
+    assert failure.code is Code.REGISTRY_PROTOCOL
+    assert "values" in failure.message
+
+
+def test_a_list_of_referrers_that_unfolds_to_millions_of_values_is_refused() -> None:
+    content = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s]}'
+    with HostileServer(_always(answer(200, (), content % b",".join([b"{}"] * 1_000_000)))) as server:
+        assert _fails(server, "referrers").code is Code.REGISTRY_PROTOCOL
+
+
+# credential helpers
+
+
+def _slow_helper(folder: Path, script: str) -> DockerConfig:
+    """A configuration with a credential helper that notes each call in `asked`."""
+    helper = folder / "docker-credential-slow"
+    helper.write_text(f"#!/bin/sh\necho >> {folder}/asked\n{script}\n")
+    helper.chmod(0o755)
+    (folder / "asked").touch()
+    (folder / "config.json").write_text(json.dumps({"credsStore": "slow"}))
+    return DockerConfig.read(folder / "config.json")
+
+
+def _calls(folder: Path) -> int:
+    return len((folder / "asked").read_text().splitlines())
+
+
+def test_a_credential_helper_that_hangs_ends_with_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has 15 seconds of its own, and a review three."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    keychain = _slow_helper(tmp_path, "exec sleep 600")
+    with HostileServer(_always(answer(404))) as server:
+        failure = _fails(server, "resolve", 1.0, keychain=keychain)
+        assert server.heads == []
+    assert failure.code is Code.REGISTRY_UNAUTHORIZED
+    assert "docker-credential-slow did not answer" in failure.message
+
+
+def test_a_credential_helper_that_fails_is_not_asked_again_for_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    keychain = _slow_helper(tmp_path, "exit 1")
+    clock = SettableClock()
+    repository = Repository("registry.test", "acme/api")
+    with client_of(keychain=keychain, clock=clock.monotonic) as client:
+        for _ in range(6):
+            with pytest.raises(EvidenceUnavailable) as caught:
+                client.resolve(repository, "v1", soon())
+            assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
+        assert _calls(tmp_path) == 1
+        assert client.known_scope(repository) is None
+        clock.advance(6)
+        with pytest.raises(EvidenceUnavailable):
+            client.resolve(repository, "v1", soon())
+        assert _calls(tmp_path) == 2
+
+
+def test_a_credential_helper_is_asked_once_for_six_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call is a process; whoever names six images of a repository starts six of them."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    keychain = _slow_helper(tmp_path, f"while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; exit 1")
+    found = policies(policy(SIGNED))
+    subjects = [Subject(f"registry.test/acme/api:v{i}") for i in range(6)]
+    with client_of(keychain=keychain) as client:
+        reviewer = Reviewer(client, NoRoots(), time.monotonic, SettableClock().now)
+        threading.Timer(0.5, (tmp_path / "go").touch).start()
+        reviews = reviewer.review(found, subjects, Stage.CHECK, soon(20))
+        reviewer.close()
+    assert {f.code for r in reviews for f in r.decision.findings if f.verdict.stops} == {Code.REGISTRY_UNAUTHORIZED}
+    assert _calls(tmp_path) == 1
+
+
+def test_a_review_without_time_leaves_no_failure_behind_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    keychain = Remembering(
+        _slow_helper(tmp_path, 'echo \'{"Username":"u","Secret":"hunter2-correct-horse"}\''), time.monotonic
+    )
+    repository = Repository("registry.test", "acme/api")
+    with pytest.raises(EvidenceUnavailable) as caught:
+        keychain.find(repository, soon(-1))
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+    assert keychain.find(repository, soon()) is not None
 
 
 # the transport alone

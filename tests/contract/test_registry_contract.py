@@ -311,14 +311,26 @@ def test_nothing_is_asked_after_the_deadline(world: World) -> None:
 
 
 def test_the_scope_is_stable(world: World) -> None:
-    assert world.registry.scope(world.repository) == world.registry.scope(world.repository)
+    first = world.registry.scope(world.repository, soon())
+    assert first == world.registry.scope(world.repository, soon())
+    # once it has been asked for it is at hand
+    assert world.registry.known_scope(world.repository) == first
+
+
+@pytest.mark.parametrize("world", NETWORK, indirect=True)
+def test_a_scope_that_somebody_has_to_be_asked_for_is_not_known(world: World) -> None:
+    assert world.registry.known_scope(world.repository) is None
+    world.registry.scope(world.repository, soon())
+    assert world.registry.known_scope(world.repository) is not None
+    other = Repository(world.repository.registry, "acme/other")
+    assert world.registry.known_scope(other) is None
 
 
 @pytest.mark.parametrize("world", LAYOUTS, indirect=True)
 def test_a_layouts_answers_are_never_shared_with_a_registrys(world: World) -> None:
     world.writer.image("v1", "one")
     with client_of() as network:
-        assert world.registry.scope(world.repository) != network.scope(world.repository)
+        assert world.registry.scope(world.repository, soon()) != network.scope(world.repository, soon())
 
 
 @pytest.mark.parametrize("world", ["router-to-layout"], indirect=True)

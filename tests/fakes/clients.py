@@ -11,7 +11,7 @@ from gate.deadline import Deadline
 from gate.registry.auth import Authenticator
 from gate.registry.client import RegistryClient
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Anonymous
+from gate.registry.keychain import Anonymous, Remembering
 from gate.registry.transport import Transport
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Held:
 
     credential: Credential | None
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         return self.credential
 
 
@@ -48,6 +48,7 @@ def client_of(
     hosts = hosts or Hosts(insecure=frozenset(insecure))
     transport = Transport(hosts, resolver)
     try:
-        yield RegistryClient(transport, Authenticator(transport, keychain or Anonymous(), hosts, clock), hosts)
+        remembering = Remembering(keychain or Anonymous(), clock)
+        yield RegistryClient(transport, Authenticator(transport, remembering, hosts, clock), hosts)
     finally:
         transport.close()

@@ -56,6 +56,7 @@ class RegistrySimulator:
         calls: how often each method of the port was called.
         log: each call: method, repository, what was asked for.
         scopes: what `scope` answers for a repository; "" for others.
+        unknown_scopes: repositories whose scope somebody would have to be asked for.
         hook: called before each answer with method, repository and what is asked for; may block or raise.
     """
 
@@ -63,6 +64,7 @@ class RegistrySimulator:
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, Repository, str]] = []
         self.scopes: dict[Repository, str] = {}
+        self.unknown_scopes: set[Repository] = set()
         self.hook: Callable[[str, Repository, str], None] | None = None
         self._referrers_api = referrers_api
         self._repositories: dict[Repository, MemoryRepository] = {}
@@ -116,8 +118,14 @@ class RegistrySimulator:
 
     # the port
 
-    def scope(self, repository: Repository) -> str:
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
+        failure = self._failures.get("scope")
+        if failure is not None:
+            raise failure
         return self.scopes.get(repository, "")
+
+    def known_scope(self, repository: Repository) -> str | None:
+        return None if repository in self.unknown_scopes else self.scopes.get(repository, "")
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         self._enter("resolve", repository, tag, deadline)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gate.deadline import Deadline
     from gate.registry.client import RegistryClient
 
 PASSWORD = "hunter2-correct-horse"
@@ -231,16 +232,19 @@ def test_tokens_are_kept_per_credential(world: World) -> None:
     class Changing:
         credential: Credential
 
-        def find(self, repository: Repository) -> Credential:
+        def find(self, repository: Repository, deadline: Deadline) -> Credential:
             return self.credential
 
-    keychain = Changing(BASIC)
-    with client_of(world.server.host, keychain=keychain) as client:
+    world.guarded.token_answer = lambda token: {"token": token, "expires_in": 3600}
+    keychain, clock = Changing(BASIC), SettableClock()
+    with client_of(world.server.host, keychain=keychain, clock=clock.monotonic) as client:
         client.resolve(world.repository, "v1", soon())
-        before = client.scope(world.repository)
+        before = client.scope(world.repository, soon())
         keychain.credential = Credential("config.json", "u", "another")
+        assert client.scope(world.repository, soon()) == before
+        clock.advance(61)  # answers of a keychain are kept for a minute
         client.resolve(world.repository, "v1", soon())
-        assert client.scope(world.repository) != before
+        assert client.scope(world.repository, soon()) != before
     assert [asked.authorization for asked in world.tokens()] == [BASIC.basic, keychain.credential.basic]
 
 
@@ -369,6 +373,8 @@ def test_credentials_are_not_sent_to_a_foreign_token_service(world: World) -> No
         "https://[/token",
         "javascript:alert(1)",
         "https://host:99999/token",
+        "http://127.0.0.1:99999/token",
+        "http://127.0.0.1:x/token",
         "https://host:x/token",
     ],
 )
@@ -400,18 +406,13 @@ def test_a_realm_at_a_private_address_is_not_connected_to(world: World, realm: s
     assert world.tokens() == []
 
 
-def test_another_port_of_the_registrys_host_is_another_host(world: World) -> None:
+@pytest.mark.parametrize("named_too", [False, True])
+def test_in_plain_http_another_port_of_the_registrys_host_is_another_host(world: World, named_too: bool) -> None:  # noqa: FBT001
+    """Whoever listens there may be anybody, and neither credentials nor a question for a token go there."""
     with ScriptedServer(_says_hello) as other:
         world.guarded.realm = f"{other.url}/token"
-        assert world.fails().code is Code.REGISTRY_UNREACHABLE
-        assert world.fails(BASIC).code is Code.REGISTRY_UNREACHABLE
+        hosts = (world.server.host, other.host) if named_too else (world.server.host,)
+        for credential in (None, BASIC, IDENTITY):
+            with client_of(*hosts, keychain=Held(credential)) as client:
+                assert world.fails_with(client).code is Code.REGISTRY_PROTOCOL
         assert other.asked == []
-
-
-def test_another_port_may_be_the_token_service_where_it_is_named_too(world: World) -> None:
-    with ScriptedServer(_says_hello) as other:
-        world.guarded.realm = f"{other.url}/token"
-        world.guarded.valid = {"Bearer foreign"}
-        with client_of(world.server.host, other.host) as client:
-            client.resolve(world.repository, "v1", soon())
-        assert len(other.asked) == 1

@@ -14,7 +14,7 @@ from gate.image.reference import Repository
 from gate.registry.auth import Authenticator
 from gate.registry.client import RegistryClient
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Credential
+from gate.registry.keychain import Credential, Remembering
 from gate.registry.transport import Request, Response, Transport
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.scripted_server import Asked, Counted, Reply, ScriptedServer
@@ -242,7 +242,7 @@ def test_a_message_names_the_source_of_the_credentials_that_were_used(world: Wor
 def test_an_unknown_tag_says_so(world: World) -> None:
     error = _fails(world.resolve)
     assert error.code is Code.IMAGE_NOT_FOUND
-    assert error.message == f"{world.server.host} has no tag v1 in repository acme/api"
+    assert error.message == f"{world.server.host} has no tag v1 in repository acme/api (asked with no credentials)"
 
 
 def test_several_challenge_headers_are_read_as_one() -> None:
@@ -344,7 +344,9 @@ def test_only_the_registrys_own_challenge_is_answered(url: str, own: object) -> 
     hosts = Hosts()
     transport = _Redirected(hosts, url)
     held = Held(Credential("config.json", "u", "hunter2"))
-    client = RegistryClient(transport, Authenticator(transport, held, hosts, time.monotonic), hosts)
+    client = RegistryClient(
+        transport, Authenticator(transport, Remembering(held, time.monotonic), hosts, time.monotonic), hosts
+    )
     assert _fails(lambda: client.resolve(Repository("registry.test", "acme/api"), "v1", soon())).code is (
         Code.REGISTRY_UNAUTHORIZED
     )

@@ -11,11 +11,13 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.image.reference import Reference, Repository
 from gate.registry.keychain import MAX_CONFIG, Anonymous, Chain, Credential, DockerConfig, Remembering
-from tests.fakes.clients import Held
+from tests.fakes.clients import Held, soon
 from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gate.deadline import Deadline
 
 SECRET = "hunter2-correct-horse"
 HUB = "https://index.docker.io/v1/"
@@ -87,7 +89,7 @@ def helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_the_most_specific_key_answers(tmp_path: Path, keys: list[str], repository: str, expected: str | None) -> None:
     config = _config(tmp_path, auths={key: _auth("u", f"for {key}") for key in keys})
-    found = config.find(_repository(repository))
+    found = config.find(_repository(repository), soon())
     assert (found.password if found else None) == (f"for {expected}" if expected is not None else None)
 
 
@@ -107,26 +109,26 @@ def test_the_most_specific_key_answers(tmp_path: Path, keys: list[str], reposito
     ],
 )
 def test_an_entry_is_read(tmp_path: Path, entry: dict[str, object], expected: tuple[str, ...]) -> None:
-    found = _config(tmp_path, auths={"ghcr.io": entry}).find(_repository("ghcr.io/a/b"))
+    found = _config(tmp_path, auths={"ghcr.io": entry}).find(_repository("ghcr.io/a/b"), soon())
     assert found is not None
     assert (found.username, found.password, found.identity_token, found.registry_token) == expected
     assert found.source == str(tmp_path / "config.json")
 
 
-@pytest.mark.parametrize(
-    "entry", [{}, {"auth": ""}, _auth("u", ""), {"username": "u"}, {"auth": base64.b64encode(b"u").decode()}]
-)
+@pytest.mark.parametrize("entry", [{}, {"auth": ""}, _auth("u", ""), {"username": "u"}])
 def test_an_entry_without_a_secret_is_anonymous(tmp_path: Path, entry: dict[str, object]) -> None:
-    assert _config(tmp_path, auths={"ghcr.io": entry}).find(_repository("ghcr.io/a/b")) is None
+    assert _config(tmp_path, auths={"ghcr.io": entry}).find(_repository("ghcr.io/a/b"), soon()) is None
 
 
-@pytest.mark.parametrize("auth", ["a", "/w==", "//79", "=====a"])
+@pytest.mark.parametrize(
+    "auth", ["a", "/w==", "//79", "=====a", base64.b64encode(b"u").decode(), base64.b64encode(b"\0").decode(), "::::"]
+)
 def test_an_entry_that_cannot_be_read_is_an_error(tmp_path: Path, auth: str) -> None:
     config = _config(tmp_path, auths={"ghcr.io": {"auth": auth}})
     with pytest.raises(EvidenceUnavailable) as caught:
-        config.find(_repository("ghcr.io/a/b"))
+        config.find(_repository("ghcr.io/a/b"), soon())
     assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
-    assert "ghcr.io" in caught.value.message
+    assert caught.value.message == f"the entry for ghcr.io in {tmp_path / 'config.json'} is not readable"
     assert caught.value.remedy == "docker login ghcr.io"
 
 
@@ -142,7 +144,7 @@ def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
             "quay.io": {"username": "u", "password": SECRET},
         },
     )
-    credential = config.find(_repository("ghcr.io/a/b"))
+    credential = config.find(_repository("ghcr.io/a/b"), soon())
     assert credential is not None
     assert credential.password == credential.identity_token == credential.registry_token == SECRET
     for shown in (repr(credential), str(credential), repr(config), repr(Chain([config])), credential.scope):
@@ -198,18 +200,21 @@ def test_other_files_are_usage_errors(tmp_path: Path) -> None:
 
 
 def test_an_empty_configuration_is_anonymous(tmp_path: Path) -> None:
-    assert _config(tmp_path).find(_repository("ghcr.io/a/b")) is None
-    assert _config(tmp_path, auths=None, credHelpers=None, credsStore=None).find(_repository("ghcr.io/a/b")) is None
-    assert _config(tmp_path, credsStore="").find(_repository("ghcr.io/a/b")) is None
-    assert Anonymous().find(_repository("ghcr.io/a/b")) is None
+    assert _config(tmp_path).find(_repository("ghcr.io/a/b"), soon()) is None
+    assert (
+        _config(tmp_path, auths=None, credHelpers=None, credsStore=None).find(_repository("ghcr.io/a/b"), soon())
+        is None
+    )
+    assert _config(tmp_path, credsStore="").find(_repository("ghcr.io/a/b"), soon()) is None
+    assert Anonymous().find(_repository("ghcr.io/a/b"), soon()) is None
 
 
 def test_the_first_keychain_with_credentials_answers() -> None:
     first, second = Credential("first", "u", "p"), Credential("second", "u", "p")
     repository = _repository("ghcr.io/a/b")
-    assert Chain([Anonymous(), Held(first), Held(second)]).find(repository) is first
-    assert Chain([Held(None), Held(second), Held(first)]).find(repository) is second
-    assert Chain([]).find(repository) is None
+    assert Chain([Anonymous(), Held(first), Held(second)]).find(repository, soon()) is first
+    assert Chain([Held(None), Held(second), Held(first)]).find(repository, soon()) is second
+    assert Chain([]).find(repository, soon()) is None
 
 
 @dataclass
@@ -217,7 +222,7 @@ class _Counting:
     answers: list[Credential | EvidenceUnavailable | None]
     asked: int = 0
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, deadline: Deadline) -> Credential | None:
         self.asked += 1
         found = self.answers.pop(0)
         if isinstance(found, EvidenceUnavailable):
@@ -230,28 +235,61 @@ def test_answers_are_remembered_for_a_minute(answer: Credential | None) -> None:
     clock = SettableClock()
     inner = _Counting([answer, Credential("s", "u", "new"), answer])
     keychain = Remembering(inner, clock.monotonic)
-    assert [keychain.find(_repository("ghcr.io/a/b")) for _ in range(3)] == [answer] * 3
+    assert [keychain.find(_repository("ghcr.io/a/b"), soon()) for _ in range(3)] == [answer] * 3
     clock.advance(59)
-    assert keychain.find(_repository("ghcr.io/a/b")) == answer
+    assert keychain.find(_repository("ghcr.io/a/b"), soon()) == answer
     assert inner.asked == 1
     clock.advance(2)
-    assert keychain.find(_repository("ghcr.io/a/b")) == Credential("s", "u", "new")
-    assert keychain.find(_repository("ghcr.io/a/c")) == answer
+    assert keychain.find(_repository("ghcr.io/a/b"), soon()) == Credential("s", "u", "new")
+    assert keychain.find(_repository("ghcr.io/a/c"), soon()) == answer
     assert inner.asked == 3
 
 
-def test_failures_are_not_remembered() -> None:
-    failure = EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the helper did not answer")
-    keychain = Remembering(_Counting([failure, None]), SettableClock().monotonic)
-    with pytest.raises(EvidenceUnavailable):
-        keychain.find(_repository("ghcr.io/a/b"))
-    assert keychain.find(_repository("ghcr.io/a/b")) is None
+def test_failures_are_remembered_for_seconds() -> None:
+    clock = SettableClock()
+    failure = EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the helper did not answer", remedy="mend it")
+    inner = _Counting([failure, None])
+    keychain = Remembering(inner, clock.monotonic)
+    raised = []
+    for _ in range(3):
+        with pytest.raises(EvidenceUnavailable) as caught:
+            keychain.find(_repository("ghcr.io/a/b"), clock.deadline())
+        raised.append(caught.value)
+        clock.advance(2)
+    assert [(e.code, e.message, e.remedy) for e in raised] == [(failure.code, failure.message, "mend it")] * 3
+    # each its own: one that is raised again collects the traces of all who raised it
+    assert len({id(e) for e in (failure, *raised)}) == 4
+    assert inner.asked == 1
+    assert keychain.find(_repository("ghcr.io/a/b"), clock.deadline()) is None
+
+
+@pytest.mark.parametrize("answer", [Credential("s", "u", "p"), None])
+def test_what_is_at_hand_is_said_without_asking(answer: Credential | None) -> None:
+    clock = SettableClock()
+    inner = _Counting([answer])
+    keychain = Remembering(inner, clock.monotonic)
+    assert keychain.at_hand(_repository("ghcr.io/a/b")) is None
+    keychain.find(_repository("ghcr.io/a/b"), clock.deadline())
+    kept = keychain.at_hand(_repository("ghcr.io/a/b"))
+    assert kept is not None
+    assert (kept.credential, kept.failure, inner.asked) == (answer, None, 1)
+    assert keychain.at_hand(_repository("ghcr.io/a/c")) is None
+    clock.advance(60)
+    assert keychain.at_hand(_repository("ghcr.io/a/b")) is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    inner = _Counting([None] * 10_001)
+    keychain = Remembering(inner, SettableClock().monotonic)
+    for i in range(10_001):
+        keychain.find(Repository("ghcr.io", f"a/{i}"), soon())
+    assert len(keychain._kept) <= 10_000
 
 
 def test_a_helper_is_asked_for_the_host(tmp_path: Path, helpers: Path) -> None:
     answer = json.dumps({"ServerURL": "ghcr.io", "Username": "u", "Secret": SECRET})
     _helper(helpers, "test", f"echo \"$@\" > {tmp_path}/arguments; cat > {tmp_path}/asked; echo '{answer}'")
-    found = _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"))
+    found = _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"), soon())
     assert found == Credential("docker-credential-test", "u", SECRET)
     assert (tmp_path / "asked").read_text() == "ghcr.io"
     assert (tmp_path / "arguments").read_text() == "get\n"
@@ -259,7 +297,7 @@ def test_a_helper_is_asked_for_the_host(tmp_path: Path, helpers: Path) -> None:
 
 def test_a_helper_is_asked_for_docker_hub_by_its_old_key(tmp_path: Path, helpers: Path) -> None:
     _helper(helpers, "test", f'cat > {tmp_path}/asked; echo \'{{"Username":"u","Secret":"s"}}\'')
-    assert _config(tmp_path, credsStore="test").find(_repository("nginx")) is not None
+    assert _config(tmp_path, credsStore="test").find(_repository("nginx"), soon()) is not None
     assert (tmp_path / "asked").read_text() == HUB
 
 
@@ -268,15 +306,15 @@ def test_helpers_come_before_the_store_and_the_store_before_entries(tmp_path: Pa
     for name in ("own", "store"):
         _helper(helpers, name, f'cat > /dev/null; echo \'{{"Username":"{name}","Secret":"s"}}\'')
     config = _config(tmp_path, auths={"ghcr.io": _auth("entry")}, credsStore="store", credHelpers={key: "own"})
-    assert [c.username for c in [config.find(_repository("ghcr.io/a/b"))] if c] == ["own"]
-    assert [c.username for c in [config.find(_repository("quay.io/a/b"))] if c] == ["store"]
+    assert [c.username for c in [config.find(_repository("ghcr.io/a/b"), soon())] if c] == ["own"]
+    assert [c.username for c in [config.find(_repository("quay.io/a/b"), soon())] if c] == ["store"]
     without = _config(tmp_path, auths={"ghcr.io": _auth("entry")}, credHelpers={"quay.io": "own"})
-    assert [c.username for c in [without.find(_repository("ghcr.io/a/b"))] if c] == ["entry"]
+    assert [c.username for c in [without.find(_repository("ghcr.io/a/b"), soon())] if c] == ["entry"]
 
 
 def test_a_token_of_a_helper_is_an_identity_token(tmp_path: Path, helpers: Path) -> None:
     _helper(helpers, "test", f'cat > /dev/null; echo \'{{"Username":"<token>","Secret":"{SECRET}"}}\'')
-    found = _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"))
+    found = _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"), soon())
     assert found == Credential("docker-credential-test", identity_token=SECRET)
 
 
@@ -289,7 +327,7 @@ def test_a_token_of_a_helper_is_an_identity_token(tmp_path: Path, helpers: Path)
 )
 def test_a_helper_that_has_none_is_anonymous(tmp_path: Path, helpers: Path, script: str) -> None:
     _helper(helpers, "test", script)
-    assert _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b")) is None
+    assert _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"), soon()) is None
 
 
 @pytest.mark.parametrize(
@@ -307,7 +345,7 @@ def test_a_helper_that_has_none_is_anonymous(tmp_path: Path, helpers: Path, scri
 def test_a_helper_that_fails_is_an_error_without_its_output(tmp_path: Path, helpers: Path, script: str) -> None:
     _helper(helpers, "test", script)
     with pytest.raises(EvidenceUnavailable) as caught:
-        _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"))
+        _config(tmp_path, credsStore="test").find(_repository("ghcr.io/a/b"), soon())
     assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
     assert "docker-credential-test" in caught.value.message
     assert "ghcr.io" in str(caught.value)
@@ -318,7 +356,7 @@ def test_a_helper_that_is_missing_is_an_error_and_not_anonymous(tmp_path: Path, 
     (helpers / "docker-credential-plain").write_text("no executable")
     for name, why in (("absent", "is not installed"), ("plain", "did not answer")):
         with pytest.raises(EvidenceUnavailable, match=f"docker-credential-{name} {why}") as caught:
-            _config(tmp_path, credsStore=name).find(_repository("ghcr.io/a/b"))
+            _config(tmp_path, credsStore=name).find(_repository("ghcr.io/a/b"), soon())
         assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
 
 
@@ -331,6 +369,6 @@ def test_a_helper_is_named_by_a_plain_word(tmp_path: Path, helpers: Path, name: 
     (tmp_path / "x").write_text(f"#!/bin/sh\ntouch {marker}\n")
     (tmp_path / "x").chmod(0o755)
     with pytest.raises(EvidenceUnavailable, match="not the name of a credential helper") as caught:
-        _config(tmp_path, credsStore=name).find(_repository("ghcr.io/a/b"))
+        _config(tmp_path, credsStore=name).find(_repository("ghcr.io/a/b"), soon())
     assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
     assert not marker.exists()

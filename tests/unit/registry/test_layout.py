@@ -311,5 +311,6 @@ def test_scopes_tell_layouts_apart(tmp_path: Path) -> None:
     for name in ("a", "b"):
         LayoutWriter(tmp_path / name)
         registry = LayoutRegistry(Layout.open(tmp_path / name))
-        scopes |= {registry.scope(REPOSITORY), registry.scope(Repository("registry.test", "acme/web"))}
+        scopes |= {registry.scope(REPOSITORY, soon()), registry.scope(Repository("registry.test", "acme/web"), soon())}
+        assert registry.known_scope(REPOSITORY) == registry.scope(REPOSITORY, soon())
     assert len(scopes) == 4

@@ -134,6 +134,15 @@ def test_a_page_that_is_no_index_is_refused(body: bytes) -> None:
         collect(PATH, _pages({PATH: (body, "")}))
 
 
+def test_an_image_instead_of_a_list_is_no_empty_list() -> None:
+    """Else whoever answers so makes signatures "missing", on the first page or on a later one."""
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(b"")), "size": 0}
+    image = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}).encode()
+    assert _code(_pages({PATH: (image, "")})) is Code.REGISTRY_PROTOCOL
+    later = {PATH: (_index("a"), f'<{PATH}?n=1>; rel="next"'), f"{PATH}?n=1": (image, "")}
+    assert _code(_pages(later)) is Code.REGISTRY_PROTOCOL
+
+
 def test_what_the_list_says_of_its_entries_is_kept_but_filters_nothing() -> None:
     """CVE-2024-23332 and cosign's wrong entries: the list is a hint."""
     found = collect(PATH, _pages({PATH: (_index("application/vnd.oci.empty.v1+json", ""), "")}))
