@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
+CHAIN: Final = "dev.sigstore.cosign/chain"
 LOG_BUNDLE: Final = "dev.sigstore.cosign/bundle"
+TIMESTAMP: Final = "dev.sigstore.cosign/rfc3161timestamp"
 TYPE: Final = "cosign container image signature"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate import strictjson
 from gate.errors import ParseError
+from gate.evidence.limits import MAX_SIGNATURES, MAX_SUBJECTS
+from gate.protojson import decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,24 +16,11 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
+"""Media type of an envelope as a layer (cosign's `.att`)."""
 STATEMENT_TYPES: Final = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})
 COSIGN_SIGN: Final = "https://sigstore.dev/cosign/sign/v1"
 """The only predicate type that is a signature; any other says something else about the image (CVE-2022-35929)."""
-
-MAX_SIGNATURES: Final = 32
-MAX_SUBJECTS: Final = 1024
-
-
-def decode_base64(value: str, what: str) -> bytes:
-    """Standard or URL-safe base64 with its padding, nothing else.
-
-    Raises:
-        ParseError: any other character, or wrong padding.
-    """
-    try:
-        return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ParseError(f"{what} is not base64") from error
 
 
 @dataclass(frozen=True, slots=True)

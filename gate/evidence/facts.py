@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from gate.codes import Code
     from gate.image.digest import Digest
     from gate.image.reference import Repository
     from gate.trust.key import PublicKey
+    from gate.trust.window import Window
 
 
 class Format(StrEnum):
@@ -47,6 +49,140 @@ class KeySigner:
 
 
 @dataclass(frozen=True, slots=True)
+class FulcioClaims:
+    """What Fulcio copied from the signer's token (sigstore/fulcio, docs/oid-info.md); "" where it did not."""
+
+    build_signer_uri: str = ""
+    build_signer_digest: str = ""
+    runner_environment: str = ""
+    source_repository_uri: str = ""
+    source_repository_digest: str = ""
+    source_repository_ref: str = ""
+    source_repository_id: str = ""
+    source_repository_owner_uri: str = ""
+    source_repository_owner_id: str = ""
+    build_config_uri: str = ""
+    build_config_digest: str = ""
+    build_trigger: str = ""
+    run_invocation_uri: str = ""
+    source_repository_visibility: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a certificate names.
+
+    Attributes:
+        issuer: the OpenID Connect issuer that vouched for them; "" where the certificate states none.
+        subjects: URIs, e-mail addresses, user names; at least one.
+        claims: Fulcio's.
+    """
+
+    issuer: str
+    subjects: tuple[str, ...]
+    claims: FulcioClaims = FulcioClaims()
+
+    @property
+    def subject(self) -> str:
+        """The one that names the principal: the first."""
+        return self.subjects[0]
+
+    def __str__(self) -> str:
+        return f"{self.subject} (issuer {self.issuer})" if self.issuer else self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSigner:
+    """Somebody known by a certificate that leads to an authority.
+
+    Attributes:
+        identity: who it names.
+        trust: the name of what it was verified against: a trust root, or a private PKI.
+        root: hex SHA-256 of the root its path ends in.
+        window: when all of the path is valid; every verified time of the signature is in it.
+        ct_logs: hex ids of the CT logs whose timestamps in it hold.
+        no_sct: why there are none of those.
+    """
+
+    identity: Identity
+    trust: str
+    root: str
+    window: Window
+    ct_logs: frozenset[str] = frozenset()
+    no_sct: str = ""
+
+    @property
+    def principal(self) -> str:
+        """Issuer and subject; of a certificate without an issuer, root and subject."""
+        if self.identity.issuer:
+            return f"identity:{self.identity.issuer}|{self.identity.subject}"
+        return f"certificate:{self.root}|{self.identity.subject}"
+
+    def __str__(self) -> str:
+        return str(self.identity)
+
+
+Signer = KeySigner | CertificateSigner
+
+
+class TimeSource(StrEnum):
+    """Who says when a signature was made."""
+
+    LOG = "rekor"
+    TSA = "tsa"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VerifiedTime:
+    """A time at which a signature existed.
+
+    Attributes:
+        at: aware, UTC.
+        source: log or timestamping authority.
+        by: which, for people.
+    """
+
+    at: datetime
+    source: TimeSource
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something that should stand beside a signature does not."""
+
+    code: Code
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What logs and timestamping authorities say of a signature. Whether that is enough is the signer's policy.
+
+    Attributes:
+        logs: fingerprints of the keys of the logs that have it; one log under two names is one.
+        times: when it existed, sorted.
+        no_log: why there is no log, or that an entry is wrong: then none counts.
+        no_timestamp: why there is no timestamp.
+    """
+
+    logs: frozenset[str] = frozenset()
+    times: tuple[VerifiedTime, ...] = ()
+    no_log: Problem | None = None
+    no_timestamp: Problem | None = None
+
+    @property
+    def earliest(self) -> VerifiedTime | None:
+        """The earliest verified time: evidence is as old as its oldest proof."""
+        return self.times[0] if self.times else None
+
+    @property
+    def has_timestamp(self) -> bool:
+        """Whether a timestamping authority says when."""
+        return any(time.source is TimeSource.TSA for time in self.times)
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedSignature:
     """A signature over this image's digest whose cryptography holds.
 
@@ -54,28 +190,49 @@ class VerifiedSignature:
         format: where it was stored.
         digest: of the stored payload or bundle, for people.
         signer: who made it.
+        witness: what logs and timestamping authorities say of it.
         annotations: signed `key=value` pairs.
         docker_reference: the signed name, normalised where it parses; None where none was signed.
-        log_entry_unchecked: it carries a transparency log entry that nobody has verified; whether it may count
-            is the signer's policy.
     """
 
     format: Format
     digest: Digest
-    signer: KeySigner
+    signer: Signer
+    witness: Witness
     annotations: Mapping[str, str] = field(hash=False)
     docker_reference: Repository | str | None = None
-    log_entry_unchecked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAttestation:
+    """A statement about this image's digest whose cryptography holds.
+
+    Attributes:
+        predicate_type: of the signed bytes.
+        statement: the signed bytes.
+    """
+
+    format: Format
+    digest: Digest
+    signer: Signer
+    witness: Witness
+    predicate_type: str
+    statement: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that counts for nothing, and why."""
+    """A candidate that counts for nothing, and why.
+
+    Attributes:
+        attestation: whether it is stored as an attestation; None where that cannot be told.
+    """
 
     format: Format
     digest: Digest
     code: Code
     reason: str
+    attestation: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +246,9 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is known of one digest's signatures."""
+    """All that is known of one digest's signatures and attestations."""
 
     signatures: tuple[VerifiedSignature, ...] = ()
+    attestations: tuple[VerifiedAttestation, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()

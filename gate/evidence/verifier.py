@@ -1,160 +1,207 @@
-"""One candidate, one image digest, the keys that are trusted: verified facts, or the reason there are none.
+"""One candidate, what it should be about, what is trusted: verified facts, or the reason there are none.
 
-The order of the steps is the defence: nothing of a payload is read before its signature is known to be by a trusted
-key, and nothing unsigned (annotations, media types, hints) decides anything but which bytes are tried.
+The steps follow the Sigstore client specification, section 4 (sigstore/architecture-docs, client-spec.md). Their
+order is the defence: nothing of a payload is read before its signature is known to be by a trusted signer, and nothing
+unsigned (annotations, media types, hints) decides anything but which bytes are tried.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.codes import Code
 from gate.errors import ParseError
-from gate.evidence import bundle, cosign
-from gate.evidence.dsse import COSIGN_SIGN, Envelope, Statement, decode_base64
-from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedSignature
+from gate.evidence import cosign
+from gate.evidence.certificate import find_path, identity_of
+from gate.evidence.dsse import COSIGN_SIGN, ENVELOPE, Statement
+from gate.evidence.entry_body import Logged
+from gate.evidence.facts import (
+    CertificateSigner,
+    KeySigner,
+    Problem,
+    Rejection,
+    VerifiedAttestation,
+    VerifiedSignature,
+    Witness,
+)
+from gate.evidence.refusal import Refused
+from gate.evidence.sct import verify_scts
+from gate.evidence.signed import Candidate, take_apart
+from gate.evidence.witness import witness
+from gate.trust.key import PublicKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator
 
+    from cryptography import x509
+
+    from gate.evidence.facts import Signer
+    from gate.evidence.signed import Signed
     from gate.image.digest import Digest
-    from gate.image.reference import Repository
-    from gate.trust.key import PublicKey
+    from gate.trust.anchors import Anchors, Issuers
+    from gate.trust.root import TrustedRoot
+
+Fact = VerifiedSignature | VerifiedAttestation
+
+_UNWITNESSED: Final = Witness(
+    no_log=Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry"),
+    no_timestamp=Problem(Code.TIMESTAMP_MISSING, "it has no timestamp"),
+)
+_UNEXAMINED: Final = Witness(
+    no_log=Problem(Code.TRUST_ROOT_UNAVAILABLE, "its log entry was not examined: there is no trusted root"),
+    no_timestamp=Problem(Code.TRUST_ROOT_UNAVAILABLE, "its timestamp was not examined: there is no trusted root"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """Something stored beside an image that may be a signature of it. Not verified.
+class Proven:
+    """A signature that holds, by somebody who is trusted."""
 
-    Attributes:
-        format: where it was found.
-        digest: of `content`, which has been compared with it.
-        media_type: what its layer calls it.
-        content: the payload or bundle.
-        annotations: its layer's, unsigned.
-    """
-
-    format: Format
-    digest: Digest
-    media_type: str
-    content: bytes = field(repr=False)
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    signer: Signer
+    witness: Witness
 
 
-class _Refused(Exception):  # an answer on its way to becoming a Rejection, never seen outside
-    def __init__(self, code: Code, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class _Claims:
-    """What verified bytes say."""
-
-    annotations: Mapping[str, str]
-    docker_reference: Repository | str | None
-
-
-def verify(candidate: Candidate, image: Digest, keys: Sequence[PublicKey]) -> tuple[VerifiedSignature, ...] | Rejection:
-    """Judge one candidate.
+def verify(candidate: Candidate, image: Digest, anchors: Anchors) -> tuple[Fact, ...] | Rejection:
+    """Judge one candidate for an image.
 
     Returns:
-        A fact for each trusted key that made it (one key with two hash settings can give two), or why it is
+        A fact for each trusted signer that made it (one key with two hash settings can give two), or why it is
         rejected.
     """
+    attestation = {cosign.SIMPLE_SIGNING: False, ENVELOPE: True}.get(candidate.media_type)
     try:
-        match candidate.format:
-            case Format.BUNDLE:
-                return _verify_bundle(candidate, image, keys)
-            case Format.LEGACY | Format.REFERRER_LEGACY:
-                return _verify_simple_signing(candidate, image, keys)
-            case Format.NOTATION:
-                raise _Refused(Code.SIGNATURE_UNSUPPORTED, "a Notary Project signature, which is not supported yet")
-            case _:
-                assert_never(candidate.format)
-    except _Refused as refused:
-        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason)
+        signed = take_apart(candidate)
+        proven = prove(signed, anchors)
+        return tuple(_facts(candidate, signed, image, proven))
+    except Refused as refused:
+        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason, attestation)
     except ParseError as error:
-        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message)
+        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message, attestation)
 
 
-def _verify_simple_signing(
-    candidate: Candidate, image: Digest, keys: Sequence[PublicKey]
-) -> tuple[VerifiedSignature, ...]:
-    # 1. The layer is a simple-signing payload with a signature beside it.
-    if candidate.media_type != cosign.SIMPLE_SIGNING:
-        raise _Refused(
-            Code.SIGNATURE_UNSUPPORTED,
-            f"layer of type {candidate.media_type[:100]}, which is no signature that is supported",
-        )
-    encoded = candidate.annotations.get(cosign.SIGNATURE, "")
-    if not encoded:
-        raise _Refused(Code.SIGNATURE_INVALID, f"the layer has no annotation {cosign.SIGNATURE}")
-    signature = decode_base64(encoded, "the signature")
-    # 2. The signature over the raw payload is by a trusted key.
-    signers = [key for key in keys if key.verifies(signature, candidate.content)]
-    if not signers:
-        raise _mismatch(keys, by_certificate=cosign.CERTIFICATE in candidate.annotations)
-    # 3. Only now the payload is read: type, digest.
-    payload = cosign.SimpleSigning.parse(candidate.content)
-    if payload.digest != image:
-        raise _Refused(Code.SIGNATURE_INVALID, f"it signs {payload.digest}, not this image, {image}")
-    # 4. What it carries of a transparency log is not verified here; policy decides whether that matters.
-    claims = _Claims(payload.annotations, payload.docker_reference)
-    return _facts(candidate, signers, claims, logged=cosign.LOG_BUNDLE in candidate.annotations)
+def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
+    """Who made a signature, of those who are trusted, and what is witnessed of it. Its content is not looked at.
+
+    Raises:
+        Refused: nobody of them; says the most telling reason.
+    """
+    proven: list[Proven] = []
+    reasons: list[Refused] = []
+    if signed.by_key:
+        proven.extend(_by_key(signed, key, anchors.root) for key in anchors.keys if _signature_by(signed, key))
+    if signed.leaf is not None:
+        for issuers in anchors.issuers:
+            try:
+                proven.append(_by_certificate(signed, signed.leaf, issuers))
+            except Refused as refused:
+                reasons.append(refused)
+    if not proven:
+        raise reasons[-1] if reasons else _mismatch(signed, anchors)
+    return tuple(proven)
 
 
-def _verify_bundle(candidate: Candidate, image: Digest, keys: Sequence[PublicKey]) -> tuple[VerifiedSignature, ...]:
-    # 1. A v0.3 bundle holding a DSSE envelope with exactly one signature.
-    parsed = bundle.Bundle.parse(candidate.content)
-    envelope = parsed.envelope
-    if envelope is None:
-        raise _Refused(Code.SIGNATURE_UNSUPPORTED, "a bundle over a message, not over an in-toto statement")
-    if len(envelope.signatures) != 1:
-        raise _Refused(Code.SIGNATURE_INVALID, f"the bundle has {len(envelope.signatures)} signatures, expected one")
-    # 2. It is a key's: a certificate's bundle must not be taken for one (sigstore-go, "expected key signature").
-    if parsed.by_certificate:
-        raise _mismatch(keys, by_certificate=True)
-    # 3. The signature over the pre-authentication encoding is by a trusted key.
-    signers = [key for key in keys if key.verifies(envelope.signatures[0], envelope.pae)]
-    if not signers:
-        raise _mismatch(keys, hint=parsed.key_hint)
-    # 4. Only now the statement is read: subject, predicate type.
-    claims = _signed_claims(envelope, image)
-    # 5. As step 4 of simple signing.
-    return _facts(candidate, signers, claims, logged=parsed.log_entries > 0)
+def _by_key(signed: Signed, key: PublicKey, root: TrustedRoot | None) -> Proven:
+    return Proven(KeySigner(key), _witness(signed, key, key.spki, root))
 
 
-def _signed_claims(envelope: Envelope, image: Digest) -> _Claims:
-    statement = Statement.parse(envelope.payload)
-    if statement.predicate_type != COSIGN_SIGN:
-        raise _Refused(
-            Code.SIGNATURE_MISSING, f"an attestation of type {statement.predicate_type[:100]}, not a signature"
-        )
+def _by_certificate(signed: Signed, leaf: x509.Certificate, issuers: Issuers) -> Proven:
+    # 4.5 The signature is by the certificate's key; cheap, and nothing else matters where it is not.
+    try:
+        key = PublicKey.of(leaf.public_key())
+    except ParseError as error:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate's key: {error.message}") from error
+    if not _signature_by(signed, key):
+        raise Refused(Code.SIGNATURE_INVALID, "the signature is not by the certificate's key")
+    # 4.2 The times of signing: of timestamps, and of logs that promised one; and 4.4, the log's entries.
+    seen = _witness(signed, key, leaf.public_bytes(Encoding.DER), issuers.root)
+    # 4.3 The certificate leads to a trusted authority, and was valid at every one of those times.
+    path = find_path(leaf, signed.intermediates, issuers.authorities, [time.at for time in seen.times])
+    # 4.3 CT logs have seen it.
+    ct_logs, no_sct = frozenset[str](), ""
+    try:
+        ct_logs = verify_scts(path.certificates, issuers.root.ct_logs)
+    except Refused as refused:
+        no_sct = refused.reason
+    # 4.3 Who it names; whether that is somebody who is wanted is policy's to say.
+    identity = identity_of(leaf)
+    signer = CertificateSigner(identity, issuers.name, path.authority.fingerprint, path.window, ct_logs, no_sct)
+    return Proven(signer, seen)
+
+
+def _signature_by(signed: Signed, key: PublicKey) -> bytes | None:
+    """The first of its signatures that the key verifies."""
+    message = signed.message
+    for signature in signed.signatures:
+        if message.content is not None:
+            holds = key.verifies(signature, message.content)
+        else:
+            known = key.verifies_digest(signature, message.sha256)
+            if known is None:
+                raise Refused(
+                    Code.SIGNATURE_UNSUPPORTED, f"a signature by an {key.algorithm} key needs the file, not its digest"
+                )
+            holds = known
+        if holds:
+            return signature
+    return None
+
+
+def _witness(signed: Signed, key: PublicKey, verifier: bytes, root: TrustedRoot | None) -> Witness:
+    if root is None:
+        return _UNWITNESSED if signed.beside.empty else _UNEXAMINED
+    signature = _signature_by(signed, key)
+    assert signature is not None
+    return witness(signed.beside, Logged(signed.message, signature, verifier, signed.envelope, signed.stored), root)
+
+
+def _facts(candidate: Candidate, signed: Signed, image: Digest, proven: tuple[Proven, ...]) -> Iterator[Fact]:
+    """Only now the payload is read: its type, and that it is about this image."""
+    if signed.envelope is None:
+        assert signed.message.content is not None
+        payload = cosign.SimpleSigning.parse(signed.message.content)
+        if payload.digest != image:
+            raise Refused(Code.SIGNATURE_INVALID, f"it signs {payload.digest}, not this image, {image}")
+        for found in proven:
+            yield VerifiedSignature(
+                candidate.format,
+                candidate.digest,
+                found.signer,
+                found.witness,
+                payload.annotations,
+                payload.docker_reference,
+            )
+        return
+    statement = Statement.parse(signed.envelope.payload)
     subject = next((s for s in statement.subjects if s.names(image)), None)
     if subject is None:
         named = ", ".join(f"{a}:{h}" for s in statement.subjects[:3] for a, h in s.digests.items())
-        raise _Refused(Code.SIGNATURE_INVALID, f"it signs {named[:200] or 'no digest'}, not this image, {image}")
-    return _Claims(subject.annotations, None)
+        raise Refused(Code.SIGNATURE_INVALID, f"it signs {named[:200] or 'no digest'}, not this image, {image}")
+    for found in proven:
+        if statement.predicate_type == COSIGN_SIGN:
+            yield VerifiedSignature(
+                candidate.format, candidate.digest, found.signer, found.witness, subject.annotations
+            )
+        else:
+            yield VerifiedAttestation(
+                candidate.format,
+                candidate.digest,
+                found.signer,
+                found.witness,
+                statement.predicate_type,
+                signed.envelope.payload,
+            )
 
 
-def _facts(
-    candidate: Candidate, signers: Sequence[PublicKey], claims: _Claims, *, logged: bool
-) -> tuple[VerifiedSignature, ...]:
-    return tuple(
-        VerifiedSignature(
-            candidate.format, candidate.digest, KeySigner(key), claims.annotations, claims.docker_reference, logged
-        )
-        for key in signers
-    )
-
-
-def _mismatch(keys: Sequence[PublicKey], *, hint: str = "", by_certificate: bool = False) -> _Refused:
-    if by_certificate:
-        return _Refused(Code.KEY_MISMATCH, "signed with a certificate, by none of the accepted keys")
-    if any(key.fingerprint == hint for key in keys):
-        return _Refused(Code.SIGNATURE_INVALID, f"it names key {hint[:12]}, but its signature is not by that key")
+def _mismatch(signed: Signed, anchors: Anchors) -> Refused:
+    hint = signed.key_hint
+    if signed.leaf is not None:
+        return Refused(Code.KEY_MISMATCH, "signed with a certificate, by none of the accepted keys")
+    if not anchors.keys:
+        return Refused(Code.IDENTITY_MISMATCH, "signed with a key; a certificate is wanted")
+    if any(key.fingerprint == hint for key in anchors.keys):
+        return Refused(Code.SIGNATURE_INVALID, f"it names key {hint[:12]}, but its signature is not by that key")
     by = f"by key {hint[:12]}" if hint else "by another key"
-    return _Refused(Code.KEY_MISMATCH, f"signed {by}, by none of the accepted keys")
+    return Refused(Code.KEY_MISMATCH, f"signed {by}, by none of the accepted keys")

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from gate.errors import ParseError
 
@@ -80,6 +81,22 @@ class PublicKey:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise ParseError(f"not a public key: {str(error)[:150]}") from error
+        return cls.of(key, hash_name)
+
+    @classmethod
+    def parse_der(cls, der: bytes, hash_name: Hash | None = None) -> PublicKey:
+        """Read the DER of a SubjectPublicKeyInfo, or of an RSA key by PKCS #1; otherwise as `parse`."""
+        if len(der) > MAX_KEY:
+            raise ParseError(f"not a public key: {len(der)} bytes")
+        try:
+            key = serialization.load_der_public_key(der)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ParseError(f"not a public key: {str(error)[:150]}") from error
+        return cls.of(key, hash_name)
+
+    @classmethod
+    def of(cls, key: object, hash_name: Hash | None = None) -> PublicKey:
+        """A key that `cryptography` has read, of a certificate for instance; otherwise as `parse`."""
         algorithm, allowed = _algorithm(key)
         if hash_name is not None:
             if not allowed:
@@ -92,20 +109,26 @@ class PublicKey:
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` over `message` was made by the holder of this key.
 
-        ECDSA (DER), RSA PKCS #1 v1.5, pure Ed25519 (RFC 8032).
+        ECDSA (DER), RSA PKCS #1 v1.5, Ed25519 and Ed25519ph (RFC 8032, 5.1): cosign signs with the second where its
+        signature goes to a log. Which of them a signature may be is the key's; they cannot be taken for each other.
         """
         key = self._key
-        try:
-            match key:
-                case ed25519.Ed25519PublicKey():
-                    key.verify(signature, message)
-                    return True
-                case ec.EllipticCurvePublicKey() | rsa.RSAPublicKey():
-                    return any(_verifies_with(key, h.algorithm, signature, message) for h in self.hashes)
-                case _:
-                    assert_never(key)
-        except (InvalidSignature, ValueError):
-            return False
+        match key:
+            case ed25519.Ed25519PublicKey():
+                return _is_pure(key, signature, message) or _is_prehashed(key, signature, message)
+            case ec.EllipticCurvePublicKey() | rsa.RSAPublicKey():
+                return any(_verifies_with(key, h.algorithm, signature, message) for h in self.hashes)
+            case _:
+                assert_never(key)
+
+    def verifies_digest(self, signature: bytes, sha256: bytes) -> bool | None:
+        """As `verifies`, of a message of which only its SHA-256 is known; None where this key would need more."""
+        key = self._key
+        if isinstance(key, ed25519.Ed25519PublicKey) or Hash.SHA256 not in self.hashes:
+            return None
+        if _verifies_with(key, Prehashed(hashes.SHA256()), signature, sha256):
+            return True
+        return False if self.hashes == (Hash.SHA256,) else None
 
     @property
     def short(self) -> str:
@@ -147,8 +170,31 @@ def _algorithm(key: object) -> tuple[str, tuple[Hash, ...]]:
             raise ParseError(f"keys of type {type(key).__name__} are not supported", remedy="use ECDSA, RSA or Ed25519")
 
 
+def _is_pure(key: ed25519.Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _is_prehashed(key: ed25519.Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    """Ed25519ph with an empty context, which `cryptography` does not have."""
+    from nacl import bindings, exceptions  # noqa: PLC0415 - few signatures want it
+
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, message)
+    try:
+        return bool(bindings.crypto_sign_ed25519ph_final_verify(state, signature, key.public_bytes_raw()))
+    except (exceptions.CryptoError, ValueError, TypeError):
+        return False
+
+
 def _verifies_with(
-    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, algorithm: hashes.HashAlgorithm, signature: bytes, message: bytes
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    algorithm: hashes.HashAlgorithm | Prehashed,
+    signature: bytes,
+    message: bytes,
 ) -> bool:
     try:
         if isinstance(key, rsa.RSAPublicKey):

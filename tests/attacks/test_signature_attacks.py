@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -17,17 +18,26 @@ from gate.codes import Code
 from gate.demo.signing import SigningKey
 from gate.errors import ParseError
 from gate.evidence import cosign, dsse
-from gate.evidence.facts import Format, Rejection, VerifiedSignature
-from gate.evidence.verifier import Candidate, verify
+from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedAttestation, VerifiedSignature
+from gate.evidence.signed import Candidate
+from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_ENTRIES, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
+from gate.trust.anchors import Anchors
+from gate.trust.root import TrustedRoot
+from tests.fakes.fulcio import AT, Keypair, Signer
+from tests.fakes.signing_authority import Signature, shared_world
 
 GOOD = Digest.of(b"the image that was signed")
 EVIL = Digest.of(b"the attacker's image")
 RELEASE = SigningKey.generate()
 ATTACKER = SigningKey.generate()
-TRUSTED = (RELEASE.public,)
+WORLD = shared_world()
+REKOR = frozenset({WORLD.rekor.key.public.fingerprint})
+KEYS = Anchors(keys=(RELEASE.public,))
+TRUSTED = Anchors(KEYS.keys, TrustedRoot.parse(WORLD.trusted_root()))
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": str(GOOD), "size": 1}
+Verdict = tuple[VerifiedSignature | VerifiedAttestation, ...] | Rejection
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -35,18 +45,48 @@ def b64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def judged(
-    content: bytes, annotations: dict[str, str] | None = None, image: Digest = EVIL
-) -> tuple[VerifiedSignature, ...] | Rejection:
+def judged(content: bytes, annotations: dict[str, str] | None = None, image: Digest = EVIL) -> Verdict:
     kind = Format.BUNDLE if annotations is None else Format.LEGACY
-    return verify(
-        Candidate(kind, Digest.of(content), cosign.SIMPLE_SIGNING, content, annotations or {}), image, TRUSTED
-    )
+    candidate = Candidate(kind, Digest.of(content), cosign.SIMPLE_SIGNING, content, annotations or {})
+    found = verify(candidate, image, TRUSTED)
+    # without a trusted root the same counts, or not, and nobody witnesses it
+    alone = verify(candidate, image, KEYS)
+    assert isinstance(found, Rejection) is isinstance(alone, Rejection)
+    assert isinstance(alone, Rejection) or not any(fact.witness.logs or fact.witness.times for fact in alone)
+    return found
 
 
-def code(found: tuple[VerifiedSignature, ...] | Rejection) -> Code:
+def code(found: Verdict) -> Code:
     assert isinstance(found, Rejection), "it counts as a signature"
     return found.code
+
+
+def unwitnessed(found: Verdict, no_log: Code) -> None:
+    """It counts as what it is, and no log and no time is its."""
+    assert not isinstance(found, Rejection)
+    for fact in found:
+        assert fact.signer == KeySigner(RELEASE.public)
+        assert (fact.witness.logs, fact.witness.times, fact.witness.earliest) == (frozenset(), (), None)
+        assert fact.witness.no_log is not None
+        assert fact.witness.no_log.code is no_log
+
+
+def only_an_attestation(found: Verdict, predicate_type: str) -> None:
+    assert not isinstance(found, Rejection)
+    assert [type(fact) for fact in found] == [VerifiedAttestation]
+    assert [fact.predicate_type for fact in found if isinstance(fact, VerifiedAttestation)] == [predicate_type]
+
+
+def by(key: SigningKey) -> Signer:
+    return Signer(Keypair("P-256", key.private))
+
+
+def of_statement(key: SigningKey, image: Digest) -> Signature:
+    return Signature.of_payload(by(key), statement([subject(image)]))
+
+
+def of_payload(key: SigningKey, image: Digest) -> Signature:
+    return Signature.of_message(by(key), key.simple_signing(image, "ghcr.io/acme/api")[0])
 
 
 def statement(subjects: list[object], **changes: object) -> bytes:
@@ -62,20 +102,25 @@ def opened(bundle: bytes) -> dict[str, dict[str, object]]:
     return cast("dict[str, dict[str, object]]", json.loads(bundle))
 
 
+def bundled(signature: Signature, logged: Signature, image: Digest = GOOD) -> Verdict:
+    """A bundle of one signature with the genuine log entry of another."""
+    return judged(json.dumps(WORLD.bundle(signature, entries=[WORLD.entry(logged)])).encode(), image=image)
+
+
 def manifest(**changes: object) -> bytes:
     return json.dumps({"schemaVersion": 2, "config": LAYER, "layers": [LAYER], **changes}).encode()
 
 
 def test_cve_2022_23649_foreign_log_entry_proves_nothing() -> None:
-    # a valid entry of another signature beside one that was never logged
-    entry = json.dumps({"SignedEntryTimestamp": "MEUC", "Payload": {"logIndex": 1, "integratedTime": 1700000000}})
-    content, annotations = ATTACKER.simple_signing(EVIL, "ghcr.io/acme/api")
-    assert code(judged(content, {**annotations, cosign.LOG_BUNDLE: entry})) is Code.KEY_MISMATCH
-    # by the trusted key the signature counts as what it is, and the entry as unchecked
-    content, annotations = RELEASE.simple_signing(GOOD, "ghcr.io/acme/api")
-    found = judged(content, {**annotations, cosign.LOG_BUNDLE: entry}, GOOD)
-    assert not isinstance(found, Rejection)
-    assert [fact.log_entry_unchecked for fact in found] == [True]
+    # a genuine entry of another signature beside one that was never logged
+    genuine = WORLD.entry(of_payload(RELEASE, EVIL)).annotation()
+    forged = json.dumps({"SignedEntryTimestamp": "MEUC", "Payload": {"logIndex": 1, "integratedTime": 1700000000}})
+    for entry in (genuine, forged):
+        content, annotations = ATTACKER.simple_signing(EVIL, "ghcr.io/acme/api")
+        assert code(judged(content, {**annotations, cosign.LOG_BUNDLE: entry})) is Code.KEY_MISMATCH
+        # by the trusted key the signature counts as what it is, and the entry as wrong
+        content, annotations = RELEASE.simple_signing(GOOD, "ghcr.io/acme/api")
+        unwitnessed(judged(content, {**annotations, cosign.LOG_BUNDLE: entry}, GOOD), Code.LOG_ENTRY_INVALID)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +133,8 @@ def test_cve_2022_23649_foreign_log_entry_proves_nothing() -> None:
     ],
 )
 def test_cve_2022_35929_an_attestation_is_not_a_signature(predicate_type: str) -> None:
-    bundle = RELEASE.bundle(EVIL, predicate_type=predicate_type)
-    assert code(judged(bundle)) is Code.SIGNATURE_MISSING
+    only_an_attestation(judged(RELEASE.bundle(EVIL, predicate_type=predicate_type)), predicate_type)
+    assert code(judged(ATTACKER.bundle(EVIL, predicate_type=predicate_type))) is Code.KEY_MISMATCH
 
 
 def test_cve_2022_35930_the_type_is_the_signed_one() -> None:
@@ -97,10 +142,10 @@ def test_cve_2022_35930_the_type_is_the_signed_one() -> None:
     content = RELEASE.bundle(EVIL, predicate_type="https://spdx.dev/Document")
     claims = {"predicateType": dsse.COSIGN_SIGN, "dev.sigstore.bundle.predicateType": dsse.COSIGN_SIGN}
     found = verify(Candidate(Format.BUNDLE, Digest.of(content), "", content, claims), EVIL, TRUSTED)
-    assert code(found) is Code.SIGNATURE_MISSING
+    only_an_attestation(found, "https://spdx.dev/Document")
     value = opened(content)
     value["dsseEnvelope"]["predicateType"] = dsse.COSIGN_SIGN
-    assert code(judged(json.dumps(value).encode())) is Code.SIGNATURE_MISSING
+    only_an_attestation(judged(json.dumps(value).encode()), "https://spdx.dev/Document")
 
 
 @pytest.mark.parametrize("part", ["payload", "signatures", "verificationMaterial"])
@@ -150,13 +195,22 @@ def test_cve_2023_42813_and_cve_2023_25656_documents_that_exhaust(opening: str) 
 
 
 def test_cve_2026_22703_entry_of_another_artifact_or_key() -> None:
-    for key, image, counts in ((ATTACKER, EVIL, False), (RELEASE, EVIL, False), (RELEASE, GOOD, True)):
+    own = of_statement(RELEASE, GOOD)
+    for other in (of_statement(ATTACKER, GOOD), of_statement(RELEASE, EVIL), of_statement(RELEASE, GOOD)):
+        unwitnessed(bundled(own, other), Code.LOG_ENTRY_INVALID)
+        assert code(bundled(own, other, EVIL)) is Code.SIGNATURE_INVALID
+    assert code(bundled(of_statement(ATTACKER, EVIL), own, EVIL)) is Code.KEY_MISMATCH
+    # its own entry is one
+    found = bundled(own, own)
+    assert not isinstance(found, Rejection)
+    assert [(fact.witness.logs, [t.at for t in fact.witness.times]) for fact in found] == [(REKOR, [AT])]
+
+
+def test_cve_2026_22703_entry_that_is_no_entry() -> None:
+    for key, image in ((ATTACKER, EVIL), (RELEASE, EVIL), (RELEASE, GOOD)):
         value = opened(key.bundle(GOOD))
         value["verificationMaterial"]["tlogEntries"] = [{"logIndex": "7", "canonicalizedBody": "e30="}]
-        found = judged(json.dumps(value).encode(), image=image)
-        assert isinstance(found, Rejection) is not counts
-        # nothing claims that the entry was checked
-        assert isinstance(found, Rejection) or all(fact.log_entry_unchecked for fact in found)
+        assert code(judged(json.dumps(value).encode(), image=image)) is Code.SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -166,22 +220,37 @@ def test_cve_2026_22703_entry_of_another_artifact_or_key() -> None:
         b"not json",
         b"{}",
         b"null",
-        statement([subject()], predicateType="https://spdx.dev/Document"),
         statement([subject()], predicateType=None),
         statement([subject()], predicateType=["https://sigstore.dev/cosign/sign/v1"]),
+        statement([subject()], predicateType=""),
         statement([subject()])[:-1],
     ],
 )
 def test_cve_2026_39395_payload_that_does_not_parse(body: bytes) -> None:
-    assert code(judged(RELEASE.bundle_of(body))) in {Code.SIGNATURE_INVALID, Code.SIGNATURE_MISSING}
+    assert code(judged(RELEASE.bundle_of(body))) is Code.SIGNATURE_INVALID
+    assert code(judged(body, {cosign.SIGNATURE: b64(RELEASE.sign(body))})) is Code.SIGNATURE_INVALID
+
+
+def test_cve_2026_39395_a_statement_is_no_payload() -> None:
+    body = statement([subject()], predicateType="https://spdx.dev/Document")
     assert code(judged(body, {cosign.SIGNATURE: b64(RELEASE.sign(body))})) is Code.SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize(("subjects", "entries"), [(1025, 0), (200_000, 0), (1, 33), (1, 200_000)])
 def test_cve_2024_45395_many_subjects_and_entries(subjects: int, entries: int) -> None:
     value = opened(RELEASE.bundle_of(statement([subject()] * subjects)))
-    value["verificationMaterial"]["tlogEntries"] = [{}] * entries
+    # genuine ones, but for the many that would be no test's to write
+    entry = WORLD.entry(of_statement(RELEASE, EVIL)).json() if entries < 100 else {}
+    value["verificationMaterial"]["tlogEntries"] = [entry] * entries
     assert code(judged(json.dumps(value).encode())) is Code.SIGNATURE_INVALID
+
+
+@pytest.mark.parametrize("stamps", [33, 200_000])
+def test_cve_2024_45395_many_timestamps(stamps: int) -> None:
+    value = opened(RELEASE.bundle(GOOD))
+    held = {"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}] * stamps}
+    value["verificationMaterial"]["timestampVerificationData"] = held
+    assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -238,7 +307,9 @@ def test_cve_2023_33959_what_is_verified_is_what_runs(algorithm: str) -> None:
 def test_cve_2025_25204_nothing_to_verify_is_no_success() -> None:
     content = RELEASE.bundle(GOOD)
     candidate = Candidate(Format.BUNDLE, Digest.of(content), "", content)
-    assert code(verify(candidate, GOOD, ())) is Code.KEY_MISMATCH
+    # a root that vouches for others is no key either
+    for nothing in (Anchors(), Anchors(root=TRUSTED.root)):
+        assert code(verify(candidate, GOOD, nothing)) is Code.IDENTITY_MISMATCH
     value = opened(content)
     value["dsseEnvelope"]["signatures"] = []
     assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
@@ -257,23 +328,36 @@ def test_cve_2025_25204_nothing_to_verify_is_no_success() -> None:
 def test_cve_2026_44310_empty_certificate_list(material: dict[str, object]) -> None:
     value = opened(RELEASE.bundle(GOOD))
     value["verificationMaterial"] = material
-    assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.KEY_MISMATCH
+    for media_type in (value["mediaType"], "application/vnd.dev.sigstore.bundle+json;version=0.2"):
+        changed = {**value, "mediaType": media_type}
+        assert code(judged(json.dumps(changed).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
 
 
 def test_cve_2024_53267_and_cve_2024_51746_entry_that_is_not_bound() -> None:
     # an entry, however genuine, never stands in for the signature
-    value = opened(RELEASE.bundle(GOOD))
-    value["verificationMaterial"]["tlogEntries"] = [{"inclusionPromise": {}, "integratedTime": "1700000000"}]
-    value["dsseEnvelope"]["signatures"] = [{"sig": b64(ATTACKER.sign(b"x"))}]
-    assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
+    made = of_statement(RELEASE, GOOD)
+    for entry in (WORLD.entry(made).json(), {"inclusionPromise": {}, "integratedTime": "1700000000"}):
+        value = opened(RELEASE.bundle(GOOD))
+        value["verificationMaterial"]["tlogEntries"] = [entry]
+        value["dsseEnvelope"]["signatures"] = [{"sig": b64(ATTACKER.sign(b"x"))}]
+        assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
 
 
-def test_cve_2024_55655_a_time_that_nobody_signed_is_unchecked() -> None:
+def test_cve_2024_55655_a_time_that_nobody_signed_is_none() -> None:
+    made = of_statement(RELEASE, GOOD)
+    entry = WORLD.entry(made)
+    # the proof holds, and says nothing of the time beside it
+    unpromised = replace(entry, promise=b"", integrated_time=1700000000)
+    found = judged(json.dumps(WORLD.bundle(made, entries=[unpromised])).encode(), image=GOOD)
+    assert not isinstance(found, Rejection)
+    assert [(fact.witness.logs, fact.witness.times) for fact in found] == [(REKOR, ())]
+    # under the promise of another time it is a lie
+    lying = replace(entry, integrated_time=1700000000)
+    content = json.dumps(WORLD.bundle(made, entries=[lying])).encode()
+    unwitnessed(judged(content, image=GOOD), Code.LOG_ENTRY_INVALID)
     value = opened(RELEASE.bundle(GOOD))
     value["verificationMaterial"]["tlogEntries"] = [{"integratedTime": "1700000000"}]
-    found = judged(json.dumps(value).encode(), image=GOOD)
-    assert not isinstance(found, Rejection)
-    assert [fact.log_entry_unchecked for fact in found] == [True]
+    assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID
 
 
 def test_cve_2023_33957_and_cve_2023_33958_notation_is_not_read() -> None:

@@ -19,8 +19,21 @@ from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload, conclude, plan
 from gate.policy.parse import parse_set
 from gate.policy.signers import AnyOf, AtLeast, Expression, One, names, satisfied
+from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
-from tests.unit.policy.build import DIGEST, PINNED, REPOSITORY, evidence, fact, policies, policy, rejection
+from tests.unit.policy.build import (
+    DIGEST,
+    PINNED,
+    REPOSITORY,
+    UNCHECKED,
+    UNWITNESSED,
+    WRONG_ENTRY,
+    evidence,
+    fact,
+    policies,
+    policy,
+    rejection,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,11 +296,11 @@ def test_another_principal_never_hurts(
 
 KEYS = {"a": alice, "b": bob, "m": mallory}
 facts = st.builds(
-    lambda key, annotations, reference, logged: fact(KEYS[key](), annotations, reference, logged=logged),
+    lambda key, annotations, reference, witness: fact(KEYS[key](), annotations, reference, witness=witness),
     st.sampled_from("abm"),
     st.sampled_from([{}, {"k": "v"}, {"k": "w"}]),
     st.sampled_from([REPOSITORY, "ghcr.io/other/api", None]),
-    st.booleans(),
+    st.sampled_from([UNWITNESSED, UNCHECKED, WRONG_ENTRY]),
 )
 rejections = st.builds(
     rejection,
@@ -323,7 +336,7 @@ def requirements(draw: st.DrawFn) -> PolicySet:
 
 def verdict(found: PolicySet, facts: Evidence) -> Verdict:
     planned = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK)
-    return conclude(planned, DIGEST, dict.fromkeys(planned.sources, facts)).verdict
+    return conclude(planned, DIGEST, dict.fromkeys(planned.sources, facts), START).verdict
 
 
 def subsets(found: Evidence) -> Iterator[Evidence]:
@@ -340,7 +353,8 @@ def check_evidence(found: PolicySet, there: Evidence, more: list[VerifiedSignatu
     # nor does what could not be asked: it only tells an error from a denial
     asked = verdict(found, replace(there, unavailable=()))
     assert (asked is Verdict.ALLOW) is (now is Verdict.ALLOW)
-    assert asked is not Verdict.ERROR
+    # but for a log entry that could not be checked
+    assert asked is not Verdict.ERROR or any(s.witness is UNCHECKED for s in there.signatures)
     assert not (now is Verdict.DENY and there.unavailable)
     # less evidence never allows what more did not
     for less in subsets(there):

@@ -6,18 +6,10 @@ import json
 import pytest
 
 from gate.errors import ParseError
-from gate.evidence.dsse import (
-    COSIGN_SIGN,
-    MAX_SIGNATURES,
-    MAX_SUBJECTS,
-    PAYLOAD_TYPE,
-    Envelope,
-    Statement,
-    Subject,
-    decode_base64,
-    texts,
-)
+from gate.evidence.dsse import COSIGN_SIGN, PAYLOAD_TYPE, Envelope, Statement, Subject, texts
+from gate.evidence.limits import MAX_SIGNATURES, MAX_SUBJECTS
 from gate.image.digest import Digest
+from gate.protojson import decode_base64
 
 IMAGE = Digest.of(b"image")
 IMAGE512 = Digest.of(b"image", "sha512")

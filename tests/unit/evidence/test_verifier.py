@@ -2,20 +2,36 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import count
 from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.codes import Code
 from gate.demo.signing import PrivateKey, SigningKey
 from gate.evidence import cosign, dsse
-from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedSignature
-from gate.evidence.verifier import Candidate, verify
+from gate.evidence.facts import (
+    Format,
+    KeySigner,
+    Problem,
+    Rejection,
+    VerifiedAttestation,
+    VerifiedSignature,
+    Witness,
+)
+from gate.evidence.signed import Candidate
+from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.reference import Repository
+from gate.trust.anchors import Anchors, Issuers
 from gate.trust.key import Hash, PublicKey
+from gate.trust.root import TrustedRoot
+from tests.fakes.fulcio import Keypair, Signer
+from tests.fakes.signing_authority import Signature, encode, shared_world
+from tests.fakes.transparency_log import DSSE_1, HASHEDREKORD_1, INTOTO_1, Entry, Kind, compact
 
 IMAGE = Digest.of(b"image")
 FOREIGN = Digest.of(b"another image")
@@ -28,7 +44,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 ALICE = SigningKey.generate()
 MALLORY = SigningKey.generate()
-TRUSTED = (ALICE.public,)
+TRUSTED = Anchors(keys=(ALICE.public,))
 KEYS: dict[str, PrivateKey] = {
     "p256": ec.generate_private_key(ec.SECP256R1()),
     "p384": ec.generate_private_key(ec.SECP384R1()),
@@ -37,7 +53,19 @@ KEYS: dict[str, PrivateKey] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
 
-Verdict = tuple[VerifiedSignature, ...] | Rejection
+WORLD = shared_world()
+ROOT = TrustedRoot.parse(WORLD.trusted_root())
+CERTIFIED = WORLD.issue()
+NOTHING_BESIDE = Witness(
+    no_log=Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry"),
+    no_timestamp=Problem(Code.TIMESTAMP_MISSING, "it has no timestamp"),
+)
+
+Verdict = tuple[VerifiedSignature | VerifiedAttestation, ...] | Rejection
+
+
+def trusting(*keys: PublicKey) -> Anchors:
+    return Anchors(keys=keys)
 
 
 def b64(content: bytes) -> str:
@@ -93,8 +121,22 @@ def material(key: SigningKey = ALICE, **changes: object) -> Candidate:
 
 def facts(found: Verdict) -> tuple[VerifiedSignature, ...]:
     assert not isinstance(found, Rejection), found.reason
-    assert found
-    return found
+    signatures = tuple(fact for fact in found if isinstance(fact, VerifiedSignature))
+    assert signatures
+    assert len(signatures) == len(found)
+    return signatures
+
+
+def attestation(found: Verdict) -> VerifiedAttestation:
+    assert not isinstance(found, Rejection), found.reason
+    (fact,) = found
+    assert isinstance(fact, VerifiedAttestation)
+    return fact
+
+
+def key_of(fact: VerifiedSignature | VerifiedAttestation) -> PublicKey:
+    assert isinstance(fact.signer, KeySigner)
+    return fact.signer.key
 
 
 def rejected(found: Verdict) -> Rejection:
@@ -108,7 +150,12 @@ def test_simple_signing(kind: Format) -> None:
     candidate = legacy(*ALICE.simple_signing(IMAGE, NAME, {"env": "prod"}), kind)
     assert verify(candidate, IMAGE, TRUSTED) == (
         VerifiedSignature(
-            kind, candidate.digest, KeySigner(ALICE.public), {"env": "prod"}, Repository("ghcr.io", "acme/api")
+            kind,
+            candidate.digest,
+            KeySigner(ALICE.public),
+            NOTHING_BESIDE,
+            {"env": "prod"},
+            Repository("ghcr.io", "acme/api"),
         ),
     )
 
@@ -116,7 +163,7 @@ def test_simple_signing(kind: Format) -> None:
 def test_bundle() -> None:
     candidate = bundled(ALICE.bundle(IMAGE, {"env": "prod"}))
     assert verify(candidate, IMAGE, TRUSTED) == (
-        VerifiedSignature(Format.BUNDLE, candidate.digest, KeySigner(ALICE.public), {"env": "prod"}),
+        VerifiedSignature(Format.BUNDLE, candidate.digest, KeySigner(ALICE.public), NOTHING_BESIDE, {"env": "prod"}),
     )
 
 
@@ -125,17 +172,17 @@ def test_bundle() -> None:
 def test_every_algorithm(name: str, digest: Digest) -> None:
     key = SigningKey(KEYS[name], hashes.SHA256())
     for candidate in (legacy(*key.simple_signing(digest, NAME)), bundled(key.bundle(digest))):
-        (fact,) = facts(verify(candidate, digest, (*TRUSTED, key.public)))
+        (fact,) = facts(verify(candidate, digest, trusting(ALICE.public, key.public)))
         assert fact.signer.principal == f"key:{key.public.fingerprint}"
         assert rejected(verify(candidate, digest, TRUSTED)).code is Code.KEY_MISMATCH
-        assert rejected(verify(candidate, FOREIGN, (key.public,))).code is Code.SIGNATURE_INVALID
+        assert rejected(verify(candidate, FOREIGN, trusting(key.public))).code is Code.SIGNATURE_INVALID
 
 
 def test_one_key_with_two_hash_settings_gives_two_facts_of_one_principal() -> None:
     key = SigningKey(KEYS["p384"], hashes.SHA384())
     settings = [PublicKey.parse(key.pem, h) for h in (None, Hash.SHA384, Hash.SHA256)]
-    found = facts(verify(bundled(key.bundle(IMAGE)), IMAGE, settings))
-    assert [f.signer.key for f in found] == settings[:2]
+    found = facts(verify(bundled(key.bundle(IMAGE)), IMAGE, trusting(*settings)))
+    assert [key_of(f) for f in found] == settings[:2]
     assert len({f.signer.principal for f in found}) == 1
     assert str(found[0].signer) == key.public.short
 
@@ -148,7 +195,7 @@ def test_rsa_pss_and_sha1() -> None:
         key.sign(content, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()),
         key.sign(content, padding.PKCS1v15(), hashes.SHA1()),
     )
-    trusted = (SigningKey(key, hashes.SHA256()).public,)
+    trusted = trusting(SigningKey(key, hashes.SHA256()).public)
     for signature in signatures:
         candidate = legacy(content, {cosign.SIGNATURE: b64(signature)})
         assert rejected(verify(candidate, IMAGE, trusted)).code is Code.KEY_MISMATCH
@@ -158,8 +205,11 @@ def test_rsa_pss_and_sha1() -> None:
     "candidate", [legacy(*ALICE.simple_signing(IMAGE, NAME)), bundled(ALICE.bundle(IMAGE))], ids=["legacy", "bundle"]
 )
 def test_wrong_keys_and_no_keys(candidate: Candidate) -> None:
-    for keys in ((), (MALLORY.public,), (MALLORY.public, SigningKey.generate().public)):
-        assert rejected(verify(candidate, IMAGE, keys)).code is Code.KEY_MISMATCH
+    for keys in ((MALLORY.public,), (MALLORY.public, SigningKey.generate().public)):
+        assert rejected(verify(candidate, IMAGE, trusting(*keys))).code is Code.KEY_MISMATCH
+    # without any key a certificate is what is wanted, and a root that is trusted for that makes no difference
+    for anchors in (Anchors(), Anchors(root=ROOT), Anchors(issuers=(Issuers("world", ROOT.authorities, ROOT),))):
+        assert rejected(verify(candidate, IMAGE, anchors)).code is Code.IDENTITY_MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -319,17 +369,23 @@ def test_statements_that_count(body: bytes, image: Digest, annotations: dict[str
     ],
 )
 def test_an_attestation_by_a_trusted_key_is_no_signature(predicate_type: str) -> None:
-    candidate = bundled(ALICE.bundle(IMAGE, predicate_type=predicate_type))
-    found = rejected(verify(candidate, IMAGE, TRUSTED))
-    assert found.code is Code.SIGNATURE_MISSING
-    assert len(found.reason) < 300
+    content = ALICE.bundle(IMAGE, {"env": "prod"}, predicate_type)
+    candidate = bundled(content)
+    body = base64.b64decode(cast("str", opened(content)["dsseEnvelope"]["payload"]))
+    assert verify(candidate, IMAGE, TRUSTED) == (
+        VerifiedAttestation(
+            Format.BUNDLE, candidate.digest, KeySigner(ALICE.public), NOTHING_BESIDE, predicate_type, body
+        ),
+    )
+    assert rejected(verify(candidate, FOREIGN, TRUSTED)).code is Code.SIGNATURE_INVALID
+    assert rejected(verify(candidate, IMAGE, trusting(MALLORY.public))).code is Code.KEY_MISMATCH
 
 
 def test_unsigned_annotations_do_not_make_an_attestation_a_signature() -> None:
     content = ALICE.bundle(IMAGE, predicate_type="https://spdx.dev/Document")
     claims = {"predicateType": dsse.COSIGN_SIGN, "dev.sigstore.bundle.predicateType": dsse.COSIGN_SIGN}
     candidate = Candidate(Format.BUNDLE, Digest.of(content), BUNDLE_TYPE, content, claims)
-    assert rejected(verify(candidate, IMAGE, TRUSTED)).code is Code.SIGNATURE_MISSING
+    assert attestation(verify(candidate, IMAGE, TRUSTED)).predicate_type == "https://spdx.dev/Document"
 
 
 def test_unsigned_annotations_do_not_hide_a_signature() -> None:
@@ -357,14 +413,14 @@ def test_signatures_of_an_envelope(signatures: list[object], code: Code) -> None
     # the hint is right: then a wrong signature is a forged one
     expected = Code.SIGNATURE_INVALID if code is Code.KEY_MISMATCH else code
     assert rejected(verify(candidate, IMAGE, TRUSTED)).code is expected
-    assert rejected(verify(candidate, IMAGE, (MALLORY.public,))).code is code
+    assert rejected(verify(candidate, IMAGE, trusting(MALLORY.public))).code is code
 
 
 @pytest.mark.parametrize("order", [(ALICE, ALICE), (ALICE, MALLORY), (MALLORY, ALICE)])
 def test_two_signatures_in_a_bundle(order: tuple[SigningKey, SigningKey]) -> None:
     pae = dsse.Envelope(dsse.PAYLOAD_TYPE, statement(), ()).pae
     candidate = enveloped(signatures=[{"sig": b64(key.sign(pae))} for key in order])
-    found = rejected(verify(candidate, IMAGE, (ALICE.public, MALLORY.public)))
+    found = rejected(verify(candidate, IMAGE, trusting(ALICE.public, MALLORY.public)))
     assert (found.code, "2 signatures" in found.reason) == (Code.SIGNATURE_INVALID, True)
 
 
@@ -437,51 +493,139 @@ def test_a_lying_hint(hint: object, code: Code) -> None:
     assert fact.signer == KeySigner(ALICE.public)
 
 
+CERTIFICATE = {"rawBytes": b64(CERTIFIED.der)}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "code"),
     [
-        {"certificate": {"rawBytes": "MIIB"}},
-        {"certificate": {}},
-        {"x509CertificateChain": {"certificates": [{"rawBytes": "MIIB"}]}},
-        {"x509CertificateChain": {"certificates": []}},
-        {"certificate": {"rawBytes": b64(ALICE.public.spki)}},
+        # not even a certificate: nothing is left to try
+        ({"certificate": {"rawBytes": "MIIB"}}, Code.SIGNATURE_INVALID),
+        ({"certificate": {}}, Code.SIGNATURE_INVALID),
+        ({"x509CertificateChain": {"certificates": [{"rawBytes": "MIIB"}]}}, Code.SIGNATURE_INVALID),
+        ({"x509CertificateChain": {"certificates": []}}, Code.SIGNATURE_INVALID),
+        ({"certificate": {"rawBytes": b64(ALICE.public.spki)}}, Code.SIGNATURE_INVALID),
+        # a genuine one
+        ({"certificate": CERTIFICATE}, Code.KEY_MISMATCH),
     ],
 )
-def test_certificate_material_never_counts_for_a_key(changes: dict[str, object]) -> None:
+def test_certificate_material_never_counts_for_a_key(changes: dict[str, object], code: Code) -> None:
     for key in (ALICE, MALLORY):
-        assert rejected(verify(material(key, **changes), IMAGE, TRUSTED)).code is Code.KEY_MISMATCH
+        assert rejected(verify(material(key, **changes), IMAGE, TRUSTED)).code is code
     both = material(ALICE, publicKey={}, **changes)
     assert rejected(verify(both, IMAGE, TRUSTED)).code is Code.SIGNATURE_INVALID
 
 
+def test_a_bundle_by_a_certificate_does_not_count_for_its_bare_key() -> None:
+    # the very key is trusted, yet the bundle says that it is by a certificate: nobody trusts that
+    bundle = bundled(encode(WORLD.bundle(Signature.of_payload(CERTIFIED, statement()))))
+    found = rejected(verify(bundle, IMAGE, Anchors(keys=(CERTIFIED.key.public,), root=ROOT)))
+    assert (found.code, "certificate" in found.reason) == (Code.KEY_MISMATCH, True)
+
+
+@pytest.mark.parametrize("text", [PEM, PEM * 2, "not PEM", MALLORY.pem.decode(), "\N{SNOWMAN}", "x" * 2_000_000])
+def test_what_is_no_certificate_beside_a_simple_signing_payload(text: str) -> None:
+    for key in (ALICE, MALLORY):
+        found = rejected(verify(signed(payload(), key, **{cosign.CERTIFICATE: text}), IMAGE, TRUSTED))
+        assert (found.code, "certificate" in found.reason) == (Code.SIGNATURE_INVALID, True)
+        assert len(found.reason) < 300
+
+
 def test_a_certificate_beside_a_simple_signing_payload_is_not_trusted() -> None:
-    certified = {"dev.sigstore.cosign/certificate": PEM, "dev.sigstore.cosign/chain": PEM}
+    leaf, *issuers = (certificate.public_bytes(Encoding.PEM).decode() for certificate in CERTIFIED.chain)
+    certified = {cosign.CERTIFICATE: leaf, cosign.CHAIN: "".join(issuers)}
     found = rejected(verify(signed(payload(), MALLORY, **certified), IMAGE, TRUSTED))
     assert (found.code, "certificate" in found.reason) == (Code.KEY_MISMATCH, True)
-    key_in_place_of_certificate = {"dev.sigstore.cosign/certificate": MALLORY.pem.decode()}
-    found = rejected(verify(signed(payload(), MALLORY, **key_in_place_of_certificate), IMAGE, TRUSTED))
-    assert found.code is Code.KEY_MISMATCH
+    # it takes nothing from a key: a layer does not say which of them it is by
+    (fact,) = facts(verify(signed(payload(), ALICE, **certified), IMAGE, TRUSTED))
+    assert fact.signer == KeySigner(ALICE.public)
+    two = {cosign.CERTIFICATE: leaf + issuers[0]}
+    found = rejected(verify(signed(payload(), ALICE, **two), IMAGE, TRUSTED))
+    assert (found.code, "2 certificates" in found.reason) == (Code.SIGNATURE_INVALID, True)
+    # a chain without a certificate is nobody's
+    (fact,) = facts(verify(signed(payload(), ALICE, **{cosign.CHAIN: "not PEM"}), IMAGE, TRUSTED))
+    assert fact.signer == KeySigner(ALICE.public)
 
 
-@pytest.mark.parametrize("entries", [None, [], [{}], [{"logIndex": "1"}] * 32])
-def test_log_entries_of_a_bundle_are_reported_unchecked(entries: list[object] | None) -> None:
+def key_signer(key: SigningKey = ALICE) -> Signer:
+    return Signer(Keypair("P-256", key.private))
+
+
+def logged(key: SigningKey = ALICE) -> Entry:
+    return WORLD.entry(Signature.of_payload(key_signer(key), statement()))
+
+
+def unexamined(witness: Witness) -> bool:
+    """Nothing was found out, and nobody says otherwise."""
+    problems = [witness.no_log, witness.no_timestamp]
+    assert (witness.logs, witness.times, witness.earliest) == (frozenset(), (), None)
+    return all(p is not None and p.code is Code.TRUST_ROOT_UNAVAILABLE for p in problems)
+
+
+@pytest.mark.parametrize("entries", [None, [], [logged().json()], [logged().json()] * 32, [logged(MALLORY).json()]])
+def test_log_entries_of_a_bundle_are_not_examined_without_a_root(entries: list[object] | None) -> None:
     (fact,) = facts(verify(material(publicKey={}, tlogEntries=entries), IMAGE, TRUSTED))
-    assert fact.log_entry_unchecked is bool(entries)
+    assert unexamined(fact.witness) is bool(entries)
+    assert entries or fact.witness == NOTHING_BESIDE
 
 
-@pytest.mark.parametrize("entry", ["{}", "", "not json"])
-def test_a_log_entry_of_simple_signing_is_reported_unchecked(entry: str) -> None:
+@pytest.mark.parametrize("entries", [[{}], [{"logIndex": "1"}] * 32, [None], [logged().json()] * 33])
+def test_malformed_log_entries_of_a_bundle(entries: list[object]) -> None:
+    for anchors in (TRUSTED, Anchors(TRUSTED.keys, ROOT)):
+        found = rejected(verify(material(publicKey={}, tlogEntries=entries), IMAGE, anchors))
+        assert (found.code, "entr" in found.reason) == (Code.SIGNATURE_INVALID, True)
+
+
+WRONG_ENTRIES = ["{}", "not json", " ", '{"Payload": {"logID": "zz"}}', logged().annotation()]
+
+
+@pytest.mark.parametrize("entry", WRONG_ENTRIES, ids=count())
+def test_a_log_entry_of_simple_signing_is_not_examined_without_a_root(entry: str) -> None:
     (fact,) = facts(verify(signed(payload(), ALICE, **{cosign.LOG_BUNDLE: entry}), IMAGE, TRUSTED))
-    assert fact.log_entry_unchecked
-    (fact,) = facts(verify(signed(payload()), IMAGE, TRUSTED))
-    assert not fact.log_entry_unchecked
+    assert unexamined(fact.witness)
+    for candidate in (signed(payload()), signed(payload(), ALICE, **{cosign.LOG_BUNDLE: ""})):
+        (fact,) = facts(verify(candidate, IMAGE, TRUSTED))
+        assert fact.witness == NOTHING_BESIDE
+
+
+@pytest.mark.parametrize("entry", WRONG_ENTRIES, ids=count())
+def test_a_wrong_log_entry_of_simple_signing_is_a_problem_beside_the_signature(entry: str) -> None:
+    candidate = signed(payload(), ALICE, **{cosign.LOG_BUNDLE: entry})
+    (fact,) = facts(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    assert fact.witness.logs == frozenset()
+    assert fact.witness.times == ()
+    assert fact.witness.no_log is not None
+    assert fact.witness.no_log.code is Code.LOG_ENTRY_INVALID
+
+
+@pytest.mark.parametrize(
+    "stamp", ["{}", "not json", '{"SignedRFC3161Timestamp": "*"}', '{"SignedRFC3161Timestamp": 1}']
+)
+def test_a_wrong_timestamp_of_simple_signing_is_a_problem_beside_the_signature(stamp: str) -> None:
+    candidate = signed(payload(), ALICE, **{cosign.TIMESTAMP: stamp})
+    (fact,) = facts(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    assert (fact.witness.times, fact.witness.has_timestamp) == ((), False)
+    assert fact.witness.no_timestamp is not None
+    assert fact.witness.no_timestamp.code is Code.TIMESTAMP_INVALID
+    (fact,) = facts(verify(candidate, IMAGE, TRUSTED))
+    assert unexamined(fact.witness)
+
+
+@pytest.mark.parametrize("version", ["0.1", "0.2"])
+def test_earlier_bundle_versions(version: str) -> None:
+    media_type = f"application/vnd.dev.sigstore.bundle+json;version={version}"
+    value = opened(ALICE.bundle(IMAGE)) | {"mediaType": media_type}
+    (fact,) = facts(verify(bundled(json.dumps(value).encode()), IMAGE, TRUSTED))
+    assert (fact.signer, fact.witness) == (KeySigner(ALICE.public), NOTHING_BESIDE)
 
 
 @pytest.mark.parametrize(
     "media_type",
     [
-        "application/vnd.dev.sigstore.bundle+json;version=0.1",
-        "application/vnd.dev.sigstore.bundle+json;version=0.2",
+        "application/vnd.dev.sigstore.bundle+json;version=0.0",
+        "application/vnd.dev.sigstore.bundle+json;version=0.4",
+        "application/vnd.dev.sigstore.bundle.v0.1+json",
+        "application/vnd.dev.sigstore.bundle.v0.2+json",
         "application/vnd.dev.sigstore.bundle.v0.4+json",
         "",
     ],
@@ -502,6 +646,75 @@ def test_a_message_signature() -> None:
     }
     found = rejected(verify(bundled(json.dumps(value).encode()), IMAGE, TRUSTED))
     assert found.code is Code.SIGNATURE_UNSUPPORTED
+
+
+def layer_of(envelope: object, kind: Format = Format.LEGACY, **annotations: str) -> Candidate:
+    """An attestation as cosign's `.att` has it."""
+    content = compact(envelope)
+    return Candidate(kind, Digest.of(content), dsse.ENVELOPE, content, annotations)
+
+
+@pytest.mark.parametrize("kind", [Format.LEGACY, Format.REFERRER_LEGACY])
+@pytest.mark.parametrize("entry_kind", [None, DSSE_1, INTOTO_1, HASHEDREKORD_1])
+def test_a_layer_with_an_envelope(kind: Format, entry_kind: Kind | None) -> None:
+    body = statement(predicateType="https://spdx.dev/Document")
+    made = Signature.of_payload(key_signer(), body)
+    beside = {} if entry_kind is None else {cosign.LOG_BUNDLE: WORLD.entry(made, kind=entry_kind).annotation()}
+    candidate = layer_of(made.envelope, kind, **beside)
+    found = attestation(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    assert (found.format, found.digest, found.signer) == (kind, candidate.digest, KeySigner(ALICE.public))
+    assert (found.predicate_type, found.statement) == ("https://spdx.dev/Document", body)
+    assert found.witness.logs == ({WORLD.rekor.key.public.fingerprint} if entry_kind else set())
+    assert (found.witness.no_log is None) is bool(entry_kind)
+    assert rejected(verify(candidate, IMAGE, trusting(MALLORY.public))).code is Code.KEY_MISMATCH
+    assert rejected(verify(candidate, FOREIGN, TRUSTED)).code is Code.SIGNATURE_INVALID
+
+
+def test_a_layer_with_an_envelope_that_is_stored_otherwise_than_it_was_logged() -> None:
+    # an intoto 0.0.1 entry is about the bytes: another encoding of the same envelope is another
+    made = Signature.of_payload(key_signer(), statement(predicateType="https://spdx.dev/Document"))
+    beside = {cosign.LOG_BUNDLE: WORLD.entry(made, kind=INTOTO_1).annotation()}
+    content = json.dumps(made.envelope, indent=1).encode()
+    candidate = Candidate(Format.LEGACY, Digest.of(content), dsse.ENVELOPE, content, beside)
+    found = attestation(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    assert found.witness.no_log == Problem(Code.LOG_ENTRY_INVALID, "the log entry is about another envelope")
+    assert found.witness.times == ()
+
+
+@pytest.mark.parametrize("order", [(ALICE, MALLORY), (MALLORY, ALICE), (ALICE, ALICE)])
+def test_a_layer_with_an_envelope_of_several_signatures(order: tuple[SigningKey, SigningKey]) -> None:
+    made = Signature.of_payload(key_signer(), statement(predicateType="https://spdx.dev/Document"))
+    signatures = [{"sig": b64(key.sign(made.message))} for key in order]
+    candidate = layer_of({**made.envelope, "signatures": signatures})
+    found = verify(candidate, IMAGE, trusting(ALICE.public))
+    assert attestation(found).signer == KeySigner(ALICE.public)
+    both = verify(candidate, IMAGE, trusting(ALICE.public, MALLORY.public))
+    assert not isinstance(both, Rejection)
+    assert [key_of(fact) for fact in both] == list(
+        dict.fromkeys(key.public for key in sorted(order, key=[ALICE, MALLORY].index))
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"payloadType": "application/json"},
+        {"payload": b64(b"{}")},
+        {"signatures": []},
+        {"signatures": [{"sig": ""}] * 33},
+        {"signatures": [{"sig": "*"}]},
+    ],
+)
+def test_a_layer_with_an_envelope_changed_after_signing(changes: dict[str, object]) -> None:
+    made = Signature.of_payload(key_signer(), statement(predicateType="https://spdx.dev/Document"))
+    found = rejected(verify(layer_of({**made.envelope, **changes}), IMAGE, TRUSTED))
+    assert found.code is (Code.KEY_MISMATCH if "payload" in changes else Code.SIGNATURE_INVALID)
+
+
+def test_a_statement_that_is_a_signature_counts_as_one_wherever_it_is_stored() -> None:
+    candidate = layer_of(Signature.of_payload(key_signer(), statement()).envelope)
+    (fact,) = facts(verify(candidate, IMAGE, TRUSTED))
+    assert (fact.format, fact.docker_reference) == (Format.LEGACY, None)
 
 
 @pytest.mark.parametrize(
@@ -583,7 +796,8 @@ def test_no_signature_annotation() -> None:
     "media_type",
     [
         "",
-        "application/vnd.dsse.envelope.v1+json",
+        "application/vnd.dsse.envelope.v1+json ",
+        "application/vnd.dsse.envelope.v2+json",
         "application/vnd.oci.image.layer.v1.tar+gzip",
         "text/spdx+json",
         cosign.SIMPLE_SIGNING.upper(),
@@ -597,6 +811,14 @@ def test_other_layers(media_type: str) -> None:
     found = rejected(verify(candidate, IMAGE, TRUSTED))
     assert found.code is Code.SIGNATURE_UNSUPPORTED
     assert len(found.reason) < 300
+    assert found.attestation is None
+
+
+def test_a_simple_signing_payload_is_no_envelope() -> None:
+    content, annotations = ALICE.simple_signing(IMAGE, NAME)
+    candidate = Candidate(Format.LEGACY, Digest.of(content), dsse.ENVELOPE, content, annotations)
+    found = rejected(verify(candidate, IMAGE, TRUSTED))
+    assert (found.code, found.attestation) == (Code.SIGNATURE_INVALID, True)
 
 
 def test_notation() -> None:
@@ -617,7 +839,76 @@ def test_a_rejection_says_which_candidate() -> None:
     candidate = legacy(payload(), {}, Format.REFERRER_LEGACY)
     found = rejected(verify(candidate, IMAGE, TRUSTED))
     assert (found.format, found.digest) == (candidate.format, candidate.digest)
+    assert found.attestation is False
+    assert rejected(verify(layer_of({}), IMAGE, TRUSTED)).attestation is True
+    assert rejected(verify(bundled(b"{}"), IMAGE, TRUSTED)).attestation is None
 
 
 def test_content_is_not_shown() -> None:
     assert "critical" not in repr(signed(payload()))
+
+
+DAMAGE = (0x01, 0x80)
+ANYBODY = Anchors(TRUSTED.keys, ROOT, (Issuers("world", ROOT.authorities, ROOT),))
+
+
+def damaged(content: bytes, place: int) -> list[bytes]:
+    return [content[:place] + bytes([content[place] ^ bits]) + content[place + 1 :] for bits in DAMAGE]
+
+
+def by_certificate(chain: list[bytes]) -> Candidate:
+    value = WORLD.bundle(Signature.of_payload(CERTIFIED, statement()), version="0.2", entries=[])
+    certificates = {"certificates": [{"rawBytes": b64(der)} for der in chain]}
+    beside = cast("dict[str, object]", value["verificationMaterial"])
+    value["verificationMaterial"] = {**beside, "x509CertificateChain": certificates}
+    return bundled(encode(value))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+@pytest.mark.parametrize("which", [0, 1], ids=["leaf", "intermediate"])
+def test_no_damage_to_a_certificate_is_anything_but_a_rejection(which: int) -> None:
+    """A certificate that the library reads only in part (a name that is no text, an unknown version) is none."""
+    chain = [certificate.public_bytes(Encoding.DER) for certificate in CERTIFIED.chain[:2]]
+    (original,) = facts(verify(by_certificate(chain), IMAGE, ANYBODY))
+    signed_part = CERTIFIED.chain[which].tbs_certificate_bytes
+    for place in range(len(chain[which])):
+        for der in damaged(chain[which], place):
+            changed = [*chain[:which], der, *chain[which + 1 :]]
+            found = verify(by_certificate(changed), IMAGE, ANYBODY)
+            # an intermediate that is no longer one may be left out: the trusted root has it; and the issuer's signature
+            # on a leaf may, by its last bit, have a second encoding of the same
+            assert isinstance(found, Rejection) or which == 1 or signed_part in der, place
+            assert isinstance(found, Rejection) or [fact.signer for fact in found] == [original.signer]
+
+
+def of_version(der: bytes, version: int) -> bytes:
+    """A certificate that says it is of another version; 2 is the third, the only one with extensions."""
+    start = der.index(b"\xa0\x03\x02\x01\x02")
+    return der[: start + 4] + bytes([version]) + der[start + 5 :]
+
+
+@pytest.mark.parametrize("version", [3, 4, 127])
+def test_certificates_of_unknown_versions(version: int) -> None:
+    leaf, below = (of_version(c.public_bytes(Encoding.DER), version) for c in CERTIFIED.chain[:2])
+    for chain in ([leaf], [CERTIFIED.der, below]):
+        assert rejected(verify(by_certificate(chain), IMAGE, ANYBODY)).code is Code.SIGNATURE_INVALID
+    pem = f"-----BEGIN CERTIFICATE-----\n{b64(leaf)}\n-----END CERTIFICATE-----\n"
+    for name in (cosign.CERTIFICATE, cosign.CHAIN):
+        beside = {cosign.CERTIFICATE: CERTIFIED.pem.decode(), name: pem}
+        assert rejected(verify(signed(payload(), ALICE, **beside), IMAGE, ANYBODY)).code is Code.SIGNATURE_INVALID
+
+
+@pytest.mark.parametrize(
+    "name", [cosign.CERTIFICATE, cosign.CHAIN, cosign.LOG_BUNDLE, cosign.TIMESTAMP, cosign.SIGNATURE]
+)
+def test_annotations_that_are_no_text(name: str) -> None:
+    """Half a surrogate pair: manifests that hold one are refused before, and here it is only malformed."""
+    annotations = {
+        cosign.SIGNATURE: b64(ALICE.sign(payload())),
+        cosign.CERTIFICATE: CERTIFIED.pem.decode(),
+        name: "\ud800",
+    }
+    if name in (cosign.LOG_BUNDLE, cosign.TIMESTAMP):
+        del annotations[cosign.CERTIFICATE]
+    found = verify(legacy(payload(), annotations), IMAGE, ANYBODY)
+    assert isinstance(found, Rejection) is (name in (cosign.CERTIFICATE, cosign.CHAIN, cosign.SIGNATURE))

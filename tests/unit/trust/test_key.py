@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from gate.demo.signing import PrivateKey, SigningKey
 from gate.errors import ParseError
 from gate.trust.key import MAX_KEY, Hash, PublicKey
+from tests.fakes.fulcio import Keypair
 
 MESSAGE = b"a message"
 FUNCTIONS: dict[str, hashes.HashAlgorithm] = {
@@ -265,6 +266,138 @@ def test_a_stated_hash_makes_another_value_of_the_same_principal() -> None:
 def test_ed25519_has_its_own_hash(stated: Hash) -> None:
     with pytest.raises(ParseError, match="own hash"):
         public("ed25519", stated)
+
+
+# RFC 8032, 7.3: TEST abc
+RFC8032_KEY = bytes.fromhex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf")
+RFC8032_SIGNATURE = bytes.fromhex(
+    "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41"
+    "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+)
+
+
+def prehashed(message: bytes = MESSAGE) -> bytes:
+    """An Ed25519ph signature by the key named ed25519."""
+    key = private("ed25519")
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    return Keypair("Ed25519ph", key).sign(message)
+
+
+def test_ed25519_prehashed_by_the_standard() -> None:
+    key = PublicKey.of(ed25519.Ed25519PublicKey.from_public_bytes(RFC8032_KEY))
+    assert key.verifies(RFC8032_SIGNATURE, b"abc")
+    assert not key.verifies(RFC8032_SIGNATURE, b"abd")
+    assert not key.verifies(RFC8032_SIGNATURE, hashlib.sha512(b"abc").digest())
+
+
+def test_ed25519_pure_and_prehashed_are_not_taken_for_each_other() -> None:
+    key, digest = public("ed25519"), hashlib.sha512(MESSAGE).digest()
+    pure, hashed = signer("ed25519").sign(MESSAGE), prehashed()
+    assert pure != hashed
+    for signature in (pure, hashed):
+        assert key.verifies(signature, MESSAGE)
+        assert not key.verifies(signature, digest)
+        assert not key.verifies(signature, b"")
+    assert not key.verifies(signer("ed25519").sign(digest), MESSAGE)
+    assert not key.verifies(prehashed(digest), MESSAGE)
+    # another context, or none with a prefix of its own
+    assert not key.verifies(signer("ed25519").sign(b"SigEd25519 no Ed25519 collisions\1\0" + digest), MESSAGE)
+
+
+def test_ed25519_prehashed_verifies_its_own_and_no_others() -> None:
+    stranger = SigningKey(ed25519.Ed25519PrivateKey.generate(), hashes.SHA256()).public
+    assert {name for name in NAMES if public(name).verifies(prehashed(), MESSAGE)} == {"ed25519"}
+    assert not stranger.verifies(prehashed(), MESSAGE)
+    assert not public("ed25519").verifies(prehashed(), MESSAGE + b"\n")
+
+
+def test_damaged_ed25519_prehashed_signatures() -> None:
+    signature, key = prehashed(), public("ed25519")
+    assert not any(key.verifies(signature[:length], MESSAGE) for length in range(len(signature)))
+    assert not any(key.verifies(bad, MESSAGE) for bad in (signature + b"\0", b"\0" + signature, signature * 2))
+    flipped = (signature[:i] + bytes([signature[i] ^ 1]) + signature[i + 1 :] for i in range(len(signature)))
+    assert not any(key.verifies(bad, MESSAGE) for bad in flipped)
+    # s and s + L are one number: the greater is refused (RFC 8032, 5.1.7)
+    order = 2**252 + 27742317777372353535851937790883648493
+    greater = (int.from_bytes(signature[32:], "little") + order).to_bytes(32, "little")
+    assert not key.verifies(signature[:32] + greater, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "used", "holds"),
+    [
+        ("p256", None, "sha256", True),
+        ("p256", Hash.SHA256, "sha256", True),
+        ("p256", None, "sha384", False),
+        ("p256", Hash.SHA512, "sha512", None),
+        ("p384", None, "sha256", True),
+        # it may be by the curve's own hash: that is not known
+        ("p384", None, "sha384", None),
+        ("p384", Hash.SHA384, "sha384", None),
+        ("p384", Hash.SHA256, "sha256", True),
+        ("p384", Hash.SHA256, "sha384", False),
+        ("p521", None, "sha256", True),
+        ("p521", None, "sha512", None),
+        ("p521", Hash.SHA512, "sha512", None),
+        ("rsa2048", None, "sha256", True),
+        ("rsa2048", None, "sha512", False),
+        ("rsa3072", Hash.SHA384, "sha384", None),
+        ("ed25519", None, "sha256", None),
+    ],
+)
+def test_a_message_of_which_only_the_digest_is_known(
+    name: str,
+    stated: Hash | None,
+    used: str,
+    holds: bool | None,  # noqa: FBT001
+) -> None:
+    key, digest = public(name, stated), hashlib.sha256(MESSAGE).digest()
+    assert key.verifies_digest(signer(name, used).sign(MESSAGE), digest) is holds
+    if holds:
+        signature = signer(name, used).sign(MESSAGE)
+        assert not key.verifies_digest(signature, hashlib.sha256(b"another").digest())
+        assert not key.verifies_digest(signature + b"\0", digest)
+        # a digest of another length is no digest
+        assert not any(key.verifies_digest(signature, bad) for bad in (b"", digest[:-1], digest + b"\0", MESSAGE))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_der(name: str) -> None:
+    spki = public(name).spki
+    assert PublicKey.parse_der(spki) == public(name)
+    assert PublicKey.of(private(name).public_key()) == public(name)
+    for bad in (spki[:-1], spki + b"\0", spki * 2, base64.b64encode(spki), signer(name).pem, b"", b"\0" * 100):
+        with pytest.raises(ParseError, match="not a public key"):
+            PublicKey.parse_der(bad)
+
+
+@pytest.mark.parametrize("stated", [None, Hash.SHA512])
+def test_der_by_pkcs1(stated: Hash | None) -> None:
+    der = private("rsa2048").public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    found = PublicKey.parse_der(der, stated)
+    assert found == public("rsa2048", stated)
+    assert found.fingerprint == public("rsa2048").fingerprint
+
+
+def test_der_of_other_things() -> None:
+    key = private("p256")
+    private_der = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    for content in (private_der, base64.b64decode(b"".join(CERTIFICATE.splitlines()[1:-1]))):
+        with pytest.raises(ParseError, match="not a public key"):
+            PublicKey.parse_der(content)
+    for content in (DSA, P192, SECP256K1, BRAINPOOL, X25519, ED448, RSA1024):
+        with pytest.raises(ParseError, match=r"support|accepted"):
+            PublicKey.parse_der(base64.b64decode(b"".join(content.splitlines()[1:-1])))
+    with pytest.raises(ParseError, match=f"{MAX_KEY + 1} bytes"):
+        PublicKey.parse_der(b"0" * (MAX_KEY + 1))
+
+
+@pytest.mark.parametrize("other", [None, b"", "key", private("p256")])
+def test_what_is_no_key(other: object) -> None:
+    with pytest.raises(ParseError, match="not supported"):
+        PublicKey.of(other)
 
 
 @pytest.mark.parametrize("name", ["rsa2048", "rsa3072"])

@@ -1,0 +1,238 @@
+"""A signing certificate: its path to a trusted authority at the times of signing, and who it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from gate.codes import Code
+from gate.evidence.facts import FulcioClaims, Identity
+from gate.evidence.limits import MAX_NAMES
+from gate.evidence.refusal import Refused
+from gate.trust.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from gate.trust.authority import Authority
+
+_FULCIO: Final = "1.3.6.1.4.1.57264.1"
+_OTHER_NAME: Final = ObjectIdentifier(f"{_FULCIO}.7")
+_ISSUER_V1: Final = f"{_FULCIO}.1"
+_ISSUER_V2: Final = f"{_FULCIO}.8"
+# sigstore/fulcio, docs/oid-info.md: values from .8 on are DER, UTF8String.
+_CLAIMS: Final = {
+    f"{_FULCIO}.9": "build_signer_uri",
+    f"{_FULCIO}.10": "build_signer_digest",
+    f"{_FULCIO}.11": "runner_environment",
+    f"{_FULCIO}.12": "source_repository_uri",
+    f"{_FULCIO}.13": "source_repository_digest",
+    f"{_FULCIO}.14": "source_repository_ref",
+    f"{_FULCIO}.15": "source_repository_id",
+    f"{_FULCIO}.16": "source_repository_owner_uri",
+    f"{_FULCIO}.17": "source_repository_owner_id",
+    f"{_FULCIO}.18": "build_config_uri",
+    f"{_FULCIO}.19": "build_config_digest",
+    f"{_FULCIO}.20": "build_trigger",
+    f"{_FULCIO}.21": "run_invocation_uri",
+    f"{_FULCIO}.22": "source_repository_visibility",
+}
+_NOT_VALID_THEN: Final = "not valid at validation time"  # as the library says it
+_UTF8_STRING: Final = 0x0C
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePath:
+    """A verified path.
+
+    Attributes:
+        authority: whose root it ends in.
+        certificates: leaf first.
+        window: when all of it and the authority are valid.
+    """
+
+    authority: Authority
+    certificates: tuple[x509.Certificate, ...]
+    window: Window
+
+
+def find_path(
+    leaf: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    authorities: Sequence[Authority],
+    times: Sequence[datetime],
+    usage: ObjectIdentifier = ExtendedKeyUsageOID.CODE_SIGNING,
+) -> CertificatePath:
+    """The path of a certificate to one authority, valid at every one of some times (RFC 5280, 6).
+
+    Args:
+        leaf: the certificate.
+        intermediates: what came with it: they may be passed through and never trusted.
+        authorities: who may issue; each is tried by itself, so that one's intermediate is not another's.
+        times: when it signed, as far as that is verified. Without any, the moment it was issued is taken, and
+            whoever uses the path has to look at its window.
+        usage: the extended key usage that it must have.
+
+    Raises:
+        Refused: CERTIFICATE_EXPIRED: not valid at one of the times; CERTIFICATE_UNTRUSTED: anything else.
+    """
+    _check_usage(leaf, usage)
+    own = Window(leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    for at in times:
+        if not own.holds(at):
+            raise Refused(
+                Code.CERTIFICATE_EXPIRED, f"its certificate was valid from {own}, and it was signed at {_said(at)}"
+            )
+    reasons: list[Refused] = []
+    for authority in authorities:
+        try:
+            return _path_to(authority, leaf, intermediates, times or (leaf.not_valid_before_utc,))
+        except Refused as refused:
+            reasons.append(refused)
+    if not reasons:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "no certificate authority is trusted here")
+    expired = next((r for r in reasons if r.code is Code.CERTIFICATE_EXPIRED), None)
+    raise expired or reasons[-1]
+
+
+def _path_to(
+    authority: Authority, leaf: x509.Certificate, intermediates: Sequence[x509.Certificate], times: Sequence[datetime]
+) -> CertificatePath:
+    chain: list[x509.Certificate] = []
+    for at in times:
+        chain = _verified_chain(authority, leaf, intermediates, at)
+    if len(chain) < 2:  # noqa: PLR2004 - the leaf and who issued it
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate is {authority.name}'s own root")
+    window = authority.window
+    for certificate in chain:
+        window = window.within(Window(certificate.not_valid_before_utc, certificate.not_valid_after_utc))
+    for at in times:
+        if not window.holds(at):
+            raise Refused(
+                Code.CERTIFICATE_EXPIRED,
+                f"{authority.name} and its certificates were valid from {window}, and it was signed at {_said(at)}",
+            )
+    return CertificatePath(authority, tuple(chain), window)
+
+
+def _verified_chain(
+    authority: Authority, leaf: x509.Certificate, intermediates: Sequence[x509.Certificate], at: datetime
+) -> list[x509.Certificate]:
+    known = [*authority.certificates[:-1], *intermediates]
+    verifier = (
+        PolicyBuilder()
+        .store(Store([authority.root]))
+        .time(at)
+        .extension_policies(ca_policy=_authority_policy(), ee_policy=_leaf_policy())
+        .build_client_verifier()
+    )
+    try:
+        return list(verifier.verify(leaf, [c for c in known if c != authority.root]).chain)
+    except (VerificationError, x509.UnsupportedGeneralNameType, ValueError) as error:
+        # The library's message ends in a dump of the certificate.
+        cause = str(error).partition(" (encountered processing")[0].removeprefix("validation failed: ")[:150]
+        code = Code.CERTIFICATE_EXPIRED if _NOT_VALID_THEN in cause else Code.CERTIFICATE_UNTRUSTED
+        raise Refused(code, f"its certificate does not lead to {authority.name}: {cause}") from error
+
+
+def _authority_policy() -> ExtensionPolicy:
+    """As the web's; the extended key usage is code signing's, which is checked here."""
+    return ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
+
+
+def _leaf_policy() -> ExtensionPolicy:
+    return (
+        ExtensionPolicy.webpki_defaults_ee()
+        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
+        .may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
+        .may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+    )
+
+
+def _check_usage(leaf: x509.Certificate, usage: ObjectIdentifier) -> None:
+    try:
+        extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "its certificate has no extended key usage") from error
+    if usage not in extended:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate is not for {usage._name}")  # noqa: SLF001
+    try:
+        key_usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not key_usage.digital_signature:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "its certificate's key is not for digital signatures")
+
+
+def identity_of(leaf: x509.Certificate) -> Identity:
+    """Who a certificate names.
+
+    Raises:
+        Refused: CERTIFICATE_UNTRUSTED: nobody, too many, or an extension that is not what it has to be.
+    """
+    values = {
+        e.oid.dotted_string: e.value.value for e in leaf.extensions if isinstance(e.value, x509.UnrecognizedExtension)
+    }
+    issuer = _text(values[_ISSUER_V2]) if _ISSUER_V2 in values else _raw(values.get(_ISSUER_V1, b""))
+    claims = {name: _text(values[oid]) for oid, name in _CLAIMS.items() if oid in values}
+    subjects = _subjects(leaf)
+    if not subjects:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "its certificate names no URI, e-mail address or user")
+    return Identity(issuer, subjects, FulcioClaims(**claims))
+
+
+def _subjects(leaf: x509.Certificate) -> tuple[str, ...]:
+    """URIs, then e-mail addresses, then Fulcio's user names."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    if len(names) > MAX_NAMES:
+        raise Refused(
+            Code.CERTIFICATE_UNTRUSTED, f"its certificate has {len(names)} names; at most {MAX_NAMES} are read"
+        )
+    uris = [n.value for n in names if isinstance(n, x509.UniformResourceIdentifier)]
+    mails = [n.value for n in names if isinstance(n, x509.RFC822Name)]
+    users = [_text(n.value) for n in names if isinstance(n, x509.OtherName) and n.type_id == _OTHER_NAME]
+    return tuple(text for text in (*uris, *mails, *users) if text)
+
+
+def _text(der: bytes) -> str:
+    """A DER UTF8String that fills `der`."""
+    if len(der) < 2 or der[0] != _UTF8_STRING:  # noqa: PLR2004 - tag and length
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "an extension of its certificate is no UTF8String")
+    length, start = der[1], 2
+    if length & 0x80:
+        count = length & 0x7F
+        start += count
+        length = int.from_bytes(der[2:start], "big")
+        if not 1 <= count <= 2 or length < 0x80:  # noqa: PLR2004 - DER: as short as can be
+            raise Refused(Code.CERTIFICATE_UNTRUSTED, "an extension of its certificate has a malformed length")
+    if len(der) - start != length:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "an extension of its certificate has a wrong length")
+    return _raw(der[start:])
+
+
+def _raw(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "an extension of its certificate is not UTF-8") from error
+    if not text.isprintable():
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, "an extension of its certificate holds control characters")
+    return text
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
