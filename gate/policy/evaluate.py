@@ -6,13 +6,14 @@ could not be. Between them lies everything slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import INABILITY, Code
 from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.policy import (
+    AttestationRequirement,
     DenyRequirement,
     ImageRequirement,
     Mode,
@@ -22,17 +23,19 @@ from gate.policy.policy import (
     Unmatched,
     Where,
 )
-from gate.policy.requirements import deny, image, signature
-from gate.policy.signers import names
+from gate.policy.requirements import attestation, deny, image, signature
+from gate.policy.signers import names, needs_of
+from gate.policy.trust import NOTHING, TrustNeeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from gate.evidence.facts import Evidence
     from gate.image.digest import Digest
     from gate.image.reference import Reference, Repository
     from gate.policy.policy import Config, PolicySet, Rule
-    from gate.trust.key import PublicKey
+    from gate.policy.signers import SignerSpec
 
 
 class Stage(StrEnum):
@@ -96,7 +99,8 @@ class Plan:
         findings: what the reference alone shows.
         digest_wanted: whether its tag has to be resolved.
         sources: the repositories whose signatures are wanted.
-        keys: the keys to try on them.
+        trust: what to try them against.
+        attestations: whether attestations are wanted too.
         pins: whether `/mutate` writes the digest.
         stage: who is asking.
     """
@@ -107,7 +111,8 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     digest_wanted: bool = False
     sources: frozenset[Repository] = frozenset()
-    keys: tuple[PublicKey, ...] = ()
+    trust: TrustNeeds = NOTHING
+    attestations: bool = False
     pins: bool = False
 
 
@@ -123,8 +128,11 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     config = policies.config
     if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
         return Plan(reference, stage)
-    matched = tuple(m for p in policies.policies if (m := match(p, reference, workload)) is not None)
+    found = tuple(m for p in policies.policies if (m := match(p, reference, workload)) is not None)
+    # In the cluster what is not known of a namespace is a failure; in CI the policy applies and says so (POLICY §2).
+    matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
     findings = [*_reference_findings(matched, reference), *_unpinned(matched, reference, workload, stage, config)]
+    findings.extend(_namespace_unknown(m) for m in found if m not in matched)
     covered = any(m.policy.kind == "ClusterGatePolicy" and m.policy.mode is not Mode.AUDIT for m in matched)
     if not covered:
         findings.append(_unmatched(config, reference))
@@ -143,19 +151,20 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     return _with_needs(Plan(reference, stage, matched, tuple(findings), pins=pins))
 
 
-def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Repository, Evidence]) -> Decision:
+def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Repository, Evidence], now: datetime) -> Decision:
     """Decide.
 
     Args:
         plan: of this image.
         digest: what its tag resolved to; None where it was not wanted.
         evidence: by the repository it was looked for in; all of `plan.sources`.
+        now: the instant that is decided at.
     """
     found = list(plan.findings)
     if digest is not None and plan.stage is not Stage.MUTATE:
         for matched in plan.matched:
             for rule in matched.policy.rules:
-                reasons = _judge(rule, matched.policy, plan.reference, digest, evidence)
+                reasons = _judge(rule, matched.policy, plan.reference, digest, evidence, now)
                 found.extend(matched.finding(rule.name, reason) for reason in reasons)
     return Decision.of(found)
 
@@ -242,7 +251,7 @@ def _reference_findings(matched: tuple[Matched, ...], reference: Reference) -> I
                     reasons = image.check_reference(rule.requirement, reference)
                 case DenyRequirement():
                     reasons = deny.check(rule.requirement)
-                case SignatureRequirement():
+                case SignatureRequirement() | AttestationRequirement():
                     continue
                 case _:
                     assert_never(rule.requirement)
@@ -261,6 +270,12 @@ def _unpinned(
             yield m.finding(m.policy.tag_rule, image.digest_required(reference))
 
 
+def _namespace_unknown(matched: Matched) -> Finding:
+    verdict = _verdict(matched.policy.mode, Code.NAMESPACE_LOOKUP_FAILED)
+    message = f"whether this policy applies is not known: {matched.caveat}"
+    return Finding(Code.NAMESPACE_LOOKUP_FAILED, verdict, message, "retry", matched.policy.name, "match")
+
+
 def _unmatched(config: Config, reference: Reference) -> Finding:
     return Finding(
         Code.NO_POLICY_MATCHED,
@@ -272,17 +287,26 @@ def _unmatched(config: Config, reference: Reference) -> Finding:
 
 def _with_needs(base: Plan) -> Plan:
     sources: set[Repository] = set()
-    keys: dict[PublicKey, None] = {}
-    wanted = False
+    signers: list[SignerSpec] = []
+    attestations = wanted = False
     for m in base.matched:
         wanted = wanted or bool(_first_needing(m.policy))
         for rule in m.policy.rules:
-            if isinstance(rule.requirement, SignatureRequirement):
-                sources.add(rule.requirement.repository or base.reference.name)
-                signers = (m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
-                keys.update((s.key, None) for s in signers if s.key is not None)
-    return Plan(
-        base.reference, base.stage, base.matched, base.findings, wanted, frozenset(sources), tuple(keys), base.pins
+            match rule.requirement:
+                case SignatureRequirement():
+                    sources.add(rule.requirement.repository or base.reference.name)
+                case AttestationRequirement():
+                    sources.add(base.reference.name)
+                    attestations = True
+                case _:
+                    continue
+            signers.extend(m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
+    return replace(
+        base,
+        digest_wanted=wanted,
+        sources=frozenset(sources),
+        trust=needs_of(signers),
+        attestations=attestations,
     )
 
 
@@ -297,14 +321,19 @@ def _needs_digest(rule: Rule) -> bool:
             return bool(rule.requirement.deny_digests)
         case DenyRequirement():
             return False
-        case SignatureRequirement():
+        case SignatureRequirement() | AttestationRequirement():
             return True
         case _:
             assert_never(rule.requirement)
 
 
 def _judge(
-    rule: Rule, policy: Policy, reference: Reference, digest: Digest, evidence: Mapping[Repository, Evidence]
+    rule: Rule,
+    policy: Policy,
+    reference: Reference,
+    digest: Digest,
+    evidence: Mapping[Repository, Evidence],
+    now: datetime,
 ) -> Iterator[Reason]:
     match rule.requirement:
         case ImageRequirement():
@@ -313,6 +342,8 @@ def _judge(
             return iter(())
         case SignatureRequirement():
             source = rule.requirement.repository or reference.name
-            return signature.check(rule.requirement, policy.signers, reference, evidence[source])
+            return signature.check(rule.requirement, policy.signers, reference, evidence[source], now)
+        case AttestationRequirement():
+            return attestation.check(rule.requirement, policy.signers, reference, evidence[reference.name], now)
         case _:
             assert_never(rule.requirement)

@@ -6,11 +6,13 @@ each other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, validators
+from jsonschema.exceptions import ValidationError
 
 from gate.errors import Place
 from gate.policy.parse_rules import Notes, parse_rules, parse_signers, policy_hash
@@ -30,7 +32,7 @@ from gate.policy.problems import Problem, did_you_mean, problems_of
 from gate.policy.schema import API_VERSION, KINDS, LATER_KINDS, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gate.documents import Document
 
@@ -123,7 +125,15 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
 
 @cache
 def _validator(kind: str) -> Draft7Validator:
-    return Draft7Validator(schema_of(kind))
+    # Python's `$` also holds before a newline at the end; JSON Schema's does not.
+    anchored = validators.extend(Draft7Validator, {"pattern": _check_pattern})  # type: ignore[no-untyped-call]
+    validator: Draft7Validator = anchored(schema_of(kind))
+    return validator
+
+
+def _check_pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:

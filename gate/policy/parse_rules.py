@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gate.errors import GateError, ParseError
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.patterns import RegistryPrefix
+from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import (
+    AttestationRequirement,
     DenyRequirement,
     ImageRequirement,
     Requirement,
@@ -156,6 +157,8 @@ def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
         notes.attempt((*path, "registries", i), RegistryPrefix.parse, r)
         for i, r in enumerate(raw.get("registries", ()))
     ]
+    for i, pattern in enumerate(raw.get("denyTags", ())):
+        notes.attempt((*path, "denyTags", i), glob, pattern)
     digests = [
         notes.attempt((*path, "denyDigests", i), Digest.parse, d) for i, d in enumerate(raw.get("denyDigests", ()))
     ]
@@ -258,7 +261,7 @@ def _implies_pin(requirement: Requirement) -> bool:
             return False
         case ImageRequirement():
             return bool(requirement.deny_digests)
-        case SignatureRequirement():
+        case SignatureRequirement() | AttestationRequirement():
             return True
 
 

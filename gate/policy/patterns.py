@@ -10,14 +10,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import re2
+
 from gate.errors import ParseError
 from gate.image.reference import DOCKER_HUB, canonical_registry
 
 if TYPE_CHECKING:
     from gate.image.reference import Repository
 
+MAX_PATTERN: Final = 512
+"""Characters of one pattern; a repository's name has at most about 320."""
+
 _SEGMENT: Final = re.compile(r"[a-z0-9*](?:[a-z0-9._*-]*[a-z0-9*])?", re.ASCII)
 _HOST_SEGMENT: Final = re.compile(r"(?:[a-z0-9*](?:[a-z0-9.*-]*[a-z0-9*])?|\[[0-9a-f:]+\])(?::[0-9*]+)?", re.ASCII)
+_MEMORY: Final = 8 * 1024 * 1024  # bytes that one compiled pattern may take
 _TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
 
@@ -26,7 +32,7 @@ class ImagePattern:
     """`*` is any run inside one path segment, `**` a whole segment standing for zero or more."""
 
     text: str
-    _regex: re.Pattern[str] = field(compare=False, repr=False)
+    _regex: re2.Pattern[str] = field(compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> ImagePattern:
@@ -35,6 +41,8 @@ class ImagePattern:
         Raises:
             ParseError: one that would not match what it seems to, with the corrected text as its remedy.
         """
+        if len(text) > MAX_PATTERN:
+            raise ParseError(f"a pattern of {len(text)} characters; at most {MAX_PATTERN} are read")
         if text == "*":
             raise ParseError("a bare `*` matches one path segment, and every image has two or more", remedy="write **")
         if "@" in text:
@@ -104,10 +112,32 @@ class RegistryPrefix:
 
 
 @lru_cache(maxsize=4096)
-def glob(pattern: str) -> re.Pattern[str]:
-    """For values that are no images (tags, labels): `*` stops at `/`, `**` does not. Anchored at both ends."""
+def glob(pattern: str) -> re2.Pattern[str]:
+    """For values that are no images (tags, labels): `*` stops at `/`, `**` does not. To be matched as a whole.
+
+    Raises:
+        ParseError: it is too large.
+    """
+    if len(pattern) > MAX_PATTERN:
+        raise ParseError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are read")
     parts = re.split(r"(\*\*|\*)", pattern)
-    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(p, re.escape(p)) for p in parts), re.DOTALL)
+    return linear("(?s)" + "".join({"**": ".*", "*": "[^/]*"}.get(p, re.escape(p)) for p in parts))
+
+
+def linear(expression: str) -> re2.Pattern[str]:
+    """A regular expression that is matched in linear time: whoever writes a `GatePolicy` may not hold the process.
+
+    Raises:
+        ParseError: it is none, or too large.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    try:
+        return re2.compile(expression, options)
+    except re2.error as error:
+        said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise ParseError(f"{expression[:100]!r} is not a regular expression (RE2): {said[:100]}") from error
 
 
 def _check_tag(text: str, segments: list[str]) -> None:
@@ -139,20 +169,30 @@ def _check_first(text: str, segments: list[str]) -> None:
     canonical = canonical_registry(first)
     if canonical != first:
         raise ParseError(
-            f"{text!r}: {first} is another name of {canonical}", remedy=f"write {'/'.join([canonical, *segments[1:]])}"
+            f"{text!r}: {first} is another name of {canonical}", remedy=f"write {_corrected(canonical, segments[1:])}"
         )
-    if first == DOCKER_HUB and not segments[2:] and segments[-1] not in ("**", "*", "library", DOCKER_HUB):
+    if segments == [DOCKER_HUB, "*"]:
+        raise ParseError(
+            f"{text!r} covers nothing: every repository of Docker Hub has two segments",
+            remedy=f"write {DOCKER_HUB}/library/* for Docker's own images, or {DOCKER_HUB}/**",
+        )
+    if first == DOCKER_HUB and not segments[2:] and segments[-1] not in ("**", "library", DOCKER_HUB):
         raise ParseError(
             f"{text!r}: Docker's own images stand below library/",
             remedy=f"write {DOCKER_HUB}/library/{segments[-1]}, or {text}/** for a namespace",
         )
 
 
+def _corrected(host: str, path: list[str]) -> str:
+    """With a host's one name; at Docker Hub a path of one `*` covers nothing."""
+    return "/".join([host, *(["library", "*"] if host == DOCKER_HUB and path == ["*"] else path)])
+
+
 def _qualified(text: str) -> str:
     return f"{DOCKER_HUB}/{text}" if "/" in text else f"{DOCKER_HUB}/library/{text}"
 
 
-def _compile(segments: list[str]) -> re.Pattern[str]:
+def _compile(segments: list[str]) -> re2.Pattern[str]:
     """One group a segment, each with the slash before it, so that `a/**` covers `a` and `**/x` covers `x`."""
     parts: list[str] = []
     for segment in segments:
@@ -160,4 +200,4 @@ def _compile(segments: list[str]) -> re.Pattern[str]:
             parts.append("(?:/[^/]+)*")
         else:
             parts.append("/" + "[^/]*".join(map(re.escape, segment.split("*"))))
-    return re.compile("".join(parts))
+    return linear("".join(parts))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.reference import Repository
     from gate.policy.patterns import ImagePattern, RegistryPrefix
-    from gate.policy.signers import Expression, KeySpec
+    from gate.policy.signers import Expression, SignerSpec
 
 
 class Mode(StrEnum):
@@ -134,7 +134,20 @@ class SignatureRequirement:
     reference_match: bool = False
 
 
-Requirement = ImageRequirement | DenyRequirement | SignatureRequirement
+@dataclass(frozen=True, slots=True)
+class AttestationRequirement:
+    """That there is an attestation of a type. What it says is not looked at here.
+
+    Attributes:
+        by: whose attestation is wanted.
+        type: the predicate type, a URI.
+    """
+
+    by: Expression
+    type: str
+
+
+Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +171,7 @@ class Policy:
     mode: Mode
     match: Match
     rules: tuple[Rule, ...]
-    signers: Mapping[str, KeySpec] = field(default_factory=dict, hash=False)
+    signers: Mapping[str, SignerSpec] = field(default_factory=dict, hash=False)
     namespace: str | None = None
     hash: str = ""
 
@@ -180,7 +193,7 @@ def _tags_of(requirement: Requirement) -> Tags | None:
             return requirement.tags
         case DenyRequirement():
             return None
-        case SignatureRequirement():
+        case SignatureRequirement() | AttestationRequirement():
             return Tags.PIN
 
 

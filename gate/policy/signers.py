@@ -1,13 +1,17 @@
-"""Who must have signed: the expression of a rule's `by`, and whether principals meet it (POLICY §5)."""
+"""Who must have signed: the kinds of signers, a rule's `by`, and whether principals meet it (POLICY §5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
+from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.trust.window import ALWAYS, Window
+
 if TYPE_CHECKING:
+    from gate.policy.identity import IdentityPattern
     from gate.trust.key import PublicKey
 
 
@@ -16,10 +20,13 @@ MAX_STEPS: Final = 20_000
 
 
 class LogUse(StrEnum):
-    """What a key signer wants of a transparency log entry."""
+    """What a signer wants of a transparency log entry."""
 
     OPTIONAL = "optional"
     """Checked when present."""
+
+    REQUIRED = "required"
+    """At least one that holds."""
 
     IGNORE = "ignore"
     """Not looked at."""
@@ -34,12 +41,56 @@ class KeySpec:
         key: None where it could not be read, `missing` saying why: then nothing can be said about it.
         log: what its signatures' log entries are to it.
         missing: why there is no key.
+        window: when the key counts: every verified time of a signature, or now where it has none, is in it.
     """
 
     name: str
     key: PublicKey | None
     log: LogUse = LogUse.OPTIONAL
     missing: str = ""
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class KeylessSpec:
+    """A signer known by the identity in a certificate that a trust root's authority issued.
+
+    Attributes:
+        identity: who the certificate names.
+        trust_root: the name of the trust root.
+        log: REQUIRED; IGNORE where timestamps stand in for the log.
+        timestamp: whether a timestamping authority has to say when.
+        sct: whether a CT log has to have seen the certificate.
+    """
+
+    name: str
+    identity: IdentityPattern
+    trust_root: str = PUBLIC_GOOD
+    log: LogUse = LogUse.REQUIRED
+    timestamp: bool = False
+    sct: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSpec:
+    """A signer known by the identity in a certificate of a private PKI.
+
+    Attributes:
+        authorities: the PKI.
+        log: what log entries are to it.
+        timestamp: whether a timestamping authority has to say when; else the certificate has to be valid now.
+        sct: whether a CT log has to have seen the certificate.
+    """
+
+    name: str
+    identity: IdentityPattern
+    authorities: PrivateAuthorities
+    log: LogUse = LogUse.IGNORE
+    timestamp: bool = True
+    sct: bool = False
+
+
+SignerSpec = KeySpec | KeylessSpec | CertificateSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +140,27 @@ def names(expression: Expression) -> frozenset[str]:
             return frozenset().union(*map(names, inner))
         case _:
             assert_never(expression)
+
+
+def needs_of(signers: Iterable[SignerSpec]) -> TrustNeeds:
+    """What signatures have to be tried against for these signers, each once, in their order."""
+    keys: dict[PublicKey, None] = {}
+    roots: dict[str, None] = {}
+    private: dict[PrivateAuthorities, None] = {}
+    logs_of_keys = False
+    for spec in signers:
+        match spec:
+            case KeySpec():
+                if spec.key is not None:
+                    keys[spec.key] = None
+                    logs_of_keys = logs_of_keys or spec.log is not LogUse.IGNORE or spec.window != ALWAYS
+            case KeylessSpec():
+                roots[spec.trust_root] = None
+            case CertificateSpec():
+                private[spec.authorities] = None
+            case _:
+                assert_never(spec)
+    return TrustNeeds(tuple(keys), logs_of_keys, tuple(roots), tuple(private))
 
 
 def satisfied(expression: Expression, found: Principals) -> bool:

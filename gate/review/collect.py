@@ -1,22 +1,24 @@
 """Finds what may be signatures of a digest: every place asked, in few parallel waves.
 
-Wave 1: cosign's `.sig` tag, the referrers API, the referrers fallback tag. Wave 2: the payloads of the first, the
-manifests of the others. Wave 3: their payloads. Nothing is judged here beyond which bytes are worth fetching.
+Wave 1: cosign's `.sig` tag (and `.att`, where attestations are wanted), the referrers API, the referrers fallback tag.
+Wave 2: the payloads of the first, the manifests of the others. Wave 3: their payloads. Nothing is judged here beyond
+which bytes are worth fetching.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.evidence import bundle
+from gate.evidence.bundle import MEDIA_TYPE_PREFIX
 from gate.evidence.dsse import COSIGN_SIGN
-from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedSignature
-from gate.evidence.verifier import Candidate, verify
+from gate.evidence.facts import Format, Rejection, Unavailable
+from gate.evidence.signed import Candidate
 from gate.image.manifest import Index, Manifest
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
     from gate.review.ports import Registry
-    from gate.trust.key import PublicKey
 
 MAX_PAYLOAD: Final = 8 * 1024 * 1024
 """Bytes of one signature payload or bundle."""
@@ -36,10 +37,14 @@ MAX_PAYLOAD: Final = 8 * 1024 * 1024
 MAX_PAYLOADS: Final = 100
 """Different payloads read for one image (CVE-2023-46737); one payload with many signatures counts once."""
 
+MAX_CANDIDATES: Final = 1000
+"""Signatures looked at for one image; cosign reads as many layers."""
+
 MAX_TOTAL: Final = 32 * 1024 * 1024
 """Bytes of all payloads of one image."""
 
 MAX_REFERRERS: Final = 100
+_AT_ONCE: Final = 16  # referrers' manifests
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
 _PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
@@ -53,37 +58,32 @@ class Listing:
 
     Attributes:
         image: the digest.
-        candidates: what may be a signature.
+        candidates: what may be a signature or, where they were asked for, an attestation.
+        rejected: what is none for the way it is stored.
         unavailable: places and payloads that could not be read; while there are any, the listing is not complete.
     """
 
     image: Digest
     candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
     unavailable: tuple[Unavailable, ...]
-    _verified: dict[tuple[PublicKey, ...], Evidence] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether everything could be read."""
         return not self.unavailable
 
-    def verified(self, keys: tuple[PublicKey, ...]) -> Evidence:
-        """The facts under some keys; computed once for each set of keys."""
-        known = self._verified.get(keys)
-        if known is None:
-            known = self._verified[keys] = self._verify(keys)
-        return known
+    @property
+    def timed_out(self) -> bool:
+        """Whether more time would have shown more."""
+        return any(u.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT) for u in self.unavailable)
 
-    def _verify(self, keys: tuple[PublicKey, ...]) -> Evidence:
-        signatures: list[VerifiedSignature] = []
-        rejected: list[Rejection] = []
-        for candidate in self.candidates:
-            result = verify(candidate, self.image, keys)
-            if isinstance(result, Rejection):
-                rejected.append(result)
-            else:
-                signatures.extend(result)
-        return Evidence(tuple(signatures), tuple(rejected), self.unavailable)
+    @property
+    def size(self) -> int:
+        """Bytes, about: of each different payload, and of each candidate's annotations."""
+        payloads = {c.digest: len(c.content) for c in self.candidates}
+        beside = sum(len(text) for c in self.candidates for text in c.annotations.values())
+        return sum(payloads.values()) + beside + 500 * len(self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,12 @@ class Collector:
         self._registry = registry
         self._executor = executor
 
-    def collect(self, repository: Repository, image: Digest, deadline: Deadline, *, home: Repository) -> Listing:
+    def collect(
+        self, repository: Repository, image: Digest, deadline: Deadline, *, home: Repository, attestations: bool = False
+    ) -> Listing:
         """Every candidate for `image` that is kept in `repository`; the image itself is in `home`."""
-        return _Collection(self._registry, self._executor, repository, image, deadline, home).run()
+        collection = _Collection(self._registry, self._executor, repository, image, deadline, home)
+        return collection.run(attestations=attestations)
 
 
 class _Collection:
@@ -126,31 +129,36 @@ class _Collection:
         self._deadline = deadline
         self._home = home
         self._unavailable: list[Unavailable] = []
+        self._rejected: list[Rejection] = []
         self._payloads: dict[Digest, bytes] = {}
         self._total = 0
 
-    def run(self) -> Listing:
-        # Wave 1: the three places. One that does not answer leaves the others their say.
-        tagged = self._start(
-            [lambda: self._manifest(f"{self._image.tag}.sig"), lambda: self._manifest(self._image.tag)]
-        )
+    def run(self, *, attestations: bool) -> Listing:
+        # Wave 1: the places. One that does not answer leaves the others their say.
+        tags = [f"{self._image.tag}.sig", *([f"{self._image.tag}.att"] if attestations else []), self._image.tag]
+        tagged = self._start([partial(self._manifest, tag) for tag in tags])
         listed = self._start([lambda: self._registry.referrers(self._repository, self._image, self._deadline)])
-        legacy_manifest, fallback = self._finish(tagged)
+        *attached_by_tag, fallback = self._finish(tagged)
         entries = [d for found in self._finish(listed) if found for d in found]
-        if fallback is not None and isinstance(fallback.manifest, Index):
-            entries.extend(fallback.manifest.manifests)
-        # Wave 2: the payloads of the `.sig` tag, and the manifests of the referrers.
-        layers = _layers(legacy_manifest, Format.LEGACY)
+        entries.extend(self._fallback_entries(fallback))
+        # Wave 2: the payloads of the tags, and the manifests of the referrers.
+        layers = [layer for stored in attached_by_tag for layer in self._layers(stored, Format.LEGACY)]
         payloads = self._start_payloads(layers)
-        manifests = self._start([partial(self._manifest, digest) for digest in self._capped(entries)])
+        attached = self._referrers(self._capped(entries), attestations=attestations)
         self._keep_payloads(payloads)
         # Wave 3: the payloads of the referrers.
-        attached = [layer for stored in self._finish(manifests) for layer in self._attached(stored)]
         self._keep_payloads(self._start_payloads(attached))
-        candidates = tuple(self._candidates([*layers, *attached]))
+        candidates = tuple(islice(self._candidates([*layers, *attached]), MAX_CANDIDATES + 1))
+        if len(candidates) > MAX_CANDIDATES:
+            self._cut(f"more than {MAX_CANDIDATES} signatures")
         if not candidates and not self._unavailable:
             self._check_image()
-        return Listing(self._image, candidates, tuple(dict.fromkeys(self._unavailable)))
+        return Listing(
+            self._image,
+            candidates[:MAX_CANDIDATES],
+            tuple(self._rejected),
+            tuple(dict.fromkeys(self._unavailable)),
+        )
 
     def _manifest(self, target: Digest | str) -> StoredManifest | None:
         return self._registry.manifest(self._repository, target, self._deadline)
@@ -164,19 +172,63 @@ class _Collection:
             message = f"{self._home.registry} has no manifest {self._image} in repository {self._home.path}"
             self._unavailable.append(Unavailable(Code.IMAGE_NOT_FOUND, message, "check the name and digest"))
 
-    def _attached(self, stored: StoredManifest | None) -> Iterator[_Layer]:
+    def _referrers(self, digests: Sequence[Digest], *, attestations: bool) -> list[_Layer]:
+        """The layers of all referrers: some manifests at a time, for each may be as large as a manifest can be."""
+        found: list[_Layer] = []
+        for start in range(0, len(digests), _AT_ONCE):
+            some = digests[start : start + _AT_ONCE]
+            manifests = self._finish(self._start([partial(self._manifest, digest) for digest in some]))
+            for digest, stored in zip(some, manifests, strict=True):
+                found.extend(self._attached(digest, stored, attestations=attestations))
+            if len(found) > MAX_CANDIDATES:
+                break
+        return found
+
+    def _fallback_entries(self, fallback: StoredManifest | None) -> tuple[Descriptor, ...]:
+        if fallback is None:
+            return ()
+        if not isinstance(fallback.manifest, Index):
+            self._broken(f"its tag {self._image.tag} is an image and not the list of referrers")
+            return ()
+        return fallback.manifest.manifests
+
+    def _layers(self, stored: StoredManifest | None, kind: Format) -> list[_Layer]:
+        if stored is None:
+            return []
+        if not isinstance(stored.manifest, Manifest):
+            self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
+            return []
+        return [_Layer(kind, layer) for layer in stored.manifest.layers]
+
+    def _attached(self, digest: Digest, stored: StoredManifest | None, *, attestations: bool) -> Iterator[_Layer]:
         """The layers of a referrer that may hold a signature of this image; judged by the manifest itself."""
-        if stored is None or not isinstance(stored.manifest, Manifest):
+        if stored is None:
+            # Not known to be no signature. (A failure has been noted by its own name.)
+            if not self._unavailable:
+                self._broken(f"it lists the referrer {digest.short} and has no such manifest")
+            return
+        if not isinstance(stored.manifest, Manifest):
             return
         manifest = stored.manifest
         if manifest.subject is None or manifest.subject.digest != self._image:
             return
         types = (manifest.artifact_type, manifest.config.media_type)
         if _LEGACY_REFERRER in types:
-            yield from _layers(stored, Format.REFERRER_LEGACY)
+            yield from self._layers(stored, Format.REFERRER_LEGACY)
         elif _NOTATION in types:
             yield from (_Layer(Format.NOTATION, layer) for layer in manifest.layers[:1])
-        elif _is_signature_bundle(manifest):
+        elif any(layer.media_type.startswith(MEDIA_TYPE_PREFIX) for layer in manifest.layers):
+            yield from self._bundle(stored.digest, manifest, attestations=attestations)
+
+    def _bundle(self, digest: Digest, manifest: Manifest, *, attestations: bool) -> Iterator[_Layer]:
+        """One layer that is a bundle, unless its annotation says that it is an attestation and none is wanted.
+
+        The annotation is unsigned; lying in it can only hide a signature, and the signed bytes are looked at again.
+        """
+        if len(manifest.layers) != 1:
+            reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
+            self._rejected.append(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason))
+        elif attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
             yield _Layer(Format.BUNDLE, manifest.layers[0])
 
     def _capped(self, entries: Sequence[Descriptor]) -> list[Digest]:
@@ -190,13 +242,16 @@ class _Collection:
         wanted: dict[Digest, Descriptor] = {}
         for layer in layers:
             descriptor = layer.descriptor
-            if layer.format is Format.NOTATION or descriptor.digest in self._payloads or descriptor.digest in wanted:
-                continue
-            if len(self._payloads) + len(wanted) >= MAX_PAYLOADS or self._total + descriptor.size > MAX_TOTAL:
+            known = descriptor.digest in self._payloads or descriptor.digest in wanted
+            self._total += sum(len(text) for text in descriptor.annotations.values())
+            self._total += 0 if known else descriptor.size
+            too_many = not known and len(self._payloads) + len(wanted) >= MAX_PAYLOADS
+            if too_many or self._total > MAX_TOTAL:
                 self._cut(f"more than {MAX_PAYLOADS} signatures, or {MAX_TOTAL} bytes of them")
+                self._full = True
                 break
-            self._total += descriptor.size
-            wanted[descriptor.digest] = descriptor
+            if not known and layer.format is not Format.NOTATION:
+                wanted[descriptor.digest] = descriptor
         blob = self._registry.blob
         started = self._start(
             [partial(blob, self._repository, d, MAX_PAYLOAD, self._deadline) for d in wanted.values()]
@@ -233,22 +288,10 @@ class _Collection:
                 results.append(None)
         return results
 
+    def _broken(self, how: str) -> None:
+        message = f"{self._repository.registry} (repository {self._repository.path}): {how}"
+        self._unavailable.append(Unavailable(Code.REGISTRY_PROTOCOL, message, ""))
+
     def _cut(self, what: str) -> None:
         message = f"{self._repository}@{self._image.short} has {what}"
         self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
-
-
-def _layers(stored: StoredManifest | None, kind: Format) -> list[_Layer]:
-    if stored is None or not isinstance(stored.manifest, Manifest):
-        return []
-    return [_Layer(kind, layer) for layer in stored.manifest.layers]
-
-
-def _is_signature_bundle(manifest: Manifest) -> bool:
-    """One layer that is a bundle, unless its annotation says it is an attestation.
-
-    The annotation is unsigned; lying in it can only hide a signature, and the signed bytes are looked at again.
-    """
-    if len(manifest.layers) != 1 or not manifest.layers[0].media_type.startswith(bundle.MEDIA_TYPE_PREFIX):
-        return False
-    return manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
+    from gate.trust.root import TrustedRoot
 
 
 class Registry(Protocol):
@@ -19,8 +18,11 @@ class Registry(Protocol):
     Every method raises `EvidenceUnavailable` for what could not be known.
     """
 
-    def scope(self, repository: Repository) -> str:
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
         """What separates answers given to different credentials; part of cache keys, holds no secret."""
+
+    def known_scope(self, repository: Repository) -> str | None:
+        """The scope, if it is known without asking anybody."""
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         """The digest a tag has now."""
@@ -35,8 +37,12 @@ class Registry(Protocol):
         """Descriptors of manifests that name `digest` as subject; empty where the registry keeps no such list."""
 
 
-class Clock(Protocol):
-    """The time that decisions are made at."""
+class TrustedRoots(Protocol):
+    """Where trusted roots come from."""
 
-    def now(self) -> datetime:
-        """An aware instant, UTC."""
+    def current(self, name: str, deadline: Deadline) -> TrustedRoot:
+        """The root of a name, as good as it can be had now.
+
+        Raises:
+            EvidenceUnavailable: TRUST_ROOT_UNAVAILABLE, TRUST_ROOT_EXPIRED.
+        """

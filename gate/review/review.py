@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -9,28 +10,34 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
-from gate.evidence.facts import Evidence
+from gate.evidence.facts import Evidence, Unavailable
+from gate.image.config import MAX_CONFIG, ImageConfig
 from gate.image.reference import Reference
 from gate.policy.decision import Decision, Reason
 from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, unable
-from gate.review.cache import FlightCache
+from gate.review.cache import Bounds, FlightCache
 from gate.review.collect import Collector, Listing
+from gate.review.examine import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from gate.deadline import Deadline
     from gate.image.digest import Digest
+    from gate.image.manifest import Manifest, StoredManifest
     from gate.image.reference import Repository
     from gate.policy.policy import PolicySet
-    from gate.review.ports import Registry
+    from gate.policy.trust import TrustNeeds
+    from gate.review.ports import Registry, TrustedRoots
 
 TAG_SECONDS: Final = 5.0
-LISTING_SECONDS: Final = 10.0
-_TAGS: Final = 10_000
-_LISTINGS: Final = 5_000
+EVIDENCE_SECONDS: Final = 10.0
+_TAGS: Final = Bounds(10_000, 0)
+_EVIDENCE: Final = Bounds(5_000, 32 * 1024 * 1024)
 _GRACE: Final = 0.05  # seconds for a review that notices the end of its time by itself and says more
-_REQUESTS: Final = 32  # registry requests at once
+_CONCLUDING: Final = (0.25, 0.1)  # seconds, and share of the time, that asking leaves for deciding
+_REQUESTS: Final = 64  # registry requests at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +78,30 @@ class ImageReview:
 
 
 @dataclass(frozen=True, slots=True)
+class _Key:
+    """What evidence is kept under: never the digest alone, or a stranger's repository could speak for ours."""
+
+    source: Repository
+    digest: Digest
+    scope: str
+    home: Repository
+    attestations: bool
+    trust: TrustNeeds
+
+
+@dataclass(frozen=True, slots=True)
 class _Pending:
     """A review that is under way."""
 
     subject: Subject
     plan: Plan
-    future: Future[ImageReview]
+    future: Future[ImageReview] = field(default_factory=Future)
 
     def result(self, deadline: Deadline) -> ImageReview:
         """Its result, or that the time ran out: nobody waits longer than their own deadline."""
         try:
             return self.future.result(timeout=max(0.0, deadline.remaining()) + _GRACE)
         except FutureTimeout:
-            self.future.cancel()
             reason = Reason(Code.DEADLINE_EXCEEDED, "the time allowed ran out before the image was judged", "retry")
             return ImageReview(self.subject, unable(self.plan, reason), self.plan.reference)
 
@@ -91,18 +109,45 @@ class _Pending:
 class Reviewer:
     """Judges images. Thread-safe; one for a process."""
 
-    def __init__(self, registry: Registry, clock: Callable[[], float], *, jobs: int = 8, cache: bool = True) -> None:
-        """Args: `clock` monotonic in seconds; `jobs` images at a time; `cache` whether answers are kept for seconds."""
+    def __init__(
+        self,
+        registry: Registry,
+        roots: TrustedRoots,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        *,
+        jobs: int = 8,
+        threads: int | None = None,
+        cache: bool = True,
+    ) -> None:
+        """Take collaborators.
+
+        Args:
+            registry: reads repositories.
+            roots: trusted roots by name.
+            clock: monotonic, in seconds.
+            now: the instant that is decided at.
+            jobs: images of one review at a time.
+            threads: images of all reviews at a time; `jobs` by default. One review that hangs leaves the others theirs.
+            cache: whether answers are kept for seconds.
+        """
         self._registry = registry
-        self._images = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="image")
+        self._roots = roots
+        self._now = now
+        self._jobs = jobs
+        # Three pools, each waiting only for the next: none can wait for itself.
+        self._images = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="image")
+        self._sources = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="source")
         self._requests = ThreadPoolExecutor(max_workers=_REQUESTS, thread_name_prefix="request")
         self._collector = Collector(registry, self._requests)
         self._tags: FlightCache[Digest] = FlightCache(TAG_SECONDS if cache else 0.0, _TAGS, clock)
-        self._listings: FlightCache[Listing] = FlightCache(LISTING_SECONDS if cache else 0.0, _LISTINGS, clock)
+        seconds = EVIDENCE_SECONDS if cache else 0.0
+        self._listings: FlightCache[Listing] = FlightCache(seconds, _EVIDENCE, clock, lambda listing: listing.size)
+        self._evidence: FlightCache[Evidence] = FlightCache(seconds, _EVIDENCE, clock, _size)
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""
-        for pool in (self._images, self._requests):
+        for pool in (self._images, self._sources, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def resolve(self, reference: Reference, deadline: Deadline) -> Digest:
@@ -116,8 +161,35 @@ class Reviewer:
             assert reference.digest is not None
             return reference.digest
         name = reference.name
-        key = (name, tag, self._registry.scope(name))
-        return self._tags.get(key, lambda: self._registry.resolve(name, tag, deadline), deadline, keep=lambda _: True)
+        key = (name, tag, self._registry.scope(name, deadline))
+        return self._tags.get(key, lambda: self._registry.resolve(name, tag, deadline), deadline)
+
+    def survey(self, reference: Reference, trust: TrustNeeds, deadline: Deadline) -> tuple[StoredManifest, Evidence]:
+        """An image's manifest, and everything found beside it, judged by no policy.
+
+        Raises:
+            EvidenceUnavailable: the image itself could not be had.
+        """
+        digest = self.resolve(reference, deadline)
+        stored = self._registry.manifest(reference.name, digest, deadline)
+        if stored is None:
+            raise EvidenceUnavailable(
+                Code.IMAGE_NOT_FOUND, f"{reference.name} has no manifest {digest}", remedy="check the name and digest"
+            )
+        listing = self._collector.collect(reference.name, digest, deadline, home=reference.name, attestations=True)
+        return stored, examine(listing, trust, self._roots, deadline)
+
+    def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
+        """What an image's publisher says of it.
+
+        Raises:
+            EvidenceUnavailable: it could not be read, or is no image configuration.
+        """
+        content = self._registry.blob(repository, manifest.config, MAX_CONFIG, deadline)
+        try:
+            return ImageConfig.parse(content)
+        except ParseError as error:
+            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{repository}: {error.message}", remedy="") from error
 
     def review(
         self, policies: PolicySet, subjects: Sequence[Subject], stage: Stage, deadline: Deadline
@@ -126,15 +198,17 @@ class Reviewer:
 
         Never raises for what one image does: what could not be known is in its decision.
         """
-        open_: list[ImageReview | _Pending] = []
-        memo: dict[Subject, ImageReview | _Pending] = {}
-        for subject in subjects:
-            if subject not in memo:
-                memo[subject] = self._start(policies, subject, stage, deadline)
-            open_.append(memo[subject])
-        return tuple(r if isinstance(r, ImageReview) else r.result(deadline) for r in open_)
+        begun = {subject: self._begin(policies, subject, stage) for subject in dict.fromkeys(subjects)}
+        waiting = deque(pending for pending in begun.values() if isinstance(pending, _Pending))
+        for _ in range(min(self._jobs, len(waiting))):
+            self._images.submit(self._work_off, waiting, deadline)
+        reviews = {
+            subject: found if isinstance(found, ImageReview) else found.result(deadline)
+            for subject, found in begun.items()
+        }
+        return tuple(reviews[subject] for subject in subjects)
 
-    def _start(self, policies: PolicySet, subject: Subject, stage: Stage, deadline: Deadline) -> ImageReview | _Pending:
+    def _begin(self, policies: PolicySet, subject: Subject, stage: Stage) -> ImageReview | _Pending:
         """The review, at once where nothing has to be fetched."""
         try:
             reference = Reference.parse(subject.text)
@@ -145,62 +219,118 @@ class Reviewer:
             )
         planned = plan(policies, reference, subject.workload, stage)
         if not planned.digest_wanted:
-            return ImageReview(subject, conclude(planned, None, {}), reference)
-        try:
-            at_hand = self._at_hand(planned)
-        except EvidenceUnavailable:
-            at_hand = None  # credentials that can't be had: said where they are wanted, in `_finish`
-        if at_hand is not None:
-            return self._conclude(subject, planned, *at_hand)
-        return _Pending(subject, planned, self._images.submit(self._finish, subject, planned, deadline))
+            return ImageReview(subject, conclude(planned, None, {}, self._now()), reference)
+        at_hand = self._at_hand(planned)
+        return self._conclude(subject, planned, *at_hand) if at_hand is not None else _Pending(subject, planned)
 
-    def _at_hand(self, planned: Plan) -> tuple[Digest, Mapping[Repository, Listing]] | None:
-        """Digest and listings, if all are in the cache."""
+    def _at_hand(self, planned: Plan) -> tuple[Digest, Mapping[Repository, Evidence]] | None:
+        """Digest and evidence, if all are in the cache; nobody is asked and nothing is verified."""
         reference = planned.reference
-        tag = reference.effective_tag
-        digest = reference.digest or self._tags.peek((reference.name, tag, self._registry.scope(reference.name)))
+        scope = self._registry.known_scope(reference.name)
+        if scope is None:
+            return None
+        digest = reference.digest or self._tags.peek((reference.name, reference.effective_tag, scope))
         if digest is None:
             return None
-        home = reference.name
-        found = {source: self._listings.peek(self._listing_key(source, digest, home)) for source in planned.sources}
-        complete = {source: listing for source, listing in found.items() if listing is not None}
-        return (digest, complete) if len(complete) == len(found) else None
+        found: dict[Repository, Evidence] = {}
+        for source in planned.sources:
+            scope = self._registry.known_scope(source)
+            evidence = None if scope is None else self._evidence.peek(_key(planned, source, digest, scope))
+            if evidence is None:
+                return None
+            found[source] = evidence
+        return digest, found
+
+    def _work_off(self, waiting: deque[_Pending], deadline: Deadline) -> None:
+        """Finish one after the other of a review's images, as long as there is time."""
+        while deadline.remaining() > 0:
+            try:
+                pending = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                pending.future.set_result(self._finish(pending.subject, pending.plan, deadline))
+            except Exception as error:  # noqa: BLE001 - whoever waits is told, here and nowhere else
+                pending.future.set_exception(error)
 
     def _finish(self, subject: Subject, planned: Plan, deadline: Deadline) -> ImageReview:
+        least, share = _CONCLUDING
+        asking = deadline.earlier(min(least, deadline.remaining() * share))
         try:
-            digest = self.resolve(planned.reference, deadline)
-            home = planned.reference.name
-            listings = {source: self._listing(source, digest, home, deadline) for source in sorted(planned.sources)}
+            digest = self.resolve(planned.reference, asking)
         except EvidenceUnavailable as error:
             reason = Reason(error.code, error.message, error.remedy)
             return ImageReview(subject, unable(planned, reason), planned.reference)
-        return self._conclude(subject, planned, digest, listings)
+        # Side by side, so that a repository that does not answer leaves the others their say.
+        started = {
+            source: self._sources.submit(self._gather, planned, source, digest, asking)
+            for source in sorted(planned.sources)
+        }
+        found = {source: _landed(future, source, asking) for source, future in started.items()}
+        return self._conclude(subject, planned, digest, found)
 
     def _conclude(
-        self, subject: Subject, planned: Plan, digest: Digest, listings: Mapping[Repository, Listing]
+        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Repository, Evidence]
     ) -> ImageReview:
-        evidence = {source: listing.verified(planned.keys) for source, listing in listings.items()}
-        decision = conclude(planned, digest, evidence)
+        decision = conclude(planned, digest, evidence, self._now())
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
         return ImageReview(subject, decision, planned.reference, digest, pin, _merged(evidence))
 
-    def _listing_key(
-        self, source: Repository, digest: Digest, home: Repository
-    ) -> tuple[Repository, Digest, str, Repository]:
-        return (source, digest, self._registry.scope(source), home)
+    def _gather(self, planned: Plan, source: Repository, digest: Digest, deadline: Deadline) -> Evidence:
+        """The evidence of one repository; what could not be had is in it."""
+        try:
+            key = _key(planned, source, digest, self._registry.scope(source, deadline))
 
-    def _listing(self, source: Repository, digest: Digest, home: Repository, deadline: Deadline) -> Listing:
+            def load() -> Evidence:
+                return examine(self._listing(key, deadline), planned.trust, self._roots, deadline)
+
+            return self._evidence.get(key, load, deadline, keep=_is_complete, timed_out=_is_timed_out)
+        except EvidenceUnavailable as error:
+            return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
+
+    def _listing(self, key: _Key, deadline: Deadline) -> Listing:
         def load() -> Listing:
-            return self._collector.collect(source, digest, deadline, home=home)
+            return self._collector.collect(
+                key.source, key.digest, deadline, home=key.home, attestations=key.attestations
+            )
 
-        key = self._listing_key(source, digest, home)
-        return self._listings.get(key, load, deadline, keep=lambda found: found.complete)
+        place = (key.source, key.digest, key.scope, key.home, key.attestations)
+        return self._listings.get(
+            place, load, deadline, keep=lambda found: found.complete, timed_out=lambda found: found.timed_out
+        )
+
+
+def _key(planned: Plan, source: Repository, digest: Digest, scope: str) -> _Key:
+    return _Key(source, digest, scope, planned.reference.name, planned.attestations, planned.trust)
+
+
+def _landed(future: Future[Evidence], source: Repository, deadline: Deadline) -> Evidence:
+    try:
+        return future.result(timeout=max(0.0, deadline.remaining()))
+    except FutureTimeout:
+        message = f"the time allowed ran out while {source.registry} was asked for signatures"
+        return Evidence(unavailable=(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"),))
+
+
+def _is_complete(evidence: Evidence) -> bool:
+    return not evidence.unavailable
+
+
+def _is_timed_out(evidence: Evidence) -> bool:
+    return any(u.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT) for u in evidence.unavailable)
+
+
+def _size(evidence: Evidence) -> int:
+    """Bytes, about."""
+    statements = sum(len(a.statement) for a in evidence.attestations)
+    return statements + 2000 * (len(evidence.signatures) + len(evidence.attestations) + len(evidence.rejected))
 
 
 def _merged(evidence: Mapping[Repository, Evidence]) -> Evidence:
     found = [e for _, e in sorted(evidence.items())]
     return Evidence(
         tuple(s for e in found for s in e.signatures),
+        tuple(a for e in found for a in e.attestations),
         tuple(r for e in found for r in e.rejected),
         tuple(u for e in found for u in e.unavailable),
     )

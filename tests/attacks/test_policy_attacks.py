@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gate.codes import Code
+from gate.deadline import Deadline
+from gate.demo.images import COSIGN_ARTIFACT, Layer, referrers_of
 from gate.documents import Document, read_documents
+from gate.evidence import cosign
+from gate.evidence.facts import Format
+from gate.evidence.signed import Candidate
 from gate.image.digest import Digest
+from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload, plan
 from gate.policy.parse import parse_set
 from gate.policy.schema import KINDS, LATER, schema_of
+from gate.policy.trust import TrustNeeds
+from gate.review.collect import MAX_CANDIDATES, MAX_TOTAL, Listing
+from gate.review.examine import examine
+from gate.review.review import EVIDENCE_SECONDS, Reviewer, Subject
+from tests.fakes.clients import client_of, soon
+from tests.fakes.clock import SettableClock
+from tests.fakes.registry_simulator import MemoryRepository
+from tests.fakes.roots import NoRoots
+from tests.fakes.scripted_server import Asked, Reply, ScriptedServer
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
     ALLOW,
@@ -25,6 +42,7 @@ from tests.unit.policy.build import (
     REPOSITORY,
     SIGNED,
     SIGNERS,
+    WRONG_ENTRY,
     Json,
     codes,
     config,
@@ -38,7 +56,9 @@ from tests.unit.policy.build import (
 from tests.unit.review.build import NAME, world
 
 if TYPE_CHECKING:
+    from gate.demo.signing import SigningKey
     from gate.evidence.facts import Evidence
+    from gate.policy.policy import PolicySet
 
 SIGNATURE: Json = {
     "by": ["a", "b"],
@@ -155,9 +175,9 @@ def test_cve_2025_29778_the_table_has_every_field() -> None:
 
 
 def test_cve_2025_29778_modes_of_keys_are_not_ignored() -> None:
-    logged = evidence([fact(alice(), {"env": "prod"}, logged=True)])
+    logged = evidence([fact(alice(), {"env": "prod"}, witness=WRONG_ENTRY)])
     signers = {**SIGNERS, "a": {"key": {**SIGNERS["a"]["key"], "transparencyLog": "ignore"}}}
-    assert verdict(facts=logged) == [("SIGNATURE_UNSUPPORTED", "deny")]
+    assert verdict(facts=logged) == [("LOG_ENTRY_INVALID", "deny")]
     assert verdict(facts=logged, signers=signers) == []
     signers["a"] = {"key": {**SIGNERS["a"]["key"], "hash": "sha512"}}
     assert verdict(signers=signers) == [("KEY_MISMATCH", "deny")]
@@ -438,3 +458,225 @@ def test_a_digest_beside_a_tag_is_the_one_that_is_judged() -> None:
 def test_a_tag_is_matched_as_it_is_written(tag: str) -> None:
     found = policies(policy([{"image": {"tags": "unsafeAny"}}]))
     assert bool(codes(decide(found, f"{REPOSITORY}:{tag}"))) is (tag == "latest")
+
+
+# whoever writes a GatePolicy must not hold the process that decides for all
+
+
+STARS = "a*" * 100
+REPETITIONS = "/".join(["**"] * 100)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [f"evil.example/{STARS}b", f"evil.example/{REPETITIONS}/b", f"evil.example/{STARS}/{STARS}b", f"**/{STARS}b"],
+)
+def test_redos_an_image_pattern_of_a_tenant_is_matched_in_linear_time(pattern: str) -> None:
+    """Backtracking over these takes longer than the universe has."""
+    name = "evil.example/" + "/".join(["a" * 100] * 2)
+    for match in ({"images": [pattern]}, {"images": ["**"], "exclude": [pattern]}):
+        found = policies(policy([{"deny": {}}], match=match, namespace="shop"), policy(ALLOW, name="all"))
+        denied = codes(decide(found, f"{name}:v1", Workload("Pod", "shop")))
+        assert denied == ([] if "exclude" not in match else [("DENIED_BY_POLICY", "deny")])
+
+
+def test_redos_tag_globs_of_a_tenant_are_matched_in_linear_time() -> None:
+    rules: list[Json] = [{"image": {"tags": "unsafeAny", "denyTags": ["*a" * 200 + "b", "**a" * 150 + "b"]}}]
+    found = policies(policy(rules, namespace="shop"), policy(ALLOW, name="all"))
+    assert codes(decide(found, f"{REPOSITORY}:{'a' * 128}", Workload("Pod", "shop"))) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"match": {"images": ["evil.example/" + "a*" * 150_000]}, "rules": [{"deny": {}}]},
+        {"rules": [{"image": {"tags": "unsafeAny", "denyTags": ["*a" * 150_000]}}]},
+    ],
+)
+def test_a_pattern_of_a_tenant_that_is_too_large_to_compile_is_a_problem(
+    spec: Json, capfd: pytest.CaptureFixture[str]
+) -> None:
+    problems = parsed(json.dumps(policy(namespace="shop", **spec))).problems
+    assert len(problems) == 1
+    assert capfd.readouterr().err == ""  # RE2 writes a line a step
+
+
+def test_a_pattern_that_covers_nothing_of_docker_hub_is_no_policy() -> None:
+    """`docker.io/*` looks as if it denied Docker's own images, which have two segments."""
+    for match in ({"images": ["docker.io/*"]}, {"images": ["**"], "exclude": ["docker.io/*"]}):
+        (problem,) = parsed(json.dumps(policy([{"deny": {}}], match=match))).problems
+        assert "covers nothing" in str(problem)
+        assert "write docker.io/library/*" in str(problem)
+
+
+# signatures that are there, and a registry that does not say so
+
+
+def _index(*digests: Digest) -> bytes:
+    entries = [{"mediaType": OCI_MANIFEST, "digest": str(digest), "size": 5} for digest in digests]
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+
+class Liar:
+    """A registry with one image, and what it says instead of the truth at some paths."""
+
+    def __init__(self) -> None:
+        self.repository = MemoryRepository()
+        self.image = self.repository.image("v1", "one")
+        self.lies: dict[str, Reply] = {}
+        self.base = "/v2/acme/api"
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path in self.lies:
+            return self.lies[asked.path]
+        what, _, target = asked.path.removeprefix(f"{self.base}/").partition("/")
+        if what == "referrers":
+            listed = referrers_of(Digest.parse(target), list(self.repository.manifests.values()))
+            return Reply(200, body=listed, content_type=OCI_INDEX)
+        wanted = Digest.parse(target) if target.startswith("sha256:") else target
+        if what == "blobs":
+            assert isinstance(wanted, Digest)
+            return Reply(200, body=self.repository.blobs[wanted])
+        content = self.repository.content(wanted)
+        return Reply(404) if content is None else Reply(200, body=content, content_type=OCI_MANIFEST)
+
+    def codes(self, found: PolicySet) -> list[tuple[str, str]]:
+        with ScriptedServer(self) as server, client_of(server.host) as client:
+            reviewer = Reviewer(client, NoRoots(), time.monotonic, SettableClock().now)
+            try:
+                subject = Subject(f"{server.host}/acme/api:v1@{self.image}")
+                (review,) = reviewer.review(found, [subject], Stage.VALIDATE, soon(30))
+            finally:
+                reviewer.close()
+        return codes(review.decision)
+
+
+def _lie(liar: Liar, how: str) -> None:
+    image = liar.repository.content(liar.image)
+    assert image is not None
+    tags = f"{liar.base}/manifests/{liar.image.tag}"
+    as_image = Reply(200, body=image, content_type=OCI_MANIFEST)
+    gone = Reply(200, body=_index(Digest.of(b"gone")), content_type=OCI_INDEX)
+    match how:
+        case "a listed referrer that is not there":
+            liar.lies[f"{liar.base}/referrers/{liar.image}"] = gone
+        case "a referrer of the fallback tag that is not there":
+            liar.lies[tags] = gone
+        case "an image instead of the list of referrers":
+            liar.lies[f"{liar.base}/referrers/{liar.image}"] = as_image
+        case "an image at the fallback tag":
+            liar.lies[tags] = as_image
+        case "an index at the tag of signatures":
+            liar.lies[f"{tags}.sig"] = Reply(200, body=_index(liar.image), content_type=OCI_INDEX)
+        case _:
+            raise AssertionError(how)
+
+
+LIES = [
+    "a listed referrer that is not there",
+    "a referrer of the fallback tag that is not there",
+    "an image instead of the list of referrers",
+    "an image at the fallback tag",
+    "an index at the tag of signatures",
+]
+
+
+@pytest.mark.parametrize("how", LIES)
+def test_a_registry_that_hides_signatures_is_broken_and_the_image_not_unsigned(how: str) -> None:
+    liar = Liar()
+    assert liar.codes(policies(policy(SIGNED))) == [("SIGNATURE_MISSING", "deny")]
+    _lie(liar, how)
+    assert liar.codes(policies(policy(SIGNED))) == [("REGISTRY_PROTOCOL", "error")]
+    # nor does a signature by somebody else make it a denial
+    elsewhere = "bundle" if how == LIES[4] else "legacy"
+    _sign(liar, elsewhere, mallory())
+    assert liar.codes(policies(policy(SIGNED))) == [("REGISTRY_PROTOCOL", "error")]
+
+
+@pytest.mark.parametrize("how", LIES)
+def test_a_signature_of_another_place_suffices_whatever_is_broken_beside_it(how: str) -> None:
+    liar = Liar()
+    _lie(liar, how)
+    _sign(liar, "bundle" if how == LIES[4] else "legacy", alice())
+    assert liar.codes(policies(policy(SIGNED))) == []
+    both: list[Json] = [{"signature": {"by": {"all": ["a", "b"]}}}]
+    assert liar.codes(policies(policy(both))) == [("REGISTRY_PROTOCOL", "error")]
+
+
+def _sign(liar: Liar, how: str, key: SigningKey) -> None:
+    if how == "bundle":
+        liar.repository.sign_bundle(liar.image, key)
+    else:
+        liar.repository.sign_legacy(liar.image, key, "registry.test/acme/api")
+
+
+# many signatures
+
+
+def test_a_hundred_referrers_of_a_thousand_signatures_each_are_not_all_verified() -> None:
+    """One payload, read once, and a signature for each layer: verifying them all took minutes of a core."""
+    with world(referrers_api=False) as here:
+        payload, annotations = mallory().simple_signing(here.digest, NAME)
+        repository = here.registry.repository(NAME)
+        layer = Layer(cosign.SIMPLE_SIGNING, payload, annotations)
+        first = repository.attach(here.digest, COSIGN_ARTIFACT, [layer], config=Layer(COSIGN_ARTIFACT, b"{}"))
+        document = json.loads(repository.content(first) or b"")
+        document["layers"] *= 1000
+        referrers = [repository.manifest({**document, "annotations": {"n": str(i)}}).digest for i in range(100)]
+        repository.manifest(json.loads(_index(*referrers)), here.digest.tag)
+        found = here.review(policies(policy(SIGNED)), here.pinned)
+        assert [(str(f.code), str(f.verdict)) for f in found.decision.findings] == [("RESPONSE_TOO_LARGE", "error")]
+        assert len(found.evidence.rejected) == MAX_CANDIDATES
+        assert here.registry.calls["blob"] == 1
+        # nor are all their manifests read
+        assert here.registry.calls["manifest"] == 2 + 16
+        here.registry.sign_legacy(NAME, here.digest, alice())
+        assert here.review(policies(policy(SIGNED)), here.pinned).decision.verdict is Verdict.ALLOW
+
+
+def test_large_annotations_beside_one_payload_are_counted_as_bytes() -> None:
+    """371 MiB of them where 32 are allowed: a hundred manifests of nearly 4 MiB, all of one payload."""
+    with world(referrers_api=False) as here:
+        payload, annotations = mallory().simple_signing(here.digest, NAME)
+        repository = here.registry.repository(NAME)
+        large = "y" * (MAX_TOTAL // 9)
+        referrers = []
+        for i in range(20):
+            layer = Layer(cosign.SIMPLE_SIGNING, payload, {**annotations, "x": f"{i}{large}"})
+            config = Layer(COSIGN_ARTIFACT, b"{}")
+            referrers.append(repository.attach(here.digest, COSIGN_ARTIFACT, [layer], config=config))
+        repository.manifest(json.loads(_index(*referrers)), here.digest.tag)
+        assert here.codes(policies(policy(SIGNED)), here.pinned) == [("RESPONSE_TOO_LARGE", "error")]
+
+
+def test_the_verification_of_many_signatures_ends_with_the_deadline() -> None:
+    payload, annotations = mallory().simple_signing(DIGEST, NAME)
+    candidate = Candidate(Format.LEGACY, Digest.of(payload), cosign.SIMPLE_SIGNING, payload, annotations)
+    listing = Listing(DIGEST, (candidate,) * MAX_CANDIDATES, (), ())
+    reads = itertools.count()
+    found = examine(listing, TrustNeeds((alice().public,)), NoRoots(), Deadline(100, lambda: float(next(reads))))
+    assert len(found.rejected) == 100
+    assert [u.code for u in found.unavailable] == [Code.DEADLINE_EXCEEDED]
+
+
+def test_large_evidence_is_not_kept_and_what_is_kept_is_bounded() -> None:
+    """5,000 images with 32 MiB of signatures each: what is kept is counted in bytes."""
+    with world() as here:
+        size = 2 * 1024 * 1024
+        for n in range(20):
+            name = f"registry.test/evil/{n}"
+            digest = here.registry.push_image(name, "v1", str(n))
+            repository = here.registry.repository(name)
+            for i in range(2 if n % 2 else 5):
+                content = bytes([n, i]) + bytes(size)
+                repository.append(f"{digest.tag}.sig", Layer(cosign.SIMPLE_SIGNING, content, {"x": "y"}))
+            review = here.review(policies(policy(SIGNED)), f"{name}@{digest}")
+            assert review.decision.verdict is Verdict.DENY
+            kept = [entry.value for entry in here.reviewer._listings._kept.values()]
+            assert sum(len(c.content) for listing in kept for c in listing.candidates) <= 32 * 1024 * 1024
+        # those of more than a quarter of all that may be kept are not
+        assert {len(listing.candidates) for listing in kept} == {2}
+        here.clock.advance(EVIDENCE_SECONDS)
+        # and what is over goes with the next one that comes
+        assert here.review(policies(policy(SIGNED)), here.pinned).decision.verdict is Verdict.DENY
+        assert len(here.reviewer._listings._kept) == 1

@@ -5,73 +5,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
+from gate.evidence.facts import KeySigner
+from gate.policy.acceptance import counted, summed_up, unknown
 from gate.policy.decision import Reason
-from gate.policy.signers import LogUse, names, satisfied
+from gate.policy.signers import satisfied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from gate.evidence.facts import Evidence, VerifiedSignature
+    from gate.evidence.facts import Evidence, Rejection, VerifiedSignature
     from gate.image.reference import Reference
     from gate.policy.policy import SignatureRequirement
-    from gate.policy.signers import KeySpec
+    from gate.policy.signers import SignerSpec
 
 _SHOWN: Final = 3
 # Of several rejected candidates, the cause that says most about what went wrong.
-_TELLING: Final = (Code.SIGNATURE_INVALID, Code.KEY_MISMATCH, Code.SIGNATURE_UNSUPPORTED)
+_TELLING: Final = (
+    Code.SIGNATURE_INVALID,
+    Code.CERTIFICATE_UNTRUSTED,
+    Code.CERTIFICATE_EXPIRED,
+    Code.IDENTITY_MISMATCH,
+    Code.KEY_MISMATCH,
+    Code.SIGNATURE_UNSUPPORTED,
+)
 
 
 def check(
-    wanted: SignatureRequirement, signers: Mapping[str, KeySpec], reference: Reference, evidence: Evidence
+    wanted: SignatureRequirement,
+    signers: Mapping[str, SignerSpec],
+    reference: Reference,
+    evidence: Evidence,
+    now: datetime,
 ) -> Iterator[Reason]:
     """Nothing where accepted signatures suffice; else why they do not.
 
     What could not be asked or read is said before anything is called missing: a denial is given only where every
     place was seen.
     """
-    found: dict[str, frozenset[str]] = {}
-    refused: list[Reason] = []
-    for name in sorted(names(wanted.by)):
-        accepted, against = _accepted(wanted, signers[name], reference, evidence)
-        found[name] = accepted
-        refused.extend(against)
+
+    def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
+        return _content(wanted, spec.name, reference, signature)
+
+    found, refused = counted(wanted.by, signers, evidence.signatures, now, content)
     if satisfied(wanted.by, found):
         return
-    unknown = [*_unreadable(wanted, signers), *(Reason(u.code, u.message, u.remedy) for u in evidence.unavailable)]
-    if unknown:
-        yield from dict.fromkeys(unknown)
+    if not_known := unknown(wanted.by, signers, evidence):
+        yield from not_known
     elif refused:
-        yield from dict.fromkeys(refused)
+        yield from summed_up(refused)
     else:
         yield _denial(wanted, reference, evidence, found)
 
 
-def _accepted(
-    wanted: SignatureRequirement, signer: KeySpec, reference: Reference, evidence: Evidence
-) -> tuple[frozenset[str], list[Reason]]:
-    """The principals that count for a signer, and why its other signatures do not."""
-    accepted: set[str] = set()
-    against: list[Reason] = []
-    for signature in evidence.signatures:
-        if signature.signer.key == signer.key:
-            reason = _objection(wanted, signer, reference, signature)
-            if reason is None:
-                accepted.add(signature.signer.principal)
-            else:
-                against.append(reason)
-    return frozenset(accepted), [] if accepted else against
-
-
-def _objection(
-    wanted: SignatureRequirement, signer: KeySpec, reference: Reference, signature: VerifiedSignature
+def _content(
+    wanted: SignatureRequirement, name: str, reference: Reference, signature: VerifiedSignature
 ) -> Reason | None:
-    by = f"the signature by {signer.name}"
-    if signature.log_entry_unchecked and signer.log is not LogUse.IGNORE:
-        return Reason(
-            Code.SIGNATURE_UNSUPPORTED,
-            f"{by} carries a transparency log entry, which this version can't check",
-            "set `transparencyLog: ignore` on the signer (on the command line --insecure-ignore-tlog)",
-        )
+    """What the rule asks of the signed bytes."""
+    by = f"the signature by {name}"
     for key, value in sorted(wanted.annotations.items()):
         got = signature.annotations.get(key)
         if got != value:
@@ -87,14 +78,6 @@ def _objection(
     return None
 
 
-def _unreadable(wanted: SignatureRequirement, signers: Mapping[str, KeySpec]) -> Iterator[Reason]:
-    for name in sorted(names(wanted.by)):
-        if signers[name].key is None:
-            yield Reason(
-                Code.TRUST_ROOT_UNAVAILABLE, f"signer {name}: {signers[name].missing}", "judge where it can be read"
-            )
-
-
 def _denial(
     wanted: SignatureRequirement, reference: Reference, evidence: Evidence, found: Mapping[str, frozenset[str]]
 ) -> Reason:
@@ -105,34 +88,46 @@ def _denial(
             f"signed by {', '.join(present)}; needs {wanted.by}",
             f"have {', '.join(sorted(found.keys() - set(present))) or 'another of them'} sign it",
         )
-    code = _cause(evidence)
-    fix = (
-        f"cosign sign --key … {reference.text}"
-        if reference.digest
-        else f"cosign sign --key … $(gate resolve {reference.text})"
-    )
-    return Reason(code, f"{_seen(evidence)}; needs {wanted.by}", f"sign it: {fix}")
+    rejected = [r for r in evidence.rejected if r.attestation is not True]
+    code = _cause(evidence, rejected)
+    return Reason(code, f"{_seen(evidence, rejected)}; needs {wanted.by}", _remedy(code, reference))
 
 
-def _cause(evidence: Evidence) -> Code:
-    if evidence.signatures:
+def _cause(evidence: Evidence, rejected: Sequence[Rejection]) -> Code:
+    if any(isinstance(s.signer, KeySigner) for s in evidence.signatures):
         return Code.KEY_MISMATCH
-    codes = {rejection.code for rejection in evidence.rejected}
+    if evidence.signatures:
+        return Code.IDENTITY_MISMATCH
+    codes = {rejection.code for rejection in rejected}
     return next((code for code in _TELLING if code in codes), Code.SIGNATURE_MISSING)
 
 
-def _seen(evidence: Evidence) -> str:
+def _seen(evidence: Evidence, rejected: Sequence[Rejection]) -> str:
     """What is there, as a person would want to hear it: how many, and why none counts."""
     others = [f"by {s.signer}" for s in evidence.signatures]
-    reasons = [r.reason for r in sorted(evidence.rejected, key=lambda r: _rank(r.code))]
+    reasons = [r.reason for r in sorted(rejected, key=lambda r: _rank(r.code))]
     all_seen = list(dict.fromkeys([*others, *reasons]))
-    total = len(evidence.signatures) + len(evidence.rejected)
+    total = len(evidence.signatures) + len(rejected)
     if not total:
         return "no signature found"
     shown = "; ".join(all_seen[:_SHOWN])
     more = f"; and {len(all_seen) - _SHOWN} more kinds of reason" if len(all_seen) > _SHOWN else ""
     count = "1 candidate found" if total == 1 else f"{total} candidates found"
     return f"{count}: {shown}{more}"
+
+
+def _remedy(code: Code, reference: Reference) -> str:
+    """To sign is the remedy for what nobody signed; what somebody else signed, or changed, is to be looked into."""
+    match code:
+        case Code.SIGNATURE_MISSING:
+            image = reference.text if reference.digest else f"$(gate resolve {reference.text})"
+            return f"have its publisher sign it (cosign sign --key … {image})"
+        case Code.SIGNATURE_INVALID:
+            return "do not run or sign it as it is: find out what changed it, and build and sign it anew"
+        case Code.SIGNATURE_UNSUPPORTED:
+            return "have its publisher sign it with cosign too"
+        case _:
+            return "find out who signed it; if it is yours, build it in the pipeline whose signer is accepted"
 
 
 def _rank(code: Code) -> int:

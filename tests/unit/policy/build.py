@@ -5,18 +5,30 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from gate.codes import Code
 from gate.documents import Document, read_documents
-from gate.evidence.facts import Evidence, Format, KeySigner, Rejection, Unavailable, VerifiedSignature
+from gate.evidence.facts import (
+    Evidence,
+    Format,
+    KeySigner,
+    Problem,
+    Rejection,
+    Unavailable,
+    VerifiedAttestation,
+    VerifiedSignature,
+    Witness,
+)
 from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.evaluate import Stage, Workload, conclude, plan
 from gate.policy.parse import ParsedSet, parse_set
+from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
-    from gate.codes import Code
     from gate.demo.signing import SigningKey
     from gate.policy.decision import Decision
     from gate.policy.policy import PolicySet
@@ -36,6 +48,18 @@ SIGNERS: Json = {
 DENY: list[Json] = [{"deny": {}}]
 ALLOW: list[Json] = [{"image": {"tags": "unsafeAny", "denyTags": []}}]
 SIGNED: list[Json] = [{"signature": {"by": "a"}}]
+UNWITNESSED = Witness(
+    no_log=Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry"),
+    no_timestamp=Problem(Code.TIMESTAMP_MISSING, "it has no timestamp"),
+)
+"""Of a signature that nothing stands beside."""
+UNCHECKED = Witness(
+    no_log=Problem(Code.TRUST_ROOT_UNAVAILABLE, "its log entry was not examined"),
+    no_timestamp=Problem(Code.TRUST_ROOT_UNAVAILABLE, "its timestamp was not examined"),
+)
+"""Of one whose log entry could not be checked."""
+WRONG_ENTRY = Witness(no_log=Problem(Code.LOG_ENTRY_INVALID, "its log entry is of another signature"))
+"""Of one whose log entry is wrong."""
 
 
 def policy(rules: list[Json], *, name: str = "p", namespace: str = "", **spec: object) -> Json:
@@ -70,11 +94,11 @@ def fact(
     annotations: dict[str, str] | None = None,
     docker_reference: str | None = REPOSITORY,
     *,
-    logged: bool = False,
+    witness: Witness = UNWITNESSED,
 ) -> VerifiedSignature:
-    """A verified signature."""
+    """A verified signature by a key."""
     name = Reference.parse(docker_reference).name if docker_reference else None
-    return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public), annotations or {}, name, logged)
+    return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public), witness, annotations or {}, name)
 
 
 def rejection(code: Code, reason: str = "a reason") -> Rejection:
@@ -85,9 +109,12 @@ def evidence(
     signatures: Iterable[VerifiedSignature] = (),
     rejected: Iterable[Rejection] = (),
     unavailable: Iterable[Code] = (),
+    *,
+    attestations: Iterable[VerifiedAttestation] = (),
 ) -> Evidence:
     return Evidence(
         tuple(signatures),
+        tuple(attestations),
         tuple(rejected),
         tuple(Unavailable(code, f"{code} happened", "retry") for code in unavailable),
     )
@@ -100,12 +127,13 @@ def decide(
     stage: Stage = Stage.CHECK,
     facts: Evidence | None = None,
     digest: Digest = DIGEST,
+    now: datetime = START,
 ) -> Decision:
     """The decision, the same facts found wherever they are looked for."""
     planned = plan(found, Reference.parse(image), workload or Workload(), stage)
     known = planned.reference.digest or digest
     return conclude(
-        planned, known if planned.digest_wanted else None, dict.fromkeys(planned.sources, facts or Evidence())
+        planned, known if planned.digest_wanted else None, dict.fromkeys(planned.sources, facts or Evidence()), now
     )
 
 

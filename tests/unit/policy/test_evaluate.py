@@ -9,6 +9,8 @@ from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import Stage, Workload, conclude, invalid, match, plan, unable
+from gate.policy.trust import TrustNeeds
+from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob
 from tests.unit.policy.build import (
     ALLOW,
@@ -166,7 +168,7 @@ def test_an_unmatched_image_is_never_asked_of_its_registry() -> None:
     for documents in ([], [policy(SIGNED, mode="audit")], [policy(SIGNED, namespace="n")]):
         found = planned(*documents, workload=Workload("Pod", "n"))
         assert shown(found)[-1] == ("NO_POLICY_MATCHED", "deny")
-        assert (found.digest_wanted, found.sources, found.keys) == (False, frozenset(), ())
+        assert (found.digest_wanted, found.sources, found.trust) == (False, frozenset(), TrustNeeds())
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -491,7 +493,7 @@ def test_only_an_enforced_denial_on_the_reference_ends_it(rules: list[Json], mod
     found = planned(policy(rules, mode=mode), policy(SIGNED, name="other"))
     assert found.digest_wanted is asked
     assert bool(found.sources) is asked
-    assert bool(found.keys) is asked
+    assert bool(found.trust.keys) is asked
 
 
 def test_the_registry_is_asked_for_what_rules_need() -> None:
@@ -502,7 +504,7 @@ def test_the_registry_is_asked_for_what_rules_need() -> None:
     elsewhere = {"signature": {"by": ["a", "b"], "repository": "ghcr.io/acme/sigs"}}
     signed = planned(policy([*SIGNED, {**elsewhere, "name": "x"}]))
     assert {str(s) for s in signed.sources} == {REPOSITORY, "ghcr.io/acme/sigs"}
-    assert set(signed.keys) == {alice().public, bob().public}
+    assert set(signed.trust.keys) == {alice().public, bob().public}
 
 
 def test_facts_count_from_the_repository_that_is_named() -> None:
@@ -510,12 +512,12 @@ def test_facts_count_from_the_repository_that_is_named() -> None:
     here = plan(found, Reference.parse(PINNED), Workload(), CHECK)
     (source,) = here.sources
     assert str(source) == "ghcr.io/acme/sigs"
-    assert conclude(here, DIGEST, {source: evidence([fact(alice())])}).verdict is Verdict.ALLOW
+    assert conclude(here, DIGEST, {source: evidence([fact(alice())])}, START).verdict is Verdict.ALLOW
 
 
 def test_a_signer_that_cannot_be_read_has_no_key_to_try() -> None:
     signers = {**SIGNERS, "s": {"key": {"secret": {"name": "n", "key": "k"}}}}
-    assert planned(policy([{"signature": {"by": ["a", "s"]}}], signers=signers)).keys == (alice().public,)
+    assert planned(policy([{"signature": {"by": ["a", "s"]}}], signers=signers)).trust.keys == (alice().public,)
 
 
 # mutate

@@ -12,13 +12,14 @@ from gate.policy.policy import (
     DenyRequirement,
     ImageRequirement,
     Mode,
+    Policy,
     SignatureRequirement,
     Tags,
     Unmatched,
     Where,
 )
 from gate.policy.schema import KINDS, LATER_KINDS
-from gate.policy.signers import AnyOf, AtLeast, LogUse, One
+from gate.policy.signers import AnyOf, AtLeast, KeySpec, LogUse, One
 from gate.trust.key import Hash
 from tests.fakes.signing import alice, bob, ed25519_key, p384_key, rsa_key
 from tests.unit.policy.build import SIGNERS, Json, config, parsed, policies, policy
@@ -32,6 +33,13 @@ NAMESPACED = "apiVersion: imagegate.dev/v1\nkind: GatePolicy\nmetadata: {name: p
 CONFIG = "apiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\nspec:\n"
 DENY = "  rules: [{deny: {}}]\n"
 ELSEWHERE = "  rules: [{signature: {by: a, repository: ghcr.io/s}}]\n"
+
+
+def key_spec(found: Policy, name: str) -> KeySpec:
+    """A signer of a policy that is known by a key."""
+    spec = found.signers[name]
+    assert isinstance(spec, KeySpec)
+    return spec
 
 
 def problems(text: str) -> list[str]:
@@ -430,7 +438,7 @@ def test_keys_from_files() -> None:
     found = parsed(f"{HEAD}  signers: {{a: {{key: {{file: keys/a.pem}}}}}}\n{DENY}", read, "dir/p.yaml")
     assert found.problems == ()
     assert asked == [("dir/p.yaml", "keys/a.pem")]
-    assert found.set.policies[0].signers["a"].key == alice().public
+    assert key_spec(found.set.policies[0], "a").key == alice().public
     (problem,) = parsed(f"{HEAD}  signers: {{a: {{key: {{file: gone.pem}}}}}}\n{DENY}", read).problems
     assert str(problem) == "p.yaml:5:29: signer a: gone.pem cannot be read; check it"
     # even where files can be read, a namespace's policy reads none
@@ -517,11 +525,11 @@ def test_a_whole_policy() -> None:
     assert signature.by == AnyOf((One("a"), AtLeast(2, (One("b"), inner))))
     assert str(signature.repository) == "ghcr.io/acme/signatures"
     assert (signature.annotations, signature.reference_match) == ({"env": "prod"}, True)
-    assert found.signers["a"].log is LogUse.OPTIONAL
-    p384 = found.signers["p384"]
+    assert key_spec(found, "a").log is LogUse.OPTIONAL
+    p384 = key_spec(found, "p384")
     assert p384.key is not None
     assert (p384.log, p384.key.hashes) == (LogUse.IGNORE, (Hash.SHA384,))
-    hidden = found.signers["hidden"]
+    hidden = key_spec(found, "hidden")
     assert hidden.key is None
     assert "Secret cosign (key cosign.pub)" in hidden.missing
 

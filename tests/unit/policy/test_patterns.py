@@ -85,6 +85,7 @@ def test_tags_and_digests_decide_nothing(pattern: str, spelling: str, yes: bool)
         ("ghcr.io:08443/acme", "another name of ghcr.io:8443", "ghcr.io:8443/acme"),
         ("[0:0::1]:5000/x", "another name of [::1]:5000", "[::1]:5000/x"),
         ("docker.io/nginx", "below library/", "docker.io/library/nginx"),
+        ("docker.io/*", "covers nothing", "docker.io/library/*"),
         ("ghcr.io", "covers no repository", "ghcr.io/**"),
         ("localhost:5000", "covers no repository", "localhost:5000/**"),
         ("*.acme.example", "covers no repository", "*.acme.example/**"),
@@ -190,3 +191,15 @@ def test_what_is_no_registry(prefix: str) -> None:
 def test_values_that_are_no_images(pattern: str, values: list[str], others: list[str]) -> None:
     assert [v for v in values if not glob(pattern).fullmatch(v)] == []
     assert [v for v in others if glob(pattern).fullmatch(v)] == []
+
+
+@pytest.mark.parametrize(
+    "pattern", ["docker.io/**", "docker.io/*/*", "docker.io/**/*", "docker.io/*/**", "*/*", "**/*"]
+)
+def test_wide_patterns_of_docker_hub_cover_its_own_images(pattern: str) -> None:
+    assert covers(pattern, "nginx") is (pattern != "*/*")
+
+
+@pytest.mark.parametrize("pattern", ["ghcr.io/*", "localhost:5000/*", "quay.io/*"])
+def test_other_registries_have_repositories_of_one_segment(pattern: str) -> None:
+    assert covers(pattern, pattern.replace("*", "x"))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from typing import cast
+import json
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from jsonschema import Draft7Validator
 
 from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
 from tests.unit.policy.build import SIGNERS, Json, config, parsed, policies, policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 DIGEST = f"sha256:{'0' * 64}"
 PEM = SIGNERS["a"]["key"]["pem"]
@@ -135,3 +139,40 @@ def test_every_rule_type_of_the_language_is_known(rule: str) -> None:
     ).problems
     assert ("is not supported yet" in problem.message) is (rule in LATER_RULES)
     assert "unknown field" not in problem.message
+
+
+NEWLINES = ["\n", "\r\n", "\n\n", "\u2028"]
+
+
+@pytest.mark.parametrize("end", NEWLINES)
+@pytest.mark.parametrize(
+    "document",
+    [
+        lambda end: policy([{"deny": {}}], name=f"p{end}"),
+        lambda end: policy([{"deny": {}}], namespace=f"n{end}"),
+        lambda end: config() | {"metadata": {"name": f"default{end}"}},
+        lambda end: policy([{"deny": {}, "name": f"x{end}"}]),
+        lambda end: policy([{"signature": {"by": f"a{end}"}}], signers={f"a{end}": SIGNERS["a"]}),
+    ],
+    ids=["policy", "namespace", "config", "rule", "signer"],
+)
+def test_a_name_does_not_end_with_a_line_break(document: Callable[[str], Json], end: str) -> None:
+    """Python's `$` holds before a newline at the end: two policies would have one name to whoever reads a report."""
+    assert parsed(json.dumps(document(end))).problems
+    assert parsed(json.dumps(document(""))).problems == ()
+
+
+def test_every_pattern_of_the_schema_is_anchored_at_both_ends() -> None:
+    def patterns(schema: object) -> Iterator[str]:
+        if isinstance(schema, dict):
+            if isinstance(schema.get("pattern"), str):
+                yield schema["pattern"]
+            assert "patternProperties" not in schema  # jsonschema's own, which knows nothing of our `pattern`
+            schema = list(schema.values())
+        if isinstance(schema, list):
+            for inner in schema:
+                yield from patterns(inner)
+
+    found = {p for kind in KINDS for p in patterns(schema_of(kind))}
+    assert found
+    assert [p for p in found if not (p.startswith("^") and p.endswith("$"))] == []

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gate.codes import INABILITY, Code
+from gate.evidence.facts import Witness
 from gate.policy.decision import Verdict
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
     PINNED,
     REPOSITORY,
     SIGNERS,
+    UNCHECKED,
+    UNWITNESSED,
+    WRONG_ENTRY,
     Json,
     codes,
     decide,
@@ -102,10 +107,15 @@ def test_who_signed_and_who_is_wanted_is_said() -> None:
     found = finding(evidence([M], [rejection(Code.KEY_MISMATCH, "by another key")]), ["a", "b"])
     assert found is not None
     assert found.message == f"2 candidates found: by {mallory().public.short}; by another key; needs a or b"
-    assert found.remedy == f"sign it: cosign sign --key … {PINNED}"
+    # what somebody else signed is to be looked into, and not to be signed as well
+    assert found.remedy.startswith("find out who signed it")
     missing = finding(evidence())
     assert missing is not None
     assert missing.message == "no signature found; needs a"
+    assert missing.remedy == f"have its publisher sign it (cosign sign --key … {PINNED})"
+    changed = finding(evidence([], [rejection(Code.SIGNATURE_INVALID)]))
+    assert changed is not None
+    assert changed.remedy.startswith("do not run or sign it as it is")
 
 
 def test_many_candidates_are_counted() -> None:
@@ -163,26 +173,31 @@ def test_the_signed_reference(signed: str | None, fields: Json, expected: Code |
 
 def test_a_signed_reference_that_is_none() -> None:
     odd = fact(alice())
-    found = evidence([type(odd)(odd.format, odd.digest, odd.signer, {}, "not a reference!")])
+    found = evidence([replace(odd, docker_reference="not a reference!")])
     assert code(found, reference="match") is Code.REFERENCE_MISMATCH
     assert code(found) is None
 
 
 @pytest.mark.parametrize(
-    ("signer", "logged", "expected"),
+    ("signer", "witness", "expected"),
     [
-        (SIGNERS["a"], False, None),
-        (SIGNERS["a"], True, Code.SIGNATURE_UNSUPPORTED),
-        (IGNORING, True, None),
-        (IGNORING, False, None),
+        (SIGNERS["a"], UNWITNESSED, None),
+        (SIGNERS["a"], Witness(frozenset({"log"})), None),
+        (SIGNERS["a"], UNCHECKED, Code.TRUST_ROOT_UNAVAILABLE),
+        (SIGNERS["a"], WRONG_ENTRY, Code.LOG_ENTRY_INVALID),
+        (IGNORING, UNCHECKED, None),
+        (IGNORING, WRONG_ENTRY, None),
+        (IGNORING, UNWITNESSED, None),
     ],
 )
-def test_a_log_entry_that_nobody_checked(signer: Json, logged: bool, expected: Code | None) -> None:  # noqa: FBT001
-    assert code(evidence([fact(alice(), logged=logged)]), signers={"a": signer}) is expected
+def test_a_log_entry_that_was_not_checked_or_is_wrong(signer: Json, witness: Witness, expected: Code | None) -> None:
+    assert code(evidence([fact(alice(), witness=witness)]), signers={"a": signer}) is expected
 
 
-def test_an_unchecked_entry_does_not_spoil_another_signature() -> None:
-    assert code(evidence([fact(alice(), logged=True), A])) is None
+@pytest.mark.parametrize("witness", [UNCHECKED, WRONG_ENTRY])
+def test_such_an_entry_does_not_spoil_another_signature(witness: Witness) -> None:
+    assert code(evidence([fact(alice(), witness=witness), A])) is None
+    assert code(evidence([A, fact(alice(), witness=witness)])) is None
 
 
 @pytest.mark.parametrize("unavailable", sorted(INABILITY))
@@ -192,9 +207,10 @@ def test_an_unchecked_entry_does_not_spoil_another_signature() -> None:
         evidence(),
         evidence([B]),
         evidence([], [rejection(Code.SIGNATURE_INVALID)]),
-        evidence([fact(alice(), logged=True)]),
+        evidence([fact(alice(), witness=UNCHECKED)]),
+        evidence([fact(alice(), witness=WRONG_ENTRY)]),
     ],
-    ids=["nothing", "another's", "invalid", "unchecked"],
+    ids=["nothing", "another's", "invalid", "unchecked", "wrong entry"],
 )
 def test_what_could_not_be_asked_is_never_called_missing(facts: Evidence, unavailable: Code) -> None:
     cut = evidence(facts.signatures, facts.rejected, [unavailable])

@@ -1,10 +1,29 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from gate.policy.signers import AnyOf, AtLeast, Expression, One, names, satisfied
+from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.signers import (
+    AnyOf,
+    AtLeast,
+    CertificateSpec,
+    Expression,
+    KeylessSpec,
+    KeySpec,
+    LogUse,
+    One,
+    SignerSpec,
+    names,
+    needs_of,
+    satisfied,
+)
+from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.trust.window import Window
+from tests.fakes.signing import alice, bob
 
 A, B, C, D = map(One, "abcd")
 
@@ -104,3 +123,50 @@ def test_a_contrived_expression_ends_unmet_instead_of_searching_for_ever() -> No
     expression = AtLeast(16, (*leaves, *leaves, impossible))
     found = {n: frozenset({f"key:{n}"}) for n in names} | {"missing": frozenset({"key:s0"})}
     assert not satisfied(expression, found)
+
+
+# what signers want to be tried against
+
+WHO = IdentityPattern(TextPattern("s"), TextPattern("i"))
+KEY = KeySpec("a", alice().public)
+PKI = PrivateAuthorities("pki", (), "ours")
+IN_TIME = Window(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("signers", "expected"),
+    [
+        ([], TrustNeeds()),
+        ([KEY], TrustNeeds((alice().public,), logs_of_keys=True)),
+        ([replace(KEY, log=LogUse.REQUIRED)], TrustNeeds((alice().public,), logs_of_keys=True)),
+        ([replace(KEY, log=LogUse.IGNORE)], TrustNeeds((alice().public,))),
+        # a key that counts for a time wants to know when
+        ([replace(KEY, log=LogUse.IGNORE, window=IN_TIME)], TrustNeeds((alice().public,), logs_of_keys=True)),
+        # whoever can't be read wants nothing
+        ([KeySpec("s", None, missing="a Secret")], TrustNeeds()),
+        ([KeySpec("s", None, LogUse.REQUIRED, "a Secret", IN_TIME)], TrustNeeds()),
+        ([KEY, replace(KEY, name="again")], TrustNeeds((alice().public,), logs_of_keys=True)),
+        (
+            [replace(KEY, log=LogUse.IGNORE), KeySpec("b", bob().public, LogUse.OPTIONAL)],
+            TrustNeeds((alice().public, bob().public), logs_of_keys=True),
+        ),
+        ([KeySpec("b", bob().public), KEY], TrustNeeds((bob().public, alice().public), logs_of_keys=True)),
+        ([KeylessSpec("ci", WHO)], TrustNeeds(roots=(PUBLIC_GOOD,))),
+        (
+            [KeylessSpec("ci", WHO, "ours"), KeylessSpec("cd", WHO), KeylessSpec("x", WHO, "ours", LogUse.IGNORE)],
+            TrustNeeds(roots=("ours", PUBLIC_GOOD)),
+        ),
+        (
+            [CertificateSpec("p", WHO, PKI), CertificateSpec("q", WHO, replace(PKI)), KeylessSpec("ci", WHO)],
+            TrustNeeds(roots=(PUBLIC_GOOD,), private=(PKI,)),
+        ),
+        (
+            [CertificateSpec("p", WHO, PKI), CertificateSpec("q", WHO, replace(PKI, root=""))],
+            TrustNeeds(private=(PKI, replace(PKI, root=""))),
+        ),
+    ],
+)
+def test_what_signers_are_tried_against(signers: list[SignerSpec], expected: TrustNeeds) -> None:
+    found = needs_of(signers)
+    assert found == expected
+    assert hash(found) == hash(expected)

@@ -9,6 +9,7 @@ from gate.policy.evaluate import Stage, Workload
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
+from tests.fakes.roots import FixedRoots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,16 @@ TAGGED = f"{NAME}:v1"
 
 
 class World:
-    """A registry with one image, `registry.test/acme/api:v1`, a clock and a reviewer."""
+    """A registry with one image, `registry.test/acme/api:v1`, a clock, trusted roots (none) and a reviewer."""
 
     def __init__(self, *, referrers_api: bool = True, cache: bool = True, jobs: int = 8) -> None:
         self.clock = SettableClock()
         self.registry = RegistrySimulator(referrers_api=referrers_api)
         self.digest: Digest = self.registry.push_image(NAME, "v1")
-        self.reviewer = Reviewer(self.registry, self.clock.monotonic, jobs=jobs, cache=cache)
+        self.roots = FixedRoots()
+        self.reviewer = Reviewer(
+            self.registry, self.roots, self.clock.monotonic, self.clock.now, jobs=jobs, cache=cache
+        )
 
     @property
     def pinned(self) -> str:

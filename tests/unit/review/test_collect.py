@@ -10,19 +10,25 @@ import pytest
 from gate.codes import Code
 from gate.demo.images import BUNDLE, COSIGN_ARTIFACT, OCI_CONFIG, Layer
 from gate.evidence import cosign
+from gate.evidence.dsse import ENVELOPE
 from gate.evidence.facts import Format
+from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Reference
-from gate.review.collect import MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
+from gate.policy.trust import TrustNeeds
+from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
+from gate.review.examine import examine
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
+from tests.fakes.roots import NoRoots
 from tests.fakes.signing import alice, bob
 from tests.unit.review.build import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gate.image.digest import Digest
+    from gate.demo.signing import SigningKey
+    from gate.evidence.facts import Evidence
     from gate.image.reference import Repository
 
 HOME = Reference.parse(NAME).name
@@ -49,6 +55,11 @@ def collect(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Di
     return Collector(registry, executor).collect(HOME, image, SettableClock().deadline(), home=HOME)
 
 
+def verified(listing: Listing, *keys: SigningKey) -> Evidence:
+    needs = TrustNeeds(tuple(key.public for key in keys))
+    return examine(listing, needs, NoRoots(), SettableClock().deadline())
+
+
 def formats(listing: Listing) -> list[Format]:
     return [c.format for c in listing.candidates]
 
@@ -62,7 +73,7 @@ def test_all_storages_in_three_waves(registry: RegistrySimulator, executor: Thre
     assert found.complete
     # the simple-signing payload is the same text in both places, and read once
     assert dict(registry.calls) == {"manifest": 4, "referrers": 1, "blob": 2}
-    assert len(found.verified((alice().public,)).signatures) == 3
+    assert len(verified(found, alice()).signatures) == 3
 
 
 def test_the_first_wave_is_asked_side_by_side(
@@ -128,7 +139,7 @@ def test_notation_is_seen_and_not_fetched(
     found = collect(registry, executor, image)
     assert formats(found) == [Format.NOTATION]
     assert registry.calls["blob"] == 0
-    (rejected,) = found.verified((alice().public,)).rejected
+    (rejected,) = verified(found, alice()).rejected
     assert rejected.code is Code.SIGNATURE_UNSUPPORTED
 
 
@@ -155,7 +166,7 @@ def test_another_layer_type_beside_a_signature(
     payload, annotations = alice().simple_signing(image, NAME)
     layers = [Layer("application/octet-stream", b"x"), Layer(cosign.SIMPLE_SIGNING, payload, annotations)]
     registry.repository(NAME).attach(image, COSIGN_ARTIFACT, layers, config=Layer(OCI_CONFIG, b"{}"))
-    facts = collect(registry, executor, image).verified((alice().public,))
+    facts = verified(collect(registry, executor, image), alice())
     assert (len(facts.signatures), [r.code for r in facts.rejected]) == (1, [Code.SIGNATURE_UNSUPPORTED])
 
 
@@ -208,13 +219,161 @@ def test_the_image_is_looked_for_where_it_is(
     assert registry.log[-1] == ("manifest", HOME, str(image))
 
 
-def test_facts_are_computed_once_for_the_same_keys(
+# what is broken is never taken for what is not there
+
+
+def index_of(*digests: Digest) -> dict[str, object]:
+    entries = [
+        {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": str(digest), "size": 5}
+        for digest in digests
+    ]
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+
+
+def assert_broken(listing: Listing, words: str) -> None:
+    assert [u.code for u in listing.unavailable] == [Code.REGISTRY_PROTOCOL]
+    assert words in listing.unavailable[0].message
+    assert str(HOME.path) in listing.unavailable[0].message
+
+
+def test_a_listed_referrer_that_is_not_there(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    repository = registry.repository(NAME)
+    repository.manifest(index_of(Digest.of(b"gone"), Digest.of(b"gone too")), image.tag)
+    assert_broken(collect(registry, executor, image), "lists the referrer")
+    # what else is there is read all the same
+    registry.sign_bundle(NAME, image, alice())
+    found = collect(registry, executor, image)
+    assert formats(found) == [Format.BUNDLE]
+    assert not found.complete
+
+
+def test_a_fallback_tag_that_is_an_image(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    repository = registry.repository(NAME)
+    repository.tags[image.tag] = image
+    assert_broken(collect(registry, executor, image), f"its tag {image.tag} is an image")
+    registry.sign_legacy(NAME, image, alice())
+    found = collect(registry, executor, image)
+    assert formats(found) == [Format.LEGACY]
+    assert not found.complete
+
+
+@pytest.mark.parametrize("tag", ["sig", "att"])
+def test_a_tag_of_signatures_that_is_an_index(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest, tag: str
+) -> None:
+    repository = registry.repository(NAME)
+    repository.manifest(index_of(image), f"{image.tag}.{tag}")
+    deadline = SettableClock().deadline()
+    collector = Collector(registry, executor)
+    found = collector.collect(HOME, image, deadline, home=HOME, attestations=True)
+    assert_broken(found, "is a list of manifests")
+    # `.att` is nobody's business where no attestation is wanted
+    assert collect(registry, executor, image).complete is (tag == "att")
+
+
+def test_a_referrer_that_is_an_index_is_no_signature(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    repository = registry.repository(NAME)
+    described = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": str(image), "size": 5}
+    repository.manifest({**index_of(image), "subject": described})
+    found = collect(registry, executor, image)
+    assert (found.candidates, found.rejected, found.complete) == ((), (), True)
+
+
+def test_a_bundle_manifest_of_two_layers_is_rejected_and_said(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    bundle = alice().bundle(image)
+    registry.repository(NAME).attach(image, BUNDLE, [Layer(BUNDLE, bundle), Layer(BUNDLE, bundle + b" ")])
+    found = collect(registry, executor, image)
+    assert (found.candidates, found.complete) == ((), True)
+    assert [(r.format, r.code) for r in found.rejected] == [(Format.BUNDLE, Code.SIGNATURE_INVALID)]
+
+
+# attestations
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_attestations_are_read_where_they_are_wanted(
+    registry: RegistrySimulator,
+    executor: ThreadPoolExecutor,
+    image: Digest,
+    wanted: bool,  # noqa: FBT001
+) -> None:
+    repository = registry.repository(NAME)
+    repository.sign_bundle(image, alice(), predicate_type="https://spdx.dev/Document")
+    repository.append(f"{image.tag}.att", Layer(ENVELOPE, b"{}"))
+    collector = Collector(registry, executor)
+    found = collector.collect(HOME, image, SettableClock().deadline(), home=HOME, attestations=wanted)
+    assert sorted(formats(found)) == (sorted([Format.BUNDLE, Format.LEGACY]) if wanted else [])
+    asked = {what for method, _, what in registry.log if method == "manifest"}
+    assert (f"{image.tag}.att" in asked) is wanted
+
+
+# caps
+
+
+def crowd(registry: RegistrySimulator, image: Digest, referrers: int, layers: int) -> None:
+    """Referrers with many layers each, all of one payload."""
+    repository = registry.repository(NAME)
+    payload, annotations = bob().simple_signing(image, NAME)
+    for i in range(referrers):
+        layer = Layer(cosign.SIMPLE_SIGNING, payload, {**annotations, "referrer": str(i)})
+        repository.attach(image, COSIGN_ARTIFACT, [layer] * layers, config=Layer(COSIGN_ARTIFACT, b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("referrers", "layers", "complete"), [(1, MAX_CANDIDATES, True), (10, 100, True), (2, 501, False)]
+)
+def test_candidates_are_counted_over_all_places(
+    registry: RegistrySimulator,
+    executor: ThreadPoolExecutor,
+    image: Digest,
+    referrers: int,
+    layers: int,
+    complete: bool,  # noqa: FBT001
+) -> None:
+    crowd(registry, image, referrers, layers)
+    found = collect(registry, executor, image)
+    assert len(found.candidates) == MAX_CANDIDATES
+    assert registry.calls["blob"] == 1
+    assert [u.code for u in found.unavailable] == ([] if complete else [Code.RESPONSE_TOO_LARGE])
+
+
+def test_the_tag_is_read_before_the_crowd_of_referrers(
     registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
 ) -> None:
     registry.sign_legacy(NAME, image, alice())
+    crowd(registry, image, 3, 500)
     found = collect(registry, executor, image)
-    mine, other = (alice().public,), (bob().public,)
-    assert found.verified(mine) is found.verified(mine)
-    assert found.verified(mine).signatures
-    assert not found.verified(other).signatures
-    assert [r.code for r in found.verified(()).rejected] == [Code.KEY_MISMATCH]
+    assert (len(found.candidates), found.candidates[0].format) == (MAX_CANDIDATES, Format.LEGACY)
+
+
+def test_annotations_count_as_bytes(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> None:
+    repository = registry.repository(NAME)
+    large = MAX_TOTAL // 10
+    for i in range(11):
+        layer = Layer(cosign.SIMPLE_SIGNING, str(i).encode(), {"x": "y" * large})
+        repository.attach(image, COSIGN_ARTIFACT, [layer], config=Layer(COSIGN_ARTIFACT, b"{}"))
+    found = collect(registry, executor, image)
+    assert [u.code for u in found.unavailable] == [Code.RESPONSE_TOO_LARGE]
+    assert len(found.candidates) == registry.calls["blob"] == 9
+    assert found.size > 9 * large
+
+
+def test_a_listing_says_whether_more_time_would_have_shown_more(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    for code, timed_out in [
+        (Code.REGISTRY_TIMEOUT, True),
+        (Code.DEADLINE_EXCEEDED, True),
+        (Code.REGISTRY_UNAUTHORIZED, False),
+    ]:
+        registry.fail_with("referrers", code)
+        found = collect(registry, executor, image)
+        assert (found.complete, found.timed_out) == (False, timed_out)

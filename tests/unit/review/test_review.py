@@ -5,22 +5,34 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from gate.codes import Code
-from gate.demo.images import BUNDLE, Layer
-from gate.evidence.facts import Format
+from gate.demo.images import BUNDLE, COSIGN_ARTIFACT, Layer
+from gate.evidence import cosign
+from gate.evidence.facts import Format, KeySigner
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_ENTRIES
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload
-from gate.review.collect import MAX_PAYLOADS
-from gate.review.review import LISTING_SECONDS, TAG_SECONDS, Subject
+from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.patterns import ImagePattern
+from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
+from gate.policy.signers import KeylessSpec, One
+from gate.policy.trust import PUBLIC_GOOD
+from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOADS
+from gate.review.review import EVIDENCE_SECONDS, TAG_SECONDS, Subject
+from gate.trust.root import TrustedRoot
+from tests.fakes.fulcio import ISSUER, SUBJECT, Profile
 from tests.fakes.signing import alice, bob, mallory
+from tests.fakes.signing_authority import Signature, encode, shared_world, statement
 from tests.unit.policy.build import ALLOW, SIGNED, config, policies, policy
 from tests.unit.review.build import NAME, TAGGED, World, world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gate.image.reference import Repository
     from gate.review.review import ImageReview
 
@@ -48,13 +60,13 @@ def sign(here: World, how: str, key: str = "a", digest: Digest | None = None, na
 def test_every_storage(how: str, referrers_api: bool) -> None:  # noqa: FBT001
     with world(referrers_api=referrers_api) as here:
         assert here.codes(BY_ALICE) == MISSING
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         sign(here, how)
         found = here.review(BY_ALICE)
         assert found.decision.verdict is Verdict.ALLOW
         assert found.resolved == f"{TAGGED}@{here.digest}"
         (signature,) = found.evidence.signatures
-        assert (signature.format, signature.signer.key) == (Format(how), alice().public)
+        assert (signature.format, signature.signer) == (Format(how), KeySigner(alice().public))
 
 
 @pytest.mark.parametrize("how", FORMATS)
@@ -68,7 +80,7 @@ def test_signatures_of_two_storages_count_together() -> None:
     with world() as here:
         sign(here, "legacy", "a")
         assert here.codes(BY_BOTH) == [("SIGNERS_TOO_FEW", "deny")]
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         sign(here, "bundle", "b")
         assert here.codes(BY_BOTH) == []
 
@@ -156,7 +168,7 @@ def test_signatures_kept_elsewhere() -> None:
         # the image is there and nobody signed it: that its signatures' repository has no image means nothing
         sign(here, "legacy")
         assert here.codes(found) == MISSING
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         here.registry.repository(elsewhere).sign_legacy(here.digest, alice(), NAME)
         assert here.codes(found) == []
         assert here.codes(found, f"{NAME}@{Digest.of(b'gone')}") == [("IMAGE_NOT_FOUND", "error")]
@@ -180,7 +192,7 @@ def test_many_payloads(count: int, code: tuple[str, str]) -> None:
         assert here.registry.calls["blob"] == MAX_PAYLOADS
         # one that comes after the last that is read is not called missing
         sign(here, "bundle")
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         assert here.codes(BY_ALICE) == [TOO_LARGE]
 
 
@@ -209,7 +221,7 @@ def test_too_many_referrers() -> None:
             here.registry.sign_bundle(NAME, here.digest, mallory(), {"n": str(i)})
         assert here.codes(BY_ALICE) == [("RESPONSE_TOO_LARGE", "error")]
         sign(here, "legacy")
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         assert here.codes(BY_ALICE) == []
 
 
@@ -218,12 +230,17 @@ def test_an_attestation_by_a_trusted_key_is_no_signature() -> None:
         repository = here.registry.repository(NAME)
         repository.sign_bundle(here.digest, alice(), predicate_type="https://spdx.dev/Document")
         assert here.codes(BY_ALICE) == MISSING
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         # nor where the unsigned annotation lies about it
         attestation = alice().bundle(here.digest, predicate_type="https://spdx.dev/Document")
         repository.attach(here.digest, BUNDLE, [Layer(BUNDLE, attestation)])
+        here.clock.advance(EVIDENCE_SECONDS)
         assert here.codes(BY_ALICE) == MISSING
-        assert here.review(BY_ALICE).evidence.rejected
+        found = here.review(BY_ALICE).evidence
+        assert (found.signatures, found.rejected) == ((), ())
+        assert {(a.signer, a.predicate_type) for a in found.attestations} == {
+            (KeySigner(alice().public), "https://spdx.dev/Document")
+        }
 
 
 # one image, one digest
@@ -386,7 +403,7 @@ def test_what_is_kept_expires() -> None:
         assert here.codes(BY_ALICE) == MISSING
         sign(here, "legacy")
         assert here.codes(BY_ALICE) == MISSING
-        here.clock.advance(LISTING_SECONDS)
+        here.clock.advance(EVIDENCE_SECONDS)
         assert here.codes(BY_ALICE) == []
         new = here.registry.push_image(NAME, "v1", "v2")
         assert here.review(BY_ALICE).digest == here.digest
@@ -476,3 +493,213 @@ def test_what_is_cached_needs_no_time() -> None:
         assert here.codes(BY_ALICE) == []
         (found,) = here.reviewer.review(BY_ALICE, [Subject(TAGGED)], Stage.CHECK, here.clock.deadline(0))
         assert found.decision.verdict is Verdict.ALLOW
+
+
+def test_what_is_cached_is_at_hand_only_where_nobody_has_to_be_asked_for_the_scope() -> None:
+    with world() as here:
+        sign(here, "legacy")
+        assert here.codes(BY_ALICE) == []
+        asked = here.registry.calls.total()
+        here.registry.unknown_scopes.add(Reference.parse(NAME).name)
+        # from the cache all the same, once the scope is known
+        assert here.codes(BY_ALICE) == []
+        assert here.registry.calls.total() == asked
+        (found,) = here.reviewer.review(BY_ALICE, [Subject(TAGGED)], Stage.CHECK, here.clock.deadline(0))
+        assert [f.code for f in found.decision.findings if f.verdict.stops] == [Code.DEADLINE_EXCEEDED]
+
+
+def test_credentials_that_cannot_be_had_are_an_inability() -> None:
+    with world() as here:
+        sign(here, "legacy")
+        here.registry.fail_with("scope", Code.REGISTRY_UNAUTHORIZED)
+        here.registry.unknown_scopes.add(Reference.parse(NAME).name)
+        for text in (TAGGED, here.pinned):
+            found = here.review(BY_ALICE, text)
+            assert [(f.code, f.verdict) for f in found.decision.findings if f.verdict.stops] == [
+                (Code.REGISTRY_UNAUTHORIZED, Verdict.ERROR)
+            ]
+        assert here.registry.calls.total() == 0
+
+
+def held_by(go: threading.Event, registry: str = "") -> Callable[[str, Repository, str], None]:
+    """A hook that holds what is asked, of one registry or of all, until it is let go."""
+
+    def hold(_method: str, repository: Repository, _what: str) -> None:
+        if registry in ("", repository.registry):
+            assert go.wait(30)
+
+    return hold
+
+
+def waits_until(done: Callable[[], bool]) -> None:
+    while not done():
+        threading.Event().wait(0.001)
+
+
+@pytest.mark.parametrize("mode", ["enforce", "warn", "audit"])
+@pytest.mark.parametrize("twice", [True, False])
+def test_images_that_are_not_judged_in_time(mode: str, twice: bool) -> None:  # noqa: FBT001
+    """Each by itself, one that stands twice too: it was an exception that no mode had a say in."""
+    found = policies(policy(SIGNED, mode=mode), config(unmatched="audit"))
+    texts = [f"registry.test/slow/{i}:v1" for i in range(10)]
+    texts += [texts[-1], texts[0]] if twice else []
+    go = threading.Event()
+    with world() as here:
+        here.registry.hook = held_by(go)
+        reviews = here.reviewer.review(found, [Subject(t) for t in texts], Stage.CHECK, here.clock.deadline(0.02))
+        go.set()
+    assert [r.subject.text for r in reviews] == texts
+    verdict = {"enforce": Verdict.ERROR, "warn": Verdict.WARN, "audit": Verdict.ALLOW}[mode]
+    assert [r.decision.verdict for r in reviews] == [verdict] * len(texts)
+    for review in reviews:
+        assert (Code.DEADLINE_EXCEEDED, verdict) in {(f.code, f.verdict) for f in review.decision.findings}
+
+
+def test_who_has_more_time_than_the_leader_is_not_cut_short_with_it() -> None:
+    with world() as here:
+        sign(here, "legacy")
+        entered, go = threading.Event(), threading.Event()
+
+        def hold(method: str, _repository: Repository, _what: str) -> None:
+            if method == "referrers" and not entered.is_set():
+                entered.set()
+                assert go.wait(30)
+
+        here.registry.hook = hold
+        reviews: dict[str, ImageReview] = {}
+
+        def run(who: str, seconds: float) -> None:
+            subject = Subject(here.pinned)
+            (reviews[who],) = here.reviewer.review(BY_ALICE, [subject], Stage.CHECK, here.clock.deadline(seconds))
+
+        hurried = threading.Thread(target=run, args=("hurried", 20))
+        hurried.start()
+        assert entered.wait(30)
+        patient = threading.Thread(target=run, args=("patient", 600))
+        patient.start()
+        here.clock.advance(21)
+        go.set()
+        hurried.join(30)
+        patient.join(30)
+        assert {f.code for f in reviews["hurried"].decision.findings} == {Code.DEADLINE_EXCEEDED}
+        assert reviews["patient"].decision.verdict is Verdict.ALLOW
+
+
+@pytest.mark.parametrize("mode", ["audit", "warn"])
+def test_a_source_that_does_not_answer_is_the_trouble_of_the_policy_that_wants_it(mode: str) -> None:
+    """The other policy's own source has answered, and a signature that suffices is in it."""
+    elsewhere = [{"signature": {"by": "a", "repository": "slow.test/signatures"}}]
+    found = policies(policy(SIGNED, name="enforced"), policy(elsewhere, name="slow", mode=mode))
+    go = threading.Event()
+    with world() as here:
+        sign(here, "legacy")
+        here.registry.hook = held_by(go, "slow.test")
+        reviews: list[ImageReview] = []
+
+        def run() -> None:
+            subject = Subject(here.pinned)
+            reviews.extend(here.reviewer.review(found, [subject], Stage.CHECK, here.clock.deadline(600)))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        waits_until(lambda: len(here.reviewer._evidence._kept) == 1)  # the enforced one's
+        here.clock.advance(599.9)  # what is left is for deciding
+        go.set()
+        thread.join(30)
+    (review,) = reviews
+    verdict = {"audit": Verdict.ALLOW, "warn": Verdict.WARN}[mode]
+    assert review.decision.verdict is verdict
+    assert {(f.policy, f.code, f.verdict) for f in review.decision.findings} == {
+        ("slow", Code.DEADLINE_EXCEEDED, verdict)
+    }
+
+
+# many signatures, certificates, trust roots
+
+
+def crowd(here: World, referrers: int, layers: int) -> None:
+    """Referrers with many layers, all of one payload, none by anybody who counts; log entries beside them."""
+    payload, annotations = mallory().simple_signing(here.digest, NAME)
+    for i in range(referrers):
+        beside = {**annotations, "n": str(i), cosign.LOG_BUNDLE: "{}"}
+        layer = Layer(cosign.SIMPLE_SIGNING, payload, beside)
+        here.registry.repository(NAME).attach(
+            here.digest, COSIGN_ARTIFACT, [layer] * layers, config=Layer(COSIGN_ARTIFACT, b"{}")
+        )
+
+
+def test_a_crowd_of_signatures_is_cut_and_verified_once() -> None:
+    with world(jobs=20) as here:
+        crowd(here, 5, 1000)
+        # a root is asked for at each verification, for a log entry stands beside some signature
+        here.roots.roots[PUBLIC_GOOD] = TrustedRoot.nothing()
+        found = at_once(here, 20)
+        assert {r.decision.verdict for r in found} == {Verdict.ERROR}
+        assert {f.code for r in found for f in r.decision.findings if f.verdict.stops} == {Code.RESPONSE_TOO_LARGE}
+        assert {len(r.evidence.rejected) for r in found} == {MAX_CANDIDATES}
+        assert here.registry.calls["blob"] <= 2 * here.roots.asked[PUBLIC_GOOD]
+        # what is not complete is not kept, so that who comes after the flight looks for himself
+        assert here.roots.asked[PUBLIC_GOOD] < 20
+
+
+def test_verification_is_done_once_for_all_who_ask_at_once() -> None:
+    with world(jobs=20) as here:
+        crowd(here, 1, 500)
+        sign(here, "legacy")
+        here.roots.roots[PUBLIC_GOOD] = TrustedRoot.nothing()
+        found = at_once(here, 20)
+        assert [r.decision.verdict for r in found] == [Verdict.ALLOW] * 20
+        assert here.roots.asked[PUBLIC_GOOD] == 1
+
+
+def test_time_that_runs_out_while_a_root_is_loaded() -> None:
+    with world() as here:
+        crowd(here, 1, 10)
+        here.roots.roots[PUBLIC_GOOD] = TrustedRoot.nothing()
+        here.roots.hook = lambda _: here.clock.advance(11)
+        found = here.review(BY_ALICE)
+        assert found.decision.verdict is Verdict.ERROR
+        assert {f.code for f in found.decision.findings if f.verdict.stops} == {Code.DEADLINE_EXCEEDED}
+        here.roots.hook = None
+        assert here.codes(BY_ALICE) == [("KEY_MISMATCH", "deny")]
+
+
+def keyless(*, trust_root: str = PUBLIC_GOOD) -> PolicySet:
+    """One policy: signed by a workflow of acme's."""
+    identity = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
+    signers = {"ci": KeylessSpec("ci", identity, trust_root)}
+    rule = Rule("signature", SignatureRequirement(One("ci")))
+    match = Match((ImagePattern.parse("**"),))
+    return PolicySet((Policy("ClusterGatePolicy", "keyless", Mode.ENFORCE, match, (rule,), signers),))
+
+
+def sign_keyless(here: World, profile: Profile | None = None) -> None:
+    payload = statement(here.digest)
+    made = shared_world().bundle(Signature.of_payload(shared_world().issue(profile=profile), payload))
+    here.registry.repository(NAME).attach(here.digest, BUNDLE, [Layer(BUNDLE, encode(made))])
+
+
+def test_a_signature_by_a_certificate() -> None:
+    with world() as here:
+        assert here.codes(keyless()) == MISSING
+        here.clock.advance(EVIDENCE_SECONDS)
+        sign_keyless(here)
+        # no root, nothing known; and that is not kept
+        assert here.codes(keyless()) == [("TRUST_ROOT_UNAVAILABLE", "error")]
+        here.roots.roots[PUBLIC_GOOD] = TrustedRoot.parse(shared_world().trusted_root())
+        assert here.codes(keyless()) == []
+        asked = here.registry.calls.total()
+        # a policy that trusts others judges what is theirs, without another question to the registry
+        assert here.codes(keyless(trust_root="ours")) == [("TRUST_ROOT_UNAVAILABLE", "error")]
+        assert here.codes(BY_ALICE) == [("KEY_MISMATCH", "deny")]
+        assert here.registry.calls.total() == asked
+
+
+def test_a_signature_by_a_stranger_with_a_certificate() -> None:
+    with world() as here:
+        here.roots.roots[PUBLIC_GOOD] = TrustedRoot.parse(shared_world().trusted_root())
+        sign_keyless(here, Profile(names=(x509.UniformResourceIdentifier(f"{SUBJECT}-evil"),)))
+        (finding,) = [f for f in here.review(keyless()).decision.findings if f.verdict.stops]
+        assert (finding.code, finding.verdict) == (Code.IDENTITY_MISMATCH, Verdict.DENY)
+        assert f"{SUBJECT}-evil" in finding.message
+        assert f"needs {SUBJECT}" in finding.message

@@ -1,0 +1,182 @@
+"""Whether something that was verified counts for a signer of a policy: whose it is, and what is asked for beside it.
+
+`None` from `objection` is acceptance; `mine` says whether the signer is meant at all, so that "signed by somebody else"
+and "signed by them, but …" stay two answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar, assert_never
+
+from gate.codes import Code
+from gate.evidence.facts import CertificateSigner, KeySigner, VerifiedAttestation, VerifiedSignature
+from gate.policy.decision import Reason
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from gate.evidence.facts import Evidence, Signer, Witness
+    from gate.policy.signers import Expression, Principals, SignerSpec
+
+_Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
+
+_SHOWN: Final = 3
+_IGNORE_LOG: Final = "where that is no matter, set `transparencyLog: ignore` on the signer (--insecure-ignore-tlog)"
+_TRUST: Final = "sign it with what this signer trusts"
+
+
+def mine(spec: SignerSpec, signer: Signer) -> bool:
+    """Whether a verified signer could be this one: the same key, or a certificate under the same trust."""
+    match spec:
+        case KeySpec():
+            return isinstance(signer, KeySigner) and signer.key == spec.key
+        case KeylessSpec():
+            return isinstance(signer, CertificateSigner) and signer.trust == spec.trust_root
+        case CertificateSpec():
+            return isinstance(signer, CertificateSigner) and signer.trust == spec.authorities.name
+        case _:
+            assert_never(spec)
+
+
+def objection(spec: SignerSpec, signer: Signer, witness: Witness, now: datetime) -> Reason | None:
+    """Why a signature that `mine` is true of does not count; None where it does."""
+    match spec:
+        case KeySpec():
+            return _log(spec.log, spec.name, witness) or _key_window(spec, witness, now)
+        case KeylessSpec() | CertificateSpec():
+            assert isinstance(signer, CertificateSigner)
+            return _certificate(spec, signer, witness, now)
+        case _:
+            assert_never(spec)
+
+
+def _certificate(
+    spec: KeylessSpec | CertificateSpec, signer: CertificateSigner, witness: Witness, now: datetime
+) -> Reason | None:
+    # 1. The identity first: of a stranger nothing else is worth saying.
+    if mismatch := spec.identity.mismatch(signer.identity):
+        return Reason(Code.IDENTITY_MISMATCH, mismatch, f"have it released by {spec.identity.subject}")
+    # 2. A CT log has seen the certificate.
+    if spec.sct and not signer.ct_logs:
+        return Reason(Code.SCT_MISSING, f"the signature by {spec.name}: {signer.no_sct}", _TRUST)
+    # 3. What stands beside it.
+    if found := _log(spec.log, spec.name, witness):
+        return found
+    if spec.timestamp and not witness.has_timestamp:
+        return _beside(spec.name, witness, timestamp=True)
+    # 4. Some verified time lies in the certificate's validity (the verifier saw to it for each), or now does.
+    if not witness.times and not signer.window.holds(now):
+        return Reason(
+            Code.CERTIFICATE_EXPIRED,
+            f"the signature by {spec.name} has no verified time, and its certificate was valid from {signer.window}",
+            "sign it with a log entry or a timestamp, or anew",
+        )
+    return None
+
+
+def _log(use: LogUse, name: str, witness: Witness) -> Reason | None:
+    problem = witness.no_log
+    match use:
+        case LogUse.IGNORE:
+            return None
+        case LogUse.OPTIONAL if problem is None or problem.code is Code.LOG_ENTRY_MISSING:
+            return None
+        case LogUse.REQUIRED if witness.logs:
+            return None
+        case LogUse.OPTIONAL | LogUse.REQUIRED:
+            return _beside(name, witness, timestamp=False)
+        case _:
+            assert_never(use)
+
+
+def _beside(name: str, witness: Witness, *, timestamp: bool) -> Reason:
+    problem = witness.no_timestamp if timestamp else witness.no_log
+    if problem is None:
+        code = Code.TIMESTAMP_MISSING if timestamp else Code.LOG_ENTRY_MISSING
+        return Reason(code, f"the signature by {name} has none", _TRUST)
+    remedy = "retry" if problem.code is Code.TRUST_ROOT_UNAVAILABLE else _TRUST if timestamp else _IGNORE_LOG
+    return Reason(problem.code, f"the signature by {name}: {problem.reason}", remedy)
+
+
+def _key_window(spec: KeySpec, witness: Witness, now: datetime) -> Reason | None:
+    """A key that is replaced still counts for what was signed in its time (CVE-2026-54787)."""
+    times = [time.at for time in witness.times] or [now]
+    outside = next((at for at in times if not spec.window.holds(at)), None)
+    if outside is None:
+        return None
+    return Reason(
+        Code.KEY_MISMATCH,
+        f"the key of {spec.name} counts from {spec.window}, and the signature is of {outside:%Y-%m-%dT%H:%M:%SZ}",
+        "sign it with the key that is in use",
+    )
+
+
+def accepted_by_any(
+    signers: Mapping[str, SignerSpec], fact: VerifiedSignature | VerifiedAttestation, now: datetime
+) -> bool:
+    """Whether one of some signers made it, and has no objection to what stands beside it."""
+    return any(
+        mine(spec, fact.signer) and objection(spec, fact.signer, fact.witness, now) is None for spec in signers.values()
+    )
+
+
+def counted(
+    by: Expression,
+    signers: Mapping[str, SignerSpec],
+    facts: Sequence[_Fact],
+    now: datetime,
+    content: Callable[[SignerSpec, _Fact], Reason | None] = lambda _spec, _fact: None,
+) -> tuple[Principals, list[Reason]]:
+    """The principals that count for each signer of an expression; and why the facts of those who have none do not.
+
+    Args:
+        by: the expression.
+        signers: by name.
+        facts: verified signatures or attestations.
+        now: the instant that is decided at.
+        content: what the rule asks of one that its signer accepts.
+    """
+    found: dict[str, frozenset[str]] = {}
+    refused: list[Reason] = []
+    for name in sorted(names(by)):
+        spec = signers[name]
+        accepted: set[str] = set()
+        against: list[Reason] = []
+        for fact in facts:
+            if mine(spec, fact.signer):
+                reason = objection(spec, fact.signer, fact.witness, now) or content(spec, fact)
+                if reason is None:
+                    accepted.add(fact.signer.principal)
+                else:
+                    against.append(reason)
+        found[name] = frozenset(accepted)
+        refused.extend([] if accepted else against)
+    return found, refused
+
+
+def unknown(by: Expression, signers: Mapping[str, SignerSpec], evidence: Evidence) -> list[Reason]:
+    """Why nothing can be called missing yet: places that could not be asked, signers that could not be read."""
+    places = (Reason(u.code, u.message, u.remedy) for u in evidence.unavailable)
+    return list(dict.fromkeys((*unreadable(by, signers), *places)))
+
+
+def unreadable(by: Expression, signers: Mapping[str, SignerSpec]) -> Iterator[Reason]:
+    """The signers of an expression about whom nothing can be said, for their key can't be read from here."""
+    for name in sorted(names(by)):
+        spec = signers[name]
+        if isinstance(spec, KeySpec) and spec.key is None:
+            yield Reason(Code.TRUST_ROOT_UNAVAILABLE, f"signer {name}: {spec.missing}", "judge where it can be read")
+
+
+def summed_up(refused: Sequence[Reason]) -> Iterator[Reason]:
+    """Objections as findings: those to signers' own signatures each, strangers' signatures as one."""
+    own = [reason for reason in dict.fromkeys(refused) if reason.code is not Code.IDENTITY_MISMATCH]
+    strangers = list(dict.fromkeys(reason for reason in refused if reason.code is Code.IDENTITY_MISMATCH))
+    if own or len(strangers) == 1:
+        yield from own or strangers
+        return
+    shown = "; ".join(reason.message for reason in strangers[:_SHOWN])
+    more = f"; and {len(strangers) - _SHOWN} more" if len(strangers) > _SHOWN else ""
+    yield Reason(Code.IDENTITY_MISMATCH, f"{shown}{more}", strangers[0].remedy)

@@ -1,0 +1,65 @@
+"""That an attestation of a type by accepted signers is there (POLICY §4). What it says is not judged here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.policy.acceptance import counted, summed_up, unknown
+from gate.policy.decision import Reason
+from gate.policy.signers import satisfied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from gate.evidence.facts import Evidence
+    from gate.image.reference import Reference
+    from gate.policy.policy import AttestationRequirement
+    from gate.policy.signers import SignerSpec
+
+_SHOWN: Final = 3
+
+
+def check(
+    wanted: AttestationRequirement,
+    signers: Mapping[str, SignerSpec],
+    reference: Reference,
+    evidence: Evidence,
+    now: datetime,
+) -> Iterator[Reason]:
+    """Nothing where accepted attestations suffice; else why they do not. The order is that of signatures."""
+    of_type = [a for a in evidence.attestations if a.predicate_type == wanted.type]
+    found, refused = counted(wanted.by, signers, of_type, now)
+    if satisfied(wanted.by, found):
+        return
+    if not_known := unknown(wanted.by, signers, evidence):
+        yield from not_known
+    elif refused:
+        yield from summed_up(refused)
+    else:
+        yield _denial(wanted, reference, evidence, found)
+
+
+def _denial(
+    wanted: AttestationRequirement, reference: Reference, evidence: Evidence, found: Mapping[str, frozenset[str]]
+) -> Reason:
+    present = sorted(name for name, principals in found.items() if principals)
+    if present:
+        return Reason(
+            Code.SIGNERS_TOO_FEW, f"attested by {', '.join(present)}; needs {wanted.by}", "have the others attest it"
+        )
+    rejected = [r for r in evidence.rejected if r.attestation is not False]
+    seen = list(dict.fromkeys(r.reason for r in rejected))
+    types = sorted({a.predicate_type for a in evidence.attestations})
+    if not seen and not types:
+        what = "no attestation found"
+    elif not seen:
+        what = f"attestations found of other types: {', '.join(types[:_SHOWN])}"
+    else:
+        what = f"{len(rejected)} found that do not count: {'; '.join(seen[:_SHOWN])}"
+    return Reason(
+        Code.ATTESTATION_INVALID if seen else Code.ATTESTATION_MISSING,
+        f"{what}; needs {wanted.type} by {wanted.by}",
+        f"cosign attest --type {wanted.type} --predicate FILE --key … {reference.text}",
+    )

@@ -1,0 +1,120 @@
+"""A file, or its digest, and the bundle that is to prove who signed it: no registry and no image.
+
+The verifier and the acceptance of signers are those of images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, ParseError
+from gate.evidence.bundle import Bundle
+from gate.evidence.dsse import Statement
+from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedAttestation, VerifiedSignature
+from gate.evidence.message import Message
+from gate.evidence.refusal import Refused
+from gate.evidence.signed import of_bundle
+from gate.evidence.verifier import prove
+from gate.image.digest import Digest
+from gate.policy.acceptance import counted, summed_up, unknown
+from gate.policy.decision import Reason
+from gate.policy.signers import satisfied
+from gate.policy.trust import PUBLIC_GOOD
+from gate.trust.anchors import Anchors, Issuers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from gate.deadline import Deadline
+    from gate.evidence.signed import Signed
+    from gate.policy.signers import Expression, SignerSpec
+    from gate.policy.trust import TrustNeeds
+    from gate.review.ports import TrustedRoots
+    from gate.trust.root import TrustedRoot
+
+
+def examine_bundle(
+    content: bytes, blob: Message, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline
+) -> Evidence:
+    """The facts of one bundle about one blob.
+
+    A bundle over a message is a signature of the blob. One over an in-toto statement is an attestation: the blob has
+    to be one of its subjects.
+    """
+    stored = Digest.of(content)
+    try:
+        parsed = Bundle.parse(content)
+        statement: Statement | None = None
+        signed = of_bundle(parsed, blob)
+        if signed.envelope is not None:
+            signed = of_bundle(parsed, Message.of(signed.envelope.pae))
+        proven = prove(signed, _anchors(signed, needs, roots, deadline))
+        if signed.envelope is not None:
+            statement = Statement.parse(signed.envelope.payload)
+            if not any(subject.names(Digest("sha256", blob.sha256.hex())) for subject in statement.subjects):
+                raise Refused(Code.SIGNATURE_INVALID, f"it is about other files than sha256:{blob.sha256.hex()}")
+    except Refused as refused:
+        return Evidence(rejected=(Rejection(Format.BUNDLE, stored, refused.code, refused.reason),))
+    except ParseError as error:
+        return Evidence(rejected=(Rejection(Format.BUNDLE, stored, Code.SIGNATURE_INVALID, error.message),))
+    except EvidenceUnavailable as error:
+        return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
+    if statement is None:
+        return Evidence(
+            tuple(VerifiedSignature(Format.BUNDLE, stored, found.signer, found.witness, {}) for found in proven)
+        )
+    assert signed.envelope is not None
+    payload = signed.envelope.payload
+    return Evidence(
+        attestations=tuple(
+            VerifiedAttestation(Format.BUNDLE, stored, found.signer, found.witness, statement.predicate_type, payload)
+            for found in proven
+        )
+    )
+
+
+def judge_blob(
+    evidence: Evidence,
+    by: Expression,
+    signers: Mapping[str, SignerSpec],
+    now: datetime,
+    predicate_type: str | None = None,
+) -> Iterator[Reason]:
+    """Why a blob is not signed as it has to be; nothing where it is.
+
+    Args:
+        evidence: of `examine_bundle`.
+        by: who has to have signed.
+        signers: by name.
+        now: the instant that is decided at.
+        predicate_type: that an attestation has to have; None where a signature, or any attestation, suffices.
+    """
+    facts: list[VerifiedSignature | VerifiedAttestation] = [
+        *(evidence.signatures if predicate_type is None else ()),
+        *(a for a in evidence.attestations if predicate_type in (None, a.predicate_type)),
+    ]
+    found, refused = counted(by, signers, facts, now)
+    if satisfied(by, found):
+        return
+    if not_known := unknown(by, signers, evidence):
+        yield from not_known
+    elif refused:
+        yield from summed_up(refused)
+    elif evidence.rejected:
+        yield from (Reason(r.code, r.reason, "get the file and its bundle again") for r in evidence.rejected)
+    else:
+        seen = ", ".join(sorted({a.predicate_type for a in evidence.attestations})) or "a signature"
+        yield Reason(Code.ATTESTATION_MISSING, f"the bundle holds {seen}; needs {predicate_type}", "give its bundle")
+
+
+def _anchors(signed: Signed, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline) -> Anchors:
+    root: TrustedRoot | None = None
+    if signed.leaf is not None or (needs.logs_of_keys and not signed.beside.empty):
+        root = roots.current(PUBLIC_GOOD, deadline)
+    issuers: list[Issuers] = []
+    if root is not None and signed.leaf is not None:
+        issuers.extend(Issuers(name, root.authorities, root) for name in needs.roots)
+        issuers.extend(Issuers(pki.name, pki.authorities, root) for pki in needs.private)
+    return Anchors(needs.keys, root, tuple(issuers))

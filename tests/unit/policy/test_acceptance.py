@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.codes import Code
+from gate.evidence.facts import (
+    CertificateSigner,
+    Evidence,
+    Format,
+    FulcioClaims,
+    Identity,
+    KeySigner,
+    Problem,
+    TimeSource,
+    Unavailable,
+    VerifiedAttestation,
+    VerifiedSignature,
+    VerifiedTime,
+    Witness,
+)
+from gate.policy.acceptance import counted, mine, objection, summed_up, unknown
+from gate.policy.decision import Reason
+from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, LogUse, One
+from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities
+from gate.trust.window import Window
+from tests.fakes.signing import alice, bob
+from tests.unit.policy.build import OTHER, UNCHECKED, UNWITNESSED, WRONG_ENTRY
+
+if TYPE_CHECKING:
+    from gate.evidence.facts import Signer
+    from gate.policy.signers import SignerSpec
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+SIGNED_AT = NOW - timedelta(days=100)
+LEAF = Window(SIGNED_AT - timedelta(minutes=1), SIGNED_AT + timedelta(minutes=9))
+ISSUER = "https://token.actions.githubusercontent.com"
+SUBJECT = "https://github.com/acme/api/.github/workflows/release.yml@refs/tags/v1"
+PKI = PrivateAuthorities("pki", (), "")
+WHO = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
+KEYLESS = KeylessSpec("ci", WHO)
+CERTIFICATE = CertificateSpec("pki", IdentityPattern(TextPattern(SUBJECT), None), PKI)
+KEY = KeySpec("a", alice().public)
+BY_ALICE = KeySigner(alice().public)
+BY_CI = CertificateSigner(Identity(ISSUER, (SUBJECT,)), PUBLIC_GOOD, "f" * 64, LEAF, frozenset({"ct"}))
+BY_PKI = replace(BY_CI, trust="pki", ct_logs=frozenset(), no_sct="it has none")
+
+
+def logged(at: datetime = SIGNED_AT) -> VerifiedTime:
+    return VerifiedTime(at, TimeSource.LOG, "rekor.test")
+
+
+def stamped(at: datetime = SIGNED_AT) -> VerifiedTime:
+    return VerifiedTime(at, TimeSource.TSA, "tsa.test")
+
+
+NO_STAMP = Problem(Code.TIMESTAMP_MISSING, "it has no timestamp")
+NO_LOG = Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry")
+LOGGED = Witness(frozenset({"log"}), (logged(),), None, NO_STAMP)
+STAMPED = Witness(frozenset(), (stamped(),), NO_LOG)
+BOTH = Witness(frozenset({"log"}), (logged(), stamped()))
+PROVEN = Witness(frozenset({"log"}), (), None, NO_STAMP)  # an entry of Rekor v2: a log, and no time of its own
+WRONG_STAMP = Witness(frozenset({"log"}), (logged(),), None, Problem(Code.TIMESTAMP_INVALID, "it is of another"))
+
+
+def code(spec: SignerSpec, signer: Signer, witness: Witness, now: datetime = NOW) -> Code | None:
+    found = objection(spec, signer, witness, now)
+    assert found is None or (found.message and found.remedy)
+    return found.code if found else None
+
+
+# whose it is
+
+
+@pytest.mark.parametrize(
+    ("spec", "signer", "expected"),
+    [
+        (KEY, BY_ALICE, True),
+        (KEY, KeySigner(bob().public), False),
+        (KEY, BY_CI, False),
+        (replace(KEY, key=None), BY_ALICE, False),
+        (replace(KEY, key=None), BY_CI, False),
+        (KEYLESS, BY_CI, True),
+        # whoever it names: "signed by somebody else" is an objection of its own
+        (KEYLESS, replace(BY_CI, identity=Identity("x", ("y",))), True),
+        (KEYLESS, replace(BY_CI, trust="ours"), False),
+        (KEYLESS, BY_PKI, False),
+        (KEYLESS, BY_ALICE, False),
+        (replace(KEYLESS, trust_root="ours"), replace(BY_CI, trust="ours"), True),
+        (replace(KEYLESS, trust_root="ours"), BY_CI, False),
+        (CERTIFICATE, BY_PKI, True),
+        (CERTIFICATE, BY_CI, False),
+        (CERTIFICATE, BY_ALICE, False),
+    ],
+)
+def test_whose_it_is(spec: SignerSpec, signer: Signer, expected: bool) -> None:  # noqa: FBT001
+    assert mine(spec, signer) is expected
+
+
+# keys
+
+
+@pytest.mark.parametrize(
+    ("use", "witness", "expected"),
+    [
+        (LogUse.OPTIONAL, UNWITNESSED, None),
+        (LogUse.OPTIONAL, LOGGED, None),
+        (LogUse.OPTIONAL, STAMPED, None),
+        (LogUse.OPTIONAL, WRONG_ENTRY, Code.LOG_ENTRY_INVALID),
+        (LogUse.OPTIONAL, UNCHECKED, Code.TRUST_ROOT_UNAVAILABLE),
+        (LogUse.REQUIRED, UNWITNESSED, Code.LOG_ENTRY_MISSING),
+        (LogUse.REQUIRED, LOGGED, None),
+        (LogUse.REQUIRED, PROVEN, None),
+        (LogUse.REQUIRED, STAMPED, Code.LOG_ENTRY_MISSING),
+        (LogUse.REQUIRED, WRONG_ENTRY, Code.LOG_ENTRY_INVALID),
+        (LogUse.REQUIRED, UNCHECKED, Code.TRUST_ROOT_UNAVAILABLE),
+        (LogUse.REQUIRED, Witness(), Code.LOG_ENTRY_MISSING),
+        (LogUse.IGNORE, UNWITNESSED, None),
+        (LogUse.IGNORE, LOGGED, None),
+        (LogUse.IGNORE, WRONG_ENTRY, None),
+        (LogUse.IGNORE, UNCHECKED, None),
+    ],
+)
+def test_every_use_of_the_log(use: LogUse, witness: Witness, expected: Code | None) -> None:
+    assert code(replace(KEY, log=use), BY_ALICE, witness) is expected
+
+
+def test_every_use_of_the_log_is_tried() -> None:
+    assert {u.value for u in LogUse} == {"optional", "required", "ignore"}
+
+
+def test_a_remedy_says_what_to_do() -> None:
+    missing = objection(replace(KEY, log=LogUse.REQUIRED), BY_ALICE, UNWITNESSED, NOW)
+    assert missing is not None
+    assert missing.message == "the signature by a: it has no transparency log entry"
+    assert "transparencyLog: ignore" in missing.remedy
+    unchecked = objection(KEY, BY_ALICE, UNCHECKED, NOW)
+    assert unchecked is not None
+    assert unchecked.remedy == "retry"
+
+
+DAY = timedelta(days=1)
+OLD = Window(None, SIGNED_AT + DAY)  # replaced since
+NEW = Window(SIGNED_AT + DAY, None)
+
+
+@pytest.mark.parametrize(
+    ("window", "witness", "expected"),
+    [
+        # by the verified times, every one of them
+        (OLD, LOGGED, None),
+        (OLD, STAMPED, None),
+        (NEW, LOGGED, Code.KEY_MISMATCH),
+        (NEW, STAMPED, Code.KEY_MISMATCH),
+        (OLD, Witness(frozenset({"log"}), (logged(), stamped(NOW))), Code.KEY_MISMATCH),
+        (NEW, Witness(frozenset({"log"}), (logged(), stamped(NOW))), Code.KEY_MISMATCH),
+        # and where there is none, now
+        (OLD, UNWITNESSED, Code.KEY_MISMATCH),
+        (NEW, UNWITNESSED, None),
+        (OLD, PROVEN, Code.KEY_MISMATCH),
+        (NEW, PROVEN, None),
+        # the ends belong to it
+        (Window(SIGNED_AT, SIGNED_AT), LOGGED, None),
+        (Window(SIGNED_AT + timedelta(microseconds=1), None), LOGGED, Code.KEY_MISMATCH),
+        (Window(None, SIGNED_AT - timedelta(microseconds=1)), LOGGED, Code.KEY_MISMATCH),
+        (Window(NOW, NOW), UNWITNESSED, None),
+        (Window(), UNWITNESSED, None),
+        (Window(), LOGGED, None),
+    ],
+)
+def test_the_window_of_a_key(window: Window, witness: Witness, expected: Code | None) -> None:
+    assert code(replace(KEY, window=window), BY_ALICE, witness) is expected
+
+
+def test_a_key_that_is_replaced_is_named_with_its_window_and_the_time() -> None:
+    found = objection(replace(KEY, window=NEW), BY_ALICE, LOGGED, NOW)
+    assert found is not None
+    assert found.message == (f"the key of a counts from {NEW}, and the signature is of {SIGNED_AT:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def test_a_log_that_is_ignored_still_says_when() -> None:
+    """Times come from logs too; a signer that asks for no log is not thereby blind to them."""
+    spec = replace(KEY, log=LogUse.IGNORE, window=OLD)
+    assert code(spec, BY_ALICE, LOGGED) is None
+    assert code(spec, BY_ALICE, UNWITNESSED) is Code.KEY_MISMATCH
+
+
+# certificates
+
+
+@pytest.mark.parametrize(
+    ("changes", "signer", "witness", "expected"),
+    [
+        ({}, BY_CI, LOGGED, None),
+        ({}, BY_CI, BOTH, None),
+        ({}, replace(BY_CI, identity=Identity("x", (SUBJECT,))), LOGGED, Code.IDENTITY_MISMATCH),
+        ({}, replace(BY_CI, identity=Identity(ISSUER, ("x",))), LOGGED, Code.IDENTITY_MISMATCH),
+        ({}, replace(BY_CI, ct_logs=frozenset(), no_sct="no SCT"), LOGGED, Code.SCT_MISSING),
+        ({"sct": False}, replace(BY_CI, ct_logs=frozenset(), no_sct="no SCT"), LOGGED, None),
+        ({}, BY_CI, STAMPED, Code.LOG_ENTRY_MISSING),
+        ({}, BY_CI, UNWITNESSED, Code.LOG_ENTRY_MISSING),
+        ({}, BY_CI, WRONG_ENTRY, Code.LOG_ENTRY_INVALID),
+        ({}, BY_CI, UNCHECKED, Code.TRUST_ROOT_UNAVAILABLE),
+        ({"timestamp": True}, BY_CI, LOGGED, Code.TIMESTAMP_MISSING),
+        ({"timestamp": True}, BY_CI, BOTH, None),
+        ({"timestamp": True}, BY_CI, WRONG_STAMP, Code.TIMESTAMP_INVALID),
+        # a wrong timestamp that nobody asks for is nobody's trouble
+        ({}, BY_CI, WRONG_STAMP, None),
+        ({"timestamp": True}, BY_CI, STAMPED, Code.LOG_ENTRY_MISSING),
+        ({"log": LogUse.IGNORE, "timestamp": True}, BY_CI, STAMPED, None),
+        ({"log": LogUse.IGNORE, "timestamp": True}, BY_CI, LOGGED, Code.TIMESTAMP_MISSING),
+        ({"log": LogUse.IGNORE, "timestamp": True}, BY_CI, UNWITNESSED, Code.TIMESTAMP_MISSING),
+        ({"log": LogUse.IGNORE, "timestamp": True}, BY_CI, Witness(), Code.TIMESTAMP_MISSING),
+        # an entry without a time of its own proves the log and not the time
+        ({}, BY_CI, PROVEN, Code.CERTIFICATE_EXPIRED),
+    ],
+)
+def test_a_keyless_signature(
+    changes: dict[str, bool | LogUse], signer: Signer, witness: Witness, expected: Code | None
+) -> None:
+    assert code(replace(KEYLESS, **changes), signer, witness) is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "signer", "witness", "expected"),
+    [
+        ({}, BY_PKI, STAMPED, None),
+        ({}, BY_PKI, BOTH, None),
+        # no CT log sees certificates of a private PKI, and none is asked for
+        ({}, replace(BY_PKI, no_sct="it has none"), STAMPED, None),
+        ({}, BY_PKI, LOGGED, Code.TIMESTAMP_MISSING),
+        ({}, BY_PKI, UNWITNESSED, Code.TIMESTAMP_MISSING),
+        ({}, replace(BY_PKI, identity=Identity("", ("x",))), STAMPED, Code.IDENTITY_MISMATCH),
+        ({"log": LogUse.REQUIRED}, BY_PKI, STAMPED, Code.LOG_ENTRY_MISSING),
+        ({"log": LogUse.REQUIRED}, BY_PKI, BOTH, None),
+        ({"log": LogUse.OPTIONAL}, BY_PKI, STAMPED, None),
+        ({"timestamp": False}, BY_PKI, LOGGED, None),
+        ({"timestamp": False}, BY_PKI, UNWITNESSED, Code.CERTIFICATE_EXPIRED),
+        ({"timestamp": False}, replace(BY_PKI, window=Window(LEAF.start, NOW)), UNWITNESSED, None),
+        ({"timestamp": False}, replace(BY_PKI, window=Window(NOW + DAY, None)), UNWITNESSED, Code.CERTIFICATE_EXPIRED),
+        ({"timestamp": False}, replace(BY_PKI, window=Window()), UNWITNESSED, None),
+    ],
+)
+def test_a_signature_under_a_private_pki(
+    changes: dict[str, bool | LogUse], signer: Signer, witness: Witness, expected: Code | None
+) -> None:
+    assert code(replace(CERTIFICATE, **changes), signer, witness) is expected  # type: ignore[arg-type]
+
+
+def test_without_a_time_the_certificate_is_judged_by_now() -> None:
+    spec = replace(CERTIFICATE, timestamp=False)
+    for now, expected in [
+        (LEAF.start, None),
+        (LEAF.end, None),
+        (LEAF.start and LEAF.start - timedelta(microseconds=1), Code.CERTIFICATE_EXPIRED),
+        (LEAF.end and LEAF.end + timedelta(microseconds=1), Code.CERTIFICATE_EXPIRED),
+    ]:
+        assert now is not None
+        assert code(spec, BY_PKI, UNWITNESSED, now) is expected
+    found = objection(spec, BY_PKI, UNWITNESSED, NOW)
+    assert found is not None
+    assert f"its certificate was valid from {LEAF}" in found.message
+
+
+def test_of_a_stranger_nothing_else_is_said() -> None:
+    stranger = replace(BY_CI, identity=Identity("x", ("y",)), ct_logs=frozenset(), no_sct="none")
+    assert code(KEYLESS, stranger, WRONG_ENTRY) is Code.IDENTITY_MISMATCH
+
+
+def test_claims_of_whoever_called_a_reusable_workflow() -> None:
+    """A reusable workflow is the subject, whoever calls it: only the claims tell whose repository it built.
+
+    Without them a stranger's call of acme's public workflow counts as acme's.
+    """
+    shared = "https://github.com/acme/workflows/.github/workflows/build.yml@refs/tags/v1"
+    claims = FulcioClaims(build_signer_uri=shared, source_repository_uri="https://github.com/acme/api")
+    ours = replace(BY_CI, identity=Identity(ISSUER, (shared,), claims))
+    stranger = replace(
+        BY_CI,
+        identity=Identity(ISSUER, (shared,), replace(claims, source_repository_uri="https://github.com/evil/api")),
+    )
+    silent = replace(BY_CI, identity=Identity(ISSUER, (shared,), replace(claims, source_repository_uri="")))
+    source = ("source_repository_uri", (TextPattern.parse_regex("https://github.com/acme/[^/]+"),))
+    loose = replace(KEYLESS, identity=IdentityPattern(TextPattern(shared), TextPattern(ISSUER)))
+    strict = replace(loose, identity=replace(loose.identity, claims=(source,)))
+    assert [code(loose, who, LOGGED) for who in (ours, stranger)] == [None, None]
+    assert [code(strict, who, LOGGED) for who in (ours, stranger, silent)] == [
+        None,
+        Code.IDENTITY_MISMATCH,
+        Code.IDENTITY_MISMATCH,
+    ]
+
+
+# who counts
+
+
+def signature(signer: Signer, witness: Witness) -> VerifiedSignature:
+    return VerifiedSignature(Format.BUNDLE, OTHER, signer, witness, {})
+
+
+def test_who_counts_and_why_others_do_not() -> None:
+    specs: dict[str, SignerSpec] = {"a": KEY, "b": KeySpec("b", bob().public), "ci": KEYLESS}
+    by = AnyOf((One("a"), One("b"), One("ci")))
+    facts = [
+        signature(BY_ALICE, UNWITNESSED),
+        signature(BY_ALICE, WRONG_ENTRY),
+        signature(KeySigner(bob().public), WRONG_ENTRY),
+        signature(replace(BY_CI, identity=Identity(ISSUER, ("x",))), LOGGED),
+        signature(BY_PKI, STAMPED),
+    ]
+    found, refused = counted(by, specs, facts, NOW)
+    assert found == {"a": frozenset({BY_ALICE.principal}), "b": frozenset(), "ci": frozenset()}
+    # of somebody who counts, what else was signed and does not is not said
+    assert [r.code for r in refused] == [Code.LOG_ENTRY_INVALID, Code.IDENTITY_MISMATCH]
+
+
+def test_only_signers_the_expression_speaks_of_count() -> None:
+    specs: dict[str, SignerSpec] = {"a": KEY, "ci": KEYLESS}
+    found, refused = counted(One("a"), specs, [signature(BY_CI, LOGGED), signature(BY_CI, WRONG_ENTRY)], NOW)
+    assert (found, refused) == ({"a": frozenset()}, [])
+
+
+def test_one_person_under_two_signers_is_one_principal() -> None:
+    specs: dict[str, SignerSpec] = {"ci": KEYLESS, "again": replace(KEYLESS, name="again"), "a": KEY}
+    found, _ = counted(AtLeast(2, (One("ci"), One("again"), One("a"))), specs, [signature(BY_CI, LOGGED)] * 3, NOW)
+    assert found["ci"] == found["again"] == frozenset({BY_CI.principal})
+    assert found["a"] == frozenset()
+
+
+def test_what_a_rule_asks_of_content_comes_last() -> None:
+    asked: list[str] = []
+
+    def content(spec: SignerSpec, fact: VerifiedSignature) -> Reason | None:
+        asked.append(spec.name)
+        return Reason(Code.ANNOTATION_MISMATCH, "another", "sign it anew")
+
+    facts = [signature(BY_ALICE, WRONG_ENTRY), signature(BY_ALICE, UNWITNESSED), signature(BY_CI, LOGGED)]
+    found, refused = counted(One("a"), {"a": KEY}, facts, NOW, content)
+    assert found == {"a": frozenset()}
+    assert [r.code for r in refused] == [Code.LOG_ENTRY_INVALID, Code.ANNOTATION_MISMATCH]
+    assert asked == ["a"]
+
+
+def test_attestations_count_as_signatures_do() -> None:
+    facts = [
+        VerifiedAttestation(Format.BUNDLE, OTHER, BY_ALICE, UNWITNESSED, "https://spdx.dev/Document", b"{}"),
+        VerifiedAttestation(Format.BUNDLE, OTHER, BY_CI, LOGGED, "https://spdx.dev/Document", b"{}"),
+    ]
+    specs: dict[str, SignerSpec] = {"a": KEY, "ci": KEYLESS}
+    found, refused = counted(AnyOf((One("a"), One("ci"))), specs, facts, NOW)
+    assert found == {"a": frozenset({BY_ALICE.principal}), "ci": frozenset({BY_CI.principal})}
+    assert refused == []
+
+
+def test_what_is_not_known_is_said_once_signers_first() -> None:
+    away = Unavailable(Code.REGISTRY_TIMEOUT, "no answer", "retry")
+    specs: dict[str, SignerSpec] = {"a": KEY, "s": KeySpec("s", None, missing="it is in a Secret"), "ci": KEYLESS}
+    found = unknown(AnyOf((One("s"), One("a"), One("s"))), specs, Evidence(unavailable=(away, away)))
+    assert [(r.code, r.message) for r in found] == [
+        (Code.TRUST_ROOT_UNAVAILABLE, "signer s: it is in a Secret"),
+        (Code.REGISTRY_TIMEOUT, "no answer"),
+    ]
+    assert unknown(AnyOf((One("a"), One("ci"))), specs, Evidence()) == []
+
+
+# in few words
+
+
+def stranger(number: int) -> Reason:
+    return Reason(Code.IDENTITY_MISMATCH, f"signed by {number}; needs us", "sign it as us")
+
+
+OWN = Reason(Code.LOG_ENTRY_MISSING, "the signature by ci: none", "sign it")
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ([stranger(1)], [stranger(1)]),
+        ([stranger(1)] * 3, [stranger(1)]),
+        (
+            [stranger(1), stranger(2)],
+            [Reason(Code.IDENTITY_MISMATCH, "signed by 1; needs us; signed by 2; needs us", "sign it as us")],
+        ),
+        # what is the signers' own says more than who else signed
+        ([stranger(1), OWN, stranger(2)], [OWN]),
+        ([OWN, OWN], [OWN]),
+        ([OWN, replace(OWN, message="another")], [OWN, replace(OWN, message="another")]),
+    ],
+)
+def test_objections_are_summed_up(refused: list[Reason], expected: list[Reason]) -> None:
+    assert list(summed_up(refused)) == expected
+
+
+def test_many_strangers_are_one_finding() -> None:
+    (found,) = summed_up([stranger(i % 10) for i in range(100)])
+    assert found.code is Code.IDENTITY_MISMATCH
+    assert found.message.startswith("signed by 0; needs us; signed by 1; needs us; signed by 2; needs us; and 7 more")
+    assert "signed by 3" not in found.message

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from gate.codes import Code
+from gate.deadline import Deadline
+from gate.evidence import cosign
+from gate.evidence.facts import (
+    CertificateSigner,
+    Format,
+    KeySigner,
+    Rejection,
+    Unavailable,
+    VerifiedAttestation,
+    VerifiedSignature,
+)
+from gate.evidence.signed import Candidate
+from gate.image.digest import Digest
+from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.review.collect import Listing
+from gate.review.examine import examine
+from gate.trust.root import TrustedRoot
+from tests.fakes.clock import SettableClock
+from tests.fakes.fulcio import SUBJECT, Signer, shared_key
+from tests.fakes.roots import FixedRoots, NoRoots
+from tests.fakes.signing_authority import Signature, encode, shared_world, simple_signing, statement
+
+if TYPE_CHECKING:
+    from gate.evidence.facts import Evidence
+    from gate.policy.trust import TrustNeeds as Needs
+
+IMAGE = Digest.of(b"the image")
+PREDICATE = "https://spdx.dev/Document"
+KEY = Signer(shared_key())
+BY_KEY = TrustNeeds(keys=(KEY.key.public,))
+BY_KEY_LOGGED = TrustNeeds(keys=(KEY.key.public,), logs_of_keys=True)
+KEYLESS = TrustNeeds(roots=(PUBLIC_GOOD,))
+
+
+class Make(Protocol):
+    def __call__(self, signer: Signer, *, logged: bool) -> Candidate: ...
+
+
+def public_good() -> FixedRoots:
+    return FixedRoots({PUBLIC_GOOD: TrustedRoot.parse(shared_world().trusted_root())})
+
+
+def legacy(signer: Signer, *, logged: bool) -> Candidate:
+    layer = shared_world().legacy_signature(Signature.of_message(signer, simple_signing(IMAGE)), logged=logged)
+    return Candidate(Format.LEGACY, Digest.of(layer.content), layer.media_type, layer.content, layer.annotations)
+
+
+def bundle(signer: Signer, *, logged: bool, predicate_type: str = "") -> Candidate:
+    payload = statement(IMAGE, predicate_type) if predicate_type else statement(IMAGE)
+    world = shared_world()
+    made = world.bundle(Signature.of_payload(signer, payload), entries=None if logged else ())
+    content = encode(made)
+    return Candidate(Format.BUNDLE, Digest.of(content), str(made["mediaType"]), content)
+
+
+def listing(*candidates: Candidate, unavailable: tuple[Unavailable, ...] = ()) -> Listing:
+    rejected = Rejection(Format.BUNDLE, IMAGE, Code.SIGNATURE_INVALID, "stored wrongly")
+    return Listing(IMAGE, candidates, (rejected,), unavailable)
+
+
+def examined(
+    found: Listing, needs: Needs, roots: FixedRoots | None = None, deadline: Deadline | None = None
+) -> Evidence:
+    return examine(found, needs, roots or NoRoots(), deadline or SettableClock().deadline())
+
+
+def ticking(ticks: float) -> Deadline:
+    """A deadline that is reached when its clock has been read so many times."""
+    counter = itertools.count(1)
+    return Deadline(ticks, lambda: float(next(counter)))
+
+
+def test_what_is_found_is_sorted_by_what_it_is() -> None:
+    gone = Unavailable(Code.REGISTRY_TIMEOUT, "no answer", "retry")
+    found = examined(
+        listing(
+            legacy(KEY, logged=False),
+            bundle(KEY, logged=False),
+            bundle(KEY, logged=False, predicate_type=PREDICATE),
+            legacy(Signer(shared_key(name="other")), logged=False),
+            unavailable=(gone,),
+        ),
+        BY_KEY,
+    )
+    assert [s.format for s in found.signatures] == [Format.LEGACY, Format.BUNDLE]
+    assert {s.signer for s in found.signatures} == {KeySigner(KEY.key.public)}
+    assert [a.predicate_type for a in found.attestations] == [PREDICATE]
+    assert [r.reason for r in found.rejected][:1] == ["stored wrongly"]
+    assert [r.code for r in found.rejected] == [Code.SIGNATURE_INVALID, Code.KEY_MISMATCH]
+    assert found.unavailable == (gone,)
+    assert all(isinstance(s, VerifiedSignature) for s in found.signatures)
+    assert all(isinstance(a, VerifiedAttestation) for a in found.attestations)
+
+
+# the deadline
+
+
+def test_what_there_is_no_time_for_is_unavailable_and_not_missing() -> None:
+    many = [legacy(KEY, logged=False)] * 50
+    found = examined(listing(*many), BY_KEY, deadline=ticking(11))
+    assert len(found.signatures) == 10
+    assert [(u.code, u.message) for u in found.unavailable] == [
+        (Code.DEADLINE_EXCEEDED, "the time allowed ran out after 10 of 50 signatures")
+    ]
+
+
+def test_no_time_at_all_verifies_nothing() -> None:
+    found = examined(listing(legacy(KEY, logged=False)), BY_KEY, deadline=SettableClock().deadline(0))
+    assert (found.signatures, [u.code for u in found.unavailable]) == ((), [Code.DEADLINE_EXCEEDED])
+
+
+def test_the_last_in_time_is_complete() -> None:
+    found = examined(listing(*[legacy(KEY, logged=False)] * 5), BY_KEY, deadline=ticking(6))
+    assert (len(found.signatures), found.unavailable) == (5, ())
+
+
+# trust roots
+
+
+@pytest.mark.parametrize("make", [legacy, bundle])
+@pytest.mark.parametrize(
+    ("logged", "needs", "asked"),
+    [(False, BY_KEY_LOGGED, 0), (True, BY_KEY, 0), (True, BY_KEY_LOGGED, 1)],
+    ids=["nothing beside", "nobody looks", "both"],
+)
+def test_of_keys_a_root_is_asked_for_what_stands_beside(
+    make: Make,
+    logged: bool,  # noqa: FBT001
+    needs: Needs,
+    asked: int,
+) -> None:
+    roots = public_good()
+    found = examined(listing(*[make(KEY, logged=logged)] * 3), needs, roots)
+    assert roots.asked.total() == asked
+    assert len(found.signatures) == 3
+    assert {bool(s.witness.logs) for s in found.signatures} == {bool(asked)}
+    assert found.unavailable == ()
+
+
+def test_a_timestamp_is_something_that_stands_beside() -> None:
+    world = shared_world()
+    made = Signature.of_message(KEY, simple_signing(IMAGE))
+    layer = world.legacy_signature(made, logged=False, timestamp=world.tsa.stamp(made.content))
+    candidate = Candidate(Format.LEGACY, Digest.of(layer.content), layer.media_type, layer.content, layer.annotations)
+    roots = public_good()
+    (signature,) = examined(listing(candidate), BY_KEY_LOGGED, roots).signatures
+    assert (signature.witness.has_timestamp, roots.asked[PUBLIC_GOOD]) == (True, 1)
+
+
+def test_an_escape_in_a_bundle_hides_nothing() -> None:
+    """What is looked for as text may be written with escapes: then the root is loaded all the same."""
+    plain = bundle(KEY, logged=True)
+    escaped = plain.content.replace(b"tlogEntries", b"\\u0074logEntries")
+    assert escaped != plain.content
+    candidate = Candidate(Format.BUNDLE, Digest.of(escaped), plain.media_type, escaped)
+    (signature,) = examined(listing(candidate), BY_KEY_LOGGED, public_good()).signatures
+    assert signature.witness.logs
+    keyless = bundle(shared_world().issue(), logged=True)
+    escaped = keyless.content.replace(b"ertificate", b"\\u0065rtificate")
+    assert escaped != keyless.content
+    candidate = Candidate(Format.BUNDLE, Digest.of(escaped), keyless.media_type, escaped)
+    assert len(examined(listing(candidate), KEYLESS, public_good()).signatures) == 1
+
+
+@pytest.mark.parametrize("make", [legacy, bundle])
+def test_of_certificates_a_root_is_asked_where_one_is_named(make: Make) -> None:
+    roots = public_good()
+    assert examined(listing(make(KEY, logged=False)), KEYLESS, roots).signatures == ()
+    assert roots.asked.total() == 0
+    signer = shared_world().issue()
+    (signature,) = examined(listing(make(signer, logged=True)), KEYLESS, roots).signatures
+    assert isinstance(signature.signer, CertificateSigner)
+    assert (signature.signer.trust, signature.signer.identity.subject) == (PUBLIC_GOOD, SUBJECT)
+    assert signature.witness.logs
+    assert dict(roots.asked) == {PUBLIC_GOOD: 1}
+
+
+def test_a_root_is_asked_once_for_all_that_want_it() -> None:
+    roots = public_good()
+    needs = TrustNeeds((KEY.key.public,), logs_of_keys=True, roots=(PUBLIC_GOOD,))
+    issued = shared_world().issue()
+    found = examined(listing(legacy(KEY, logged=True), *[legacy(issued, logged=True)] * 3), needs, roots)
+    assert len(found.signatures) == 4
+    assert dict(roots.asked) == {PUBLIC_GOOD: 1}
+
+
+def test_a_root_that_cannot_be_had_is_said_once_and_the_others_count() -> None:
+    roots = public_good()
+    needs = TrustNeeds((KEY.key.public,), logs_of_keys=True, roots=("ours", PUBLIC_GOOD))
+    private = PrivateAuthorities("pki", (), "ours")
+    needs = TrustNeeds(needs.keys, needs.logs_of_keys, needs.roots, (private,))
+    issued = shared_world().issue()
+    found = examined(listing(legacy(KEY, logged=True), legacy(issued, logged=True)), needs, roots)
+    assert len(found.signatures) == 2
+    assert [(u.code, u.message) for u in found.unavailable] == [
+        (Code.TRUST_ROOT_UNAVAILABLE, "the test has no trust root ours")
+    ]
+    assert dict(roots.asked) == {"ours": 1, PUBLIC_GOOD: 1}
+
+
+def test_without_a_root_a_signature_by_key_is_known_and_what_stands_beside_is_not() -> None:
+    found = examined(listing(legacy(KEY, logged=True)), BY_KEY_LOGGED)
+    (signature,) = found.signatures
+    assert (signature.witness.logs, signature.witness.times) == (frozenset(), ())
+    assert signature.witness.no_log is not None
+    assert signature.witness.no_log.code is Code.TRUST_ROOT_UNAVAILABLE
+    assert [u.code for u in found.unavailable] == [Code.TRUST_ROOT_UNAVAILABLE]
+
+
+def test_a_private_pki_without_a_root_asks_for_none() -> None:
+    world = shared_world()
+    root = TrustedRoot.parse(world.trusted_root())
+    private = PrivateAuthorities("pki", root.authorities, "")
+    roots = NoRoots()
+    issued = world.issue(at=datetime(2026, 11, 1, 12, 0, tzinfo=UTC))
+    found = examined(listing(legacy(issued, logged=True)), TrustNeeds(private=(private,)), roots)
+    (signature,) = found.signatures
+    assert isinstance(signature.signer, CertificateSigner)
+    assert (signature.signer.trust, signature.signer.ct_logs) == ("pki", frozenset())
+    assert (signature.witness.logs, signature.witness.times) == (frozenset(), ())
+    assert (roots.asked.total(), found.unavailable) == (0, ())
+
+
+def test_each_trust_that_accepts_a_certificate_says_so_for_itself() -> None:
+    root = TrustedRoot.parse(shared_world().trusted_root())
+    private = PrivateAuthorities("pki", root.authorities, PUBLIC_GOOD)
+    needs = TrustNeeds(roots=(PUBLIC_GOOD,), private=(private,))
+    found = examined(listing(legacy(shared_world().issue(), logged=True)), needs, public_good())
+    signers = [s.signer for s in found.signatures]
+    assert [s.trust for s in signers if isinstance(s, CertificateSigner)] == [PUBLIC_GOOD, "pki"]
+    # one person, however many trust them
+    assert len({s.principal for s in signers}) == 1
+
+
+def test_annotations_that_name_a_certificate_cost_a_root_and_no_more() -> None:
+    """Whoever can write there makes the root be loaded; that it can't be had is then an error, never a pass."""
+    plain = legacy(KEY, logged=False)
+    named = Candidate(
+        plain.format, plain.digest, plain.media_type, plain.content, {**plain.annotations, cosign.CERTIFICATE: "x"}
+    )
+    found = examined(listing(named), KEYLESS)
+    assert found.signatures == ()
+    assert [u.code for u in found.unavailable] == [Code.TRUST_ROOT_UNAVAILABLE]
