@@ -55,8 +55,11 @@ class Delayed:
         self.calls += 1
         time.sleep(DELAY)
 
-    def scope(self, repository: Repository) -> str:
-        return self.inner.scope(repository)
+    def scope(self, repository: Repository, deadline: Deadline) -> str:
+        return self.inner.scope(repository, deadline)
+
+    def known_scope(self, repository: Repository) -> str | None:
+        return self.inner.known_scope(repository)
 
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         self._wait()
@@ -135,7 +138,7 @@ class Bench:
         assert self._review(gate.reviewer, text) == "allow"
         requests = len(self.registry.requests) - before
         delayed = Delayed(gate.reviewer._registry)
-        slow = Reviewer(delayed, time.monotonic)
+        slow = Reviewer(delayed, gate.reviewer._roots, time.monotonic, gate.now)
         started = time.perf_counter()
         assert self._review(slow, text) == "allow"
         elapsed = time.perf_counter() - started

@@ -34,8 +34,11 @@ class Settings:
         layouts: repositories answered from folders.
         at: the instant decisions are made at; None is now.
         timeout: seconds for the whole command.
-        jobs: images at a time.
+        jobs: images of one review at a time.
+        threads: images of all reviews at a time; `jobs` where there is one review only.
         cache: whether answers are kept for seconds.
+        trusted_root: stands in for the public-good trusted root.
+        cache_folder: for what outlives a process; None where there is no home to keep it in.
     """
 
     hosts: Hosts = field(default_factory=Hosts)
@@ -44,7 +47,10 @@ class Settings:
     at: datetime | None = None
     timeout: float = 60.0
     jobs: int = 8
+    threads: int | None = None
     cache: bool = True
+    trusted_root: Path | None = None
+    cache_folder: Path | None = None
 
 
 def parse_duration(text: str) -> float:
@@ -155,6 +161,15 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
         places.append(Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json"))
     places.append(Path(env.get("XDG_CONFIG_HOME") or home / ".config", "containers", "auth.json"))
     return tuple(p for p in places if p.is_file())
+
+
+def cache_folder() -> Path | None:
+    """`$XDG_CACHE_HOME/imagegate`, by default below `~/.cache` (XDG Base Directory Specification)."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if named.startswith("/"):
+        return Path(named, "imagegate")
+    home = os.environ.get("HOME", "")
+    return Path(home, ".cache", "imagegate") if home.startswith("/") else None
 
 
 def wants_color(*, terminal: bool) -> bool:

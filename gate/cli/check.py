@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,25 +11,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, say, settings_of, worst
+from gate.cli.common import Exit, common_flags, emit, say, settings_of, worst
 from gate.cli.render import json_report
 from gate.cli.render.text import TextRenderer
 from gate.cli.report import Report, SourceFinding, entries_of
 from gate.cli.target import OCI, Target, parse_target
 from gate.codes import Code
-from gate.errors import UsageError
+from gate.errors import Place, SourceError, UsageError
 from gate.feeds.folder import BASELINE, require
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload
 from gate.review.review import Subject
 from gate.settings import wants_color
-from gate.sources.files import read_sources
+from gate.sources.files import read_all, read_sources
 from gate.sources.manifests import Found, ImageUse, Location
 from gate.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gate.cli.report import Entry
+    from gate.deadline import Deadline
     from gate.image.reference import Repository
     from gate.policy.policy import PolicySet
     from gate.registry.layout import Layout
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from gate.wiring import Gate
 
 _IMAGE: Final = "image:"
+_NAMESPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _FORMATS: Final = ("text", "json", "sarif", "junit", "github", "gitlab", "cyclonedx")
 _PROGRESS_EVERY: Final = 50  # files
 _NOW: Final = ("text", "json")
@@ -49,6 +54,7 @@ _EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
     "policies",
     multiple=True,
     metavar="POLICY",
+    show_envvar=True,
     envvar="IMAGEGATE_POLICY",
     help="Policy file or folder; none: the built-in baseline.",
 )
@@ -87,19 +93,28 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         )
     if not sources:
         raise UsageError("no SOURCE", remedy="name files or folders, - for stdin, or image:REF")
+    _check_namespace(flags["namespace"])
     settings = settings_of(flags)
     policies = _policies(flags["policies"])
     targets = [_target(s.removeprefix(_IMAGE), flags["as_"]) for s in sources if s.startswith(_IMAGE)]
-    found = _read([s for s in sources if not s.startswith(_IMAGE)])
+    if flags["as_"] is not None and not any(target.layouts for target in targets):
+        raise UsageError("--as without an oci: image", remedy="it names the image of image:oci:DIR")
 
     gate = build(settings, _layouts(targets))
+    deadline = gate.deadline()
     try:
-        report = _judge(gate, policies, found, targets, flags)
+        found = _read([s for s in sources if not s.startswith(_IMAGE)], deadline)
+        report = _judge(gate, policies, found, targets, flags, deadline)
     finally:
         gate.close()
     _write(report, flags["output"], flags["output_file"])
     _mention(found)
-    sys.exit(_exit_code(report, found, flags))
+    sys.exit(_exit_code(report, flags))
+
+
+def _check_namespace(name: str | None) -> None:
+    if name is not None and not _NAMESPACE.fullmatch(name):
+        raise UsageError(f"--namespace {name[:100]!r} is no namespace", remedy="write a name of a-z, 0-9 and -")
 
 
 def _policies(paths: Sequence[str]) -> PolicySet:
@@ -118,8 +133,8 @@ def _layouts(targets: Sequence[Target]) -> Mapping[Repository, Layout]:
     return {name: layout for target in targets for name, layout in target.layouts.items()}
 
 
-def _read(sources: list[str]) -> Found:
-    terminal = sys.stderr.isatty()
+def _read(sources: list[str], deadline: Deadline) -> Found:
+    terminal = sys.stderr is not None and sys.stderr.isatty()
     seen = 0
 
     def progress(file: str) -> None:
@@ -128,24 +143,45 @@ def _read(sources: list[str]) -> Found:
         if terminal and seen % _PROGRESS_EVERY == 0:
             click.echo(f"\r\033[Kreading: {seen} files, {file[-60:]}", err=True, nl=False)
 
-    found = read_sources(sources, sys.stdin.buffer.read, progress)
+    found = read_sources(sources, lambda: _stdin(deadline), deadline, progress)
     if terminal and seen >= _PROGRESS_EVERY:
         click.echo("\r\033[K", err=True, nl=False)
     return found
 
 
-def _judge(gate: Gate, policies: PolicySet, found: Found, targets: Sequence[Target], flags: dict[str, Any]) -> Report:
-    labels = _namespace_labels(flags, found)
+def _stdin(deadline: Deadline) -> bytes:
+    if sys.stdin is None:
+        raise SourceError("standard input is closed", place=Place("-"), remedy="name a file")
+    try:
+        descriptor = sys.stdin.fileno()
+    except io.UnsupportedOperation:  # not a real stream
+        return sys.stdin.buffer.read()
+    try:
+        return read_all(descriptor, "-", deadline)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", place=Place("-")) from error
+
+
+def _judge(
+    gate: Gate,
+    policies: PolicySet,
+    found: Found,
+    targets: Sequence[Target],
+    flags: dict[str, Any],
+    deadline: Deadline,
+) -> Report:
+    labels = _namespace_labels(flags, found, deadline)
     subjects: dict[Subject, list[Location]] = {}
     for use in found.uses:
         subjects.setdefault(_subject(use, flags, labels), []).append(use.location)
     for target in targets:
         subjects.setdefault(_image_subject(target, flags, labels), [])
-    reviews = gate.reviewer.review(policies, list(subjects), Stage.CHECK, gate.deadline())
+    reviews = gate.reviewer.review(policies, list(subjects), Stage.CHECK, deadline)
     written = {t.reference.text: t for t in targets if t.layouts}
     shown = [_as_written(review, written.get(review.subject.text)) for review in reviews]
     entries = entries_of(zip(shown, subjects.values(), strict=True))
-    return Report(gate.now(), policies.policies, entries, _source_findings(found))
+    findings = [*_source_findings(found), *_nothing_found(entries, found, flags)]
+    return Report(gate.now(), policies.policies, entries, tuple(findings))
 
 
 def _as_written(review: ImageReview, target: Target | None) -> ImageReview:
@@ -179,13 +215,16 @@ class _Labels:
         return self.known.get(namespace, self.given) if namespace is not None else self.given
 
 
-def _namespace_labels(flags: dict[str, Any], found: Found) -> _Labels:
+def _namespace_labels(flags: dict[str, Any], found: Found, deadline: Deadline) -> _Labels:
     """From SOURCE, then --namespaces; --namespace-label speaks for what neither names."""
     known: dict[str, Mapping[str, str]] = dict(found.namespaces)
     if flags["namespaces"]:
-        extra = read_sources(list(flags["namespaces"]), sys.stdin.buffer.read, lambda _: None)
+        extra = read_sources(list(flags["namespaces"]), lambda: _stdin(deadline), deadline, lambda _: None)
         if extra.errors:
             raise UsageError(str(extra.errors[0]))
+        if not extra.namespaces:
+            named = ", ".join(flags["namespaces"])
+            raise UsageError(f"--namespaces {named} holds no Namespace", remedy="give `kubectl get namespaces -o yaml`")
         known.update(extra.namespaces)
     given = None
     if flags["namespace_label"]:
@@ -193,6 +232,8 @@ def _namespace_labels(flags: dict[str, Any], found: Found) -> _Labels:
         if not all(key and equals for key, equals, _ in pairs):
             raise UsageError("--namespace-label wants K=V", remedy="such as env=prod")
         given = {key: value for key, _, value in pairs}
+        if len(given) != len({(key, value) for key, _, value in pairs}):
+            raise UsageError("--namespace-label gives one label two values", remedy="keep one of them")
     return _Labels(known, given)
 
 
@@ -208,15 +249,22 @@ def _source_findings(found: Found) -> tuple[SourceFinding, ...]:
     )
 
 
+def _nothing_found(entries: Sequence[Entry], found: Found, flags: dict[str, Any]) -> tuple[SourceFinding, ...]:
+    """A wrong path must not pass."""
+    if entries or found.errors or flags["allow_empty"]:
+        return ()
+    message = "no image in any SOURCE"
+    return (SourceFinding(Code.SOURCE_UNREADABLE, message, "check the paths, or pass --allow-empty", Location("")),)
+
+
 def _write(report: Report, output: str, file: str | None) -> None:
     if output == "json":
         text = json_report.render(report)
     else:
-        color = file is None and wants_color(terminal=sys.stdout.isatty())
+        color = file is None and wants_color(terminal=sys.stdout is not None and sys.stdout.isatty())
         text = TextRenderer(color).render(report)
     if file is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        emit(text)
         return
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -230,16 +278,13 @@ def _mention(found: Found) -> None:
         say(f"gate: {file} was not judged: {what} is not supported yet by this version of imagegate")
     if found.skipped:
         plural = "s" if found.skipped > 1 else ""
-        say(f"gate: {found.skipped} document{plural} or file{plural} without images skipped")
+        say(f"gate: {found.skipped} document{plural} or file{plural} skipped that run no image")
 
 
-def _exit_code(report: Report, found: Found, flags: dict[str, Any]) -> Exit:
+def _exit_code(report: Report, flags: dict[str, Any]) -> Exit:
     codes = [_EXITS.get(entry.verdict, Exit.PASS) for entry in report.entries]
     if flags["fail_on"] == "warn" and report.count(Verdict.WARN):
         codes.append(Exit.DENIED)
-    if found.errors:
-        codes.append(Exit.USAGE)
-    elif not report.entries and not flags["allow_empty"]:
-        say("gate: no image in any SOURCE; check the paths, or pass --allow-empty")
+    if report.source_findings:
         codes.append(Exit.USAGE)
     return worst(codes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import sys
 import traceback
 from enum import IntEnum
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -46,6 +49,7 @@ _FLAGS: Final[tuple[Any, ...]] = (
     click.option(
         "--registry-config",
         metavar="FILE",
+        show_envvar=True,
         envvar="IMAGEGATE_REGISTRY_CONFIG",
         help="docker config.json with credentials; default: where docker, podman and skopeo look.",
     ),
@@ -53,6 +57,7 @@ _FLAGS: Final[tuple[Any, ...]] = (
         "--insecure-registry",
         multiple=True,
         metavar="HOST[:PORT]",
+        show_envvar=True,
         envvar="IMAGEGATE_INSECURE_REGISTRY",
         help="Speak plain HTTP to this registry.",
     ),
@@ -60,6 +65,7 @@ _FLAGS: Final[tuple[Any, ...]] = (
         "--private-registry",
         multiple=True,
         metavar="HOST[:PORT]",
+        show_envvar=True,
         envvar="IMAGEGATE_PRIVATE_REGISTRY",
         help="This registry may have a private address.",
     ),
@@ -67,37 +73,52 @@ _FLAGS: Final[tuple[Any, ...]] = (
         "--registry-ca",
         multiple=True,
         metavar="HOST=FILE",
+        show_envvar=True,
         envvar="IMAGEGATE_REGISTRY_CA",
         help="Trust this CA for a registry, beside the system's.",
     ),
     click.option(
-        "--mirror", multiple=True, metavar="ORIGIN=HOST[/PREFIX]", envvar="IMAGEGATE_MIRROR", help="Not supported yet."
+        "--mirror",
+        multiple=True,
+        metavar="ORIGIN=HOST[/PREFIX]",
+        show_envvar=True,
+        envvar="IMAGEGATE_MIRROR",
+        help="Not supported yet.",
     ),
     click.option(
         "--layout",
         multiple=True,
         metavar="REPO=DIR",
+        show_envvar=True,
         envvar="IMAGEGATE_LAYOUT",
         help="Answer for a repository from an OCI layout folder.",
     ),
-    click.option("--offline", is_flag=True, envvar="IMAGEGATE_OFFLINE", help="No network at all."),
-    click.option("--trusted-root", metavar="FILE", envvar="IMAGEGATE_TRUSTED_ROOT", help="Not supported yet."),
-    click.option("--at", metavar="RFC3339", envvar="IMAGEGATE_AT", help="Decide as at this instant."),
+    click.option("--offline", is_flag=True, show_envvar=True, envvar="IMAGEGATE_OFFLINE", help="No network at all."),
+    click.option(
+        "--trusted-root",
+        metavar="FILE",
+        show_envvar=True,
+        envvar="IMAGEGATE_TRUSTED_ROOT",
+        help="A Sigstore trusted_root.json, instead of the public-good one.",
+    ),
+    click.option("--at", metavar="RFC3339", show_envvar=True, envvar="IMAGEGATE_AT", help="Decide as at this instant."),
     click.option(
         "--jobs",
         type=click.IntRange(1, 64),
         default=8,
         show_default=True,
+        show_envvar=True,
         envvar="IMAGEGATE_JOBS",
         help="Images at a time.",
     ),
     click.option(
         "--cache",
         metavar="PATH|none",
+        show_envvar=True,
         envvar="IMAGEGATE_CACHE",
         help="`none` keeps no answers; a PATH is not supported yet.",
     ),
-    click.option("--debug", is_flag=True, envvar="IMAGEGATE_DEBUG", help="Show tracebacks."),
+    click.option("--debug", is_flag=True, show_envvar=True, envvar="IMAGEGATE_DEBUG", help="Show tracebacks."),
 )
 
 
@@ -110,6 +131,7 @@ def common_flags(timeout: str) -> Callable[[Any], Any]:
             default=timeout,
             show_default=True,
             metavar="DURATION",
+            show_envvar=True,
             envvar="IMAGEGATE_TIMEOUT",
             help="Time for the whole command; for serve, for a review whose caller names none.",
         )
@@ -133,7 +155,7 @@ def settings_of(flags: dict[str, Any]) -> Settings:
             "--cache PATH is not supported yet by this version of imagegate",
             remedy="leave it out, or pass --cache none",
         )
-    not_yet(flags, "mirror", "trusted_root")
+    not_yet(flags, "mirror")
     return settings.Settings(
         settings.parse_hosts(
             flags["insecure_registry"], flags["private_registry"], flags["registry_ca"], offline=flags["offline"]
@@ -143,8 +165,24 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         settings.parse_instant(flags["at"]) if flags["at"] else None,
         settings.parse_duration(flags["timeout"]),
         flags["jobs"],
-        flags["cache"] != "none",
+        cache=flags["cache"] != "none",
+        trusted_root=_trusted_root(flags["trusted_root"]),
+        cache_folder=settings.cache_folder(),
     )
+
+
+def _trusted_root(named: str | None) -> Path | None:
+    """The file of --trusted-root, read once to see that it can be: nothing is judged by one that cannot.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if named is None:
+        return None
+    from gate.trust.sources import root_file
+
+    root_file(Path(named))
+    return Path(named)
 
 
 def not_yet(flags: dict[str, Any], *names: str) -> None:
@@ -160,8 +198,33 @@ def not_yet(flags: dict[str, Any], *names: str) -> None:
 
 
 def say(message: str) -> None:
-    """A diagnostic, on stderr."""
-    click.echo(printable(message), err=True)
+    """A diagnostic, on stderr; where there is none, nobody wants to hear it."""
+    with contextlib.suppress(OSError):
+        click.echo(printable(message), err=True)
+
+
+def say_all(notes: Iterable[str]) -> None:
+    """What a command has to add, on stderr."""
+    for note in notes:
+        say(f"gate: {note}")
+
+
+def emit(text: str) -> None:
+    """A result, on stdout. A reader that has gone (`gate … | head`) has had enough: the exit code still counts.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if sys.stdout is None:
+        raise UsageError("standard output is closed", remedy="give it a file, or --output-file")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def printable(text: str) -> str:
@@ -186,10 +249,6 @@ def reports_errors(command: Any) -> Any:
             command(*args, **flags)
         except (click.exceptions.Exit, click.ClickException):
             raise
-        except BrokenPipeError:
-            # The reader has gone (`gate … | head`): nothing is wrong with the work, and nobody to tell.
-            sys.stderr.close()
-            sys.exit(Exit.NOT_EVALUATED)
         except GateError as error:
             if debug:
                 traceback.print_exc()

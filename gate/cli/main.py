@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
+import sys
+from typing import Any, Final
 
 import click
 
 from gate import __version__
+from gate.cli.common import Exit, one_line, say
+
+_INTERRUPTED: Final = 130  # as shells say of SIGINT
 
 _COMMANDS: Final = {
     "check": ("gate.cli.check", "Judge every image in manifests, before they are deployed."),
     "verify": ("gate.cli.verify", "Verify one image's signatures."),
+    "verify-blob": ("gate.cli.verify_blob", "Verify a file against a Sigstore bundle."),
+    "inspect": ("gate.cli.inspect", "Show what is known of an image, its signatures and attestations."),
     "resolve": ("gate.cli.resolve", "Print references with the digests their tags have now."),
     "policy": ("gate.cli.policy", "Work on policies."),
+    "trust": ("gate.cli.trust", "Show and refresh the trusted root."),
     "serve": ("gate.cli.serve", "Run the admission webhook."),
     "demo": ("gate.cli.demo", "Show everything on this machine, with its own registry."),
 }
 
 
 class _Lazy(click.Group):
+    def main(self, args: Any = None, prog_name: Any = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """As click's, but what is wrong with the words of a command is one line too (CLI.md, "errors")."""
+        if not standalone_mode:
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gate"
+            said = one_line(error.format_message()).rstrip(".")
+            say(f"{command}: {said}; see {command} --help")
+            sys.exit(Exit.USAGE)
+        except click.Abort:
+            sys.exit(_INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gate.cli.common import Exit, printable, reports_errors, say
+from gate.cli.common import Exit, emit, printable, reports_errors, say
 from gate.feeds.folder import load_policies
 
 if TYPE_CHECKING:
@@ -38,16 +38,17 @@ def lint(paths: tuple[str, ...]) -> None:
     """
     folder = load_policies([Path(p) for p in paths])
     problems = sorted(folder.parsed.problems, key=lambda p: (p.place.file, p.place.line, p.place.column))
-    for problem in problems:
-        click.echo(printable(_shown(problem)))
+    lines = [printable(_shown(problem)) for problem in problems]
     policies = len(folder.parsed.set.policies)
     if folder.parsed.tests:
         say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
     files = f"{folder.files} file{'' if folder.files == 1 else 's'}"
     if problems:
-        click.echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files}")
-        sys.exit(Exit.USAGE)
-    click.echo(f"{policies} polic{'y' if policies == 1 else 'ies'} in {files}: no problems")
+        lines.append(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files}")
+    else:
+        lines.append(f"{policies} polic{'y' if policies == 1 else 'ies'} in {files}: no problems")
+    emit("\n".join(lines) + "\n")
+    sys.exit(Exit.USAGE if problems else Exit.PASS)
 
 
 def _shown(problem: Problem) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gate.cli.common import Exit, common_flags, say, settings_of, worst
+from gate.cli.common import Exit, common_flags, emit, say, settings_of, worst
 from gate.cli.target import parse_target
 from gate.errors import EvidenceUnavailable
 from gate.wiring import build
@@ -30,7 +30,7 @@ def command(refs: tuple[str, ...], **flags: Any) -> None:
     try:
         for target in targets:
             try:
-                click.echo(target.resolved(gate.reviewer.resolve(target.reference, deadline)))
+                emit(f"{target.resolved(gate.reviewer.resolve(target.reference, deadline))}\n")
             except EvidenceUnavailable as error:
                 say(f"gate: {target.text}: {error.code}: {error}")
                 codes.append(Exit.NOT_EVALUATED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +12,12 @@ from gate.cli.common import common_flags, say, settings_of
 from gate.errors import UsageError
 from gate.feeds.folder import require
 from gate.webhook.server import Serving, parse_address, serve
+
+if TYPE_CHECKING:
+    from gate.policy.policy import PolicySet
+
+THREADS: Final = 64
+"""Images judged at a time in a worker: one review has `--jobs` of them, so that it cannot take all."""
 
 
 @click.command("serve")
@@ -20,6 +27,7 @@ from gate.webhook.server import Serving, parse_address, serve
     "policies",
     multiple=True,
     metavar="POLICY",
+    show_envvar=True,
     envvar="IMAGEGATE_POLICY",
     help="Policy file or folder.",
 )
@@ -28,23 +36,35 @@ from gate.webhook.server import Serving, parse_address, serve
     default="127.0.0.1:8443",
     show_default=True,
     metavar="HOST:PORT",
+    show_envvar=True,
     envvar="IMAGEGATE_LISTEN",
     help="Where the API server asks.",
 )
 @click.option(
-    "--tls-cert", metavar="F", envvar="IMAGEGATE_TLS_CERT", help="PEM certificate chain; read again when it changes."
+    "--tls-cert",
+    metavar="F",
+    show_envvar=True,
+    envvar="IMAGEGATE_TLS_CERT",
+    help="PEM certificate chain; read again when it changes.",
 )
-@click.option("--tls-key", metavar="F", envvar="IMAGEGATE_TLS_KEY", help="Its PEM key.")
+@click.option("--tls-key", metavar="F", show_envvar=True, envvar="IMAGEGATE_TLS_KEY", help="Its PEM key.")
 @click.option(
     "--metrics-listen",
     default="127.0.0.1:9090",
     show_default=True,
     metavar="HOST:PORT",
+    show_envvar=True,
     envvar="IMAGEGATE_METRICS_LISTEN",
     help="Where metrics and health are.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, envvar="IMAGEGATE_WORKERS", help="Processes."
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    show_envvar=True,
+    envvar="IMAGEGATE_WORKERS",
+    help="Processes.",
 )
 @common_flags("10s")
 def command(**flags: Any) -> None:
@@ -60,17 +80,26 @@ def command(**flags: Any) -> None:
         raise UsageError("no policy", remedy="name one with -p")
     if not flags["tls_cert"] or not flags["tls_key"]:
         raise UsageError("the API server speaks TLS only", remedy="give --tls-cert and --tls-key")
-    settings = settings_of(flags)
-    policies = require([Path(p) for p in flags["policies"]]).set
     for address in (flags["listen"], flags["metrics_listen"]):
         parse_address(address)
-    say(
-        f"gate: {len(policies.policies)} policies; webhook on https://{flags['listen']}, metrics on http://{flags['metrics_listen']}"
+    if parse_address(flags["listen"]) == parse_address(flags["metrics_listen"]) and not flags["listen"].endswith(":0"):
+        raise UsageError(
+            f"--listen and --metrics-listen are both {flags['listen']}", remedy="give metrics a port of its own"
+        )
+    settings = replace(settings_of(flags), threads=max(THREADS, flags["jobs"]))
+    policies = require([Path(p) for p in flags["policies"]], may_be_empty=True).set
+    _refuse_labels(policies)
+    serving = Serving(
+        flags["listen"], flags["metrics_listen"], Path(flags["tls_cert"]), Path(flags["tls_key"]), flags["workers"]
     )
-    serve(
-        Serving(
-            flags["listen"], flags["metrics_listen"], Path(flags["tls_cert"]), Path(flags["tls_key"]), flags["workers"]
-        ),
-        settings,
-        policies,
-    )
+    serve(serving, settings, policies, say)
+
+
+def _refuse_labels(policies: PolicySet) -> None:
+    """Labels of namespaces are the cluster's to tell, and nobody asks it yet."""
+    for policy in policies.policies:
+        if policy.match.namespaces.wants_labels:
+            raise UsageError(
+                f"{policy.kind} {policy.name} selects namespaces by labels, which gate serve can't look up yet",
+                remedy="write `namespaces: {names: […]}`",
+            )

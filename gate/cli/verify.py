@@ -1,4 +1,4 @@
-"""`gate verify`: one image's signatures against keys named on the command line.
+"""`gate verify`: one image's signatures, or its attestations of one type, against signers named on the command line.
 
 It is the engine that judges policies, with a policy made of the flags.
 """
@@ -7,57 +7,57 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, not_yet, one_line, printable, settings_of
+from gate.cli.common import Exit, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json, finding_json
+from gate.cli.signers import pairs_of, signer_flags, signers_of
 from gate.cli.target import parse_target
 from gate.codes import NOTES
 from gate.errors import ParseError, UsageError
+from gate.policy.acceptance import accepted_by_any
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
-from gate.policy.signers import AnyOf, KeySpec, LogUse, One
+from gate.policy.policy import (
+    AttestationRequirement,
+    Match,
+    Mode,
+    Policy,
+    PolicySet,
+    Rule,
+    SignatureRequirement,
+)
+from gate.policy.predicate_types import parse_predicate_type
+from gate.policy.signers import AnyOf, One
 from gate.review.review import Subject
 from gate.review.words import block
-from gate.trust.key import MAX_KEY, PublicKey
 from gate.wiring import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from datetime import datetime
 
     from gate.cli.target import Target
+    from gate.evidence.facts import Witness
+    from gate.policy.signers import SignerSpec
     from gate.review.review import ImageReview
 
-_NOT_YET: Final = (
-    "type_", "certificate_identity", "certificate_identity_regexp", "certificate_oidc_issuer",
-    "certificate_oidc_issuer_regexp", "ca_roots", "ca_intermediates", "insecure_ignore_sct",
-)  # fmt: skip
 _EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
 
 
 @click.command("verify")
 @click.argument("ref", metavar="REF")
-@click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key; of several, any suffices.")
+@signer_flags
+@click.option("--type", "type_", metavar="T", help="Verify attestations of this predicate type instead of signatures.")
 @click.option(
     "--annotation", "-a", "annotations", multiple=True, metavar="K=V", help="What the signature has to carry."
 )
-@click.option("--insecure-ignore-tlog", is_flag=True, help="Do not look at transparency log entries.")
 @click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
-@click.option("--type", "type_", metavar="T", help="Not supported yet: verify attestations of this type.")
-@click.option("--certificate-identity", metavar="ID", help="Not supported yet.")
-@click.option("--certificate-identity-regexp", metavar="RE", help="Not supported yet.")
-@click.option("--certificate-oidc-issuer", metavar="URL", help="Not supported yet.")
-@click.option("--certificate-oidc-issuer-regexp", metavar="RE", help="Not supported yet.")
-@click.option("--ca-roots", metavar="FILE", help="Not supported yet.")
-@click.option("--ca-intermediates", metavar="FILE", help="Not supported yet.")
-@click.option("--insecure-ignore-sct", is_flag=True, help="Not supported yet.")
 @common_flags("60s")
 def command(ref: str, **flags: Any) -> None:
     """Verify the signatures of the image REF: `registry/repo:tag`, `…@sha256:…`, or `oci:DIR`.
@@ -65,49 +65,39 @@ def command(ref: str, **flags: Any) -> None:
     \b
     Examples:
       gate verify ghcr.io/acme/api:v1 --key cosign.pub
-      gate verify oci:./image --key cosign.pub --insecure-ignore-tlog --output json
+      gate verify REF --certificate-identity releases@acme.example --certificate-oidc-issuer https://accounts.google.com
+      gate verify oci:./image --key cosign.pub --type spdxjson --output json
     """
-    not_yet(flags, *_NOT_YET)
-    if not flags["keys"]:
-        raise UsageError("no --key", remedy="name the public key that has to have signed")
-    policies = _policies(flags["keys"], _pairs(flags["annotations"]), ignore_log=flags["insecure_ignore_tlog"])
+    signers = signers_of(flags)
+    policies = _policies(signers, pairs_of(flags["annotations"]), flags["type_"])
+    settings = settings_of(flags)
     target = parse_target(ref)
-    gate = build(settings_of(flags), target.layouts)
+    gate = build(settings, target.layouts)
     try:
         (review,) = gate.reviewer.review(policies, [Subject(target.reference.text)], Stage.CHECK, gate.deadline())
     finally:
         gate.close()
-    click.echo(_json(target, review) if flags["output"] == "json" else printable(_text(target, review)))
+    say_all(gate.roots.notes)
+    shown = (
+        _json(target, review) if flags["output"] == "json" else printable(_text(target, review, signers, gate.now()))
+    )
+    emit(f"{shown}\n")
     sys.exit(_EXITS.get(review.decision.verdict, Exit.PASS))
 
 
-def _policies(files: Sequence[str], annotations: dict[str, str], *, ignore_log: bool) -> PolicySet:
-    """One policy with one rule: signed by any of the keys. A key named twice is one signer."""
-    log = LogUse.IGNORE if ignore_log else LogUse.OPTIONAL
-    keys = {file: _read_key(file) for file in files}
-    signers = {file: KeySpec(file, key, log) for file, key in keys.items()}
-    rule = Rule("signature", SignatureRequirement(AnyOf(tuple(One(name) for name in signers)), annotations))
+def _policies(signers: Mapping[str, SignerSpec], annotations: dict[str, str], type_: str | None) -> PolicySet:
+    """One policy with one rule: signed, or attested, by any of the signers."""
+    by = AnyOf(tuple(One(name) for name in signers))
+    rule = Rule("signature", SignatureRequirement(by, annotations))
+    if type_ is not None:
+        if annotations:
+            raise UsageError("--annotation with --type", remedy="annotations are signatures'; leave one of them out")
+        try:
+            rule = Rule("attestation", AttestationRequirement(by, parse_predicate_type(type_)))
+        except ParseError as error:
+            raise UsageError(f"--type {error.message}", remedy=error.remedy) from error
     everything = Match((ImagePattern.parse("**"),))
     return PolicySet((Policy("ClusterGatePolicy", "verify", Mode.ENFORCE, everything, (rule,), signers),))
-
-
-def _read_key(file: str) -> PublicKey:
-    try:
-        with Path(file).open("rb") as opened:
-            return PublicKey.parse(opened.read(MAX_KEY + 1))
-    except OSError as error:
-        raise UsageError(
-            f"--key {file} cannot be read: {error.strerror}", remedy="name a PEM public key file"
-        ) from error
-    except ParseError as error:
-        raise UsageError(f"--key {file}: {error.message}", remedy=error.remedy) from error
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    if not all(key and equals for key, equals, _ in pairs):
-        raise UsageError("--annotation wants K=V", remedy="such as --annotation stage=prod")
-    return {key: value for key, _, value in pairs}
 
 
 def _resolved(target: Target, review: ImageReview) -> str | None:
@@ -115,16 +105,30 @@ def _resolved(target: Target, review: ImageReview) -> str | None:
     return target.resolved(digest) if digest else None
 
 
-def _text(target: Target, review: ImageReview) -> str:
+def _text(target: Target, review: ImageReview, signers: Mapping[str, SignerSpec], now: datetime) -> str:
     if review.decision.verdict.stops:
         text = block(review, "").replace(review.subject.text, target.text)
         reasons = [f"  {r.format.value} {r.digest.short}: {r.reason}" for r in review.evidence.rejected]
         return "\n".join([text, *reasons])
     lines = [f"VERIFIED {_resolved(target, review)}"]
     for signature in review.evidence.signatures:
+        if not accepted_by_any(signers, signature, now):
+            continue
         signed = "".join(f" {one_line(k)}={one_line(v)}" for k, v in sorted(signature.annotations.items()))
-        lines.append(f"  signed by {signature.signer} ({signature.format.value} {signature.digest.short}){signed}")
+        stored = f"({signature.format.value} {signature.digest.short})"
+        lines.append(f"  signed by {signature.signer} {stored}{signed}{_when(signature.witness)}")
+    for attestation in review.evidence.attestations:
+        if not accepted_by_any(signers, attestation, now):
+            continue
+        stored = f"({attestation.format.value} {attestation.digest.short})"
+        what = f"  {attestation.predicate_type} by {attestation.signer} {stored}{_when(attestation.witness)}"
+        lines.append(what)
     return "\n".join(lines)
+
+
+def _when(witness: Witness) -> str:
+    earliest = witness.earliest
+    return f" at {earliest.at:%Y-%m-%dT%H:%M:%SZ} (by {earliest.by})" if earliest else ""
 
 
 def _json(target: Target, review: ImageReview) -> str:

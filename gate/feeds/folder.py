@@ -36,8 +36,12 @@ class Folder:
     files: int
 
 
-def load_policies(paths: Iterable[Path]) -> Folder:
+def load_policies(paths: Iterable[Path], *, may_be_empty: bool = False) -> Folder:
     """Read policies from files and folders (recursively, hidden names left out), as one set.
+
+    Args:
+        paths: files and folders.
+        may_be_empty: whether a path may hold no policy document: what is fed to a running gate may come later.
 
     Raises:
         UsageError: a path that cannot be read, or holds no policy document.
@@ -57,7 +61,7 @@ def load_policies(paths: Iterable[Path]) -> Folder:
                 else:
                     documents.append(read)
                     ours += _is_ours(read)
-        if not ours:
+        if not ours and not may_be_empty:
             raise UsageError(
                 f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
             )
@@ -65,13 +69,13 @@ def load_policies(paths: Iterable[Path]) -> Folder:
     return Folder(ParsedSet(parsed.set, (*problems, *parsed.problems), parsed.skipped, parsed.tests), files)
 
 
-def require(paths: Iterable[Path]) -> ParsedSet:
+def require(paths: Iterable[Path], *, may_be_empty: bool = False) -> ParsedSet:
     """The set of some paths, without a single problem.
 
     Raises:
         UsageError: naming the first problem and how many there are.
     """
-    parsed = load_policies(paths).parsed
+    parsed = load_policies(paths, may_be_empty=may_be_empty).parsed
     if parsed.problems:
         first, *others = parsed.problems
         more = f" (and {len(others)} more: gate policy lint)" if others else ""
@@ -102,7 +106,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise UsageError(f"policy file {file} cannot be read: {error.strerror}", remedy="check the path") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"policy file {file} is not UTF-8") from error
+        raise UsageError(f"policy file {file} is not UTF-8", remedy="save it as UTF-8") from error
 
 
 def _is_ours(document: Document) -> bool:

@@ -75,4 +75,5 @@ def _add_health(app: Flask, policies: Callable[[], PolicySet]) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        return Response(f"ready: {len(policies().policies)} policies\n", mimetype=_TEXT)
+        count = len(policies().policies)
+        return Response(f"ready: {count} polic{'y' if count == 1 else 'ies'}\n", mimetype=_TEXT)

@@ -51,8 +51,8 @@ class Serving:
     workers: int = 2
 
 
-def serve(serving: Serving, settings: Settings, policies: PolicySet) -> None:
-    """Serve until stopped by a signal.
+def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callable[[str], None]) -> None:
+    """Serve until stopped by a signal; `say` is told once all that is needed is there.
 
     Raises:
         UsageError: a port or certificate that cannot be used.
@@ -64,6 +64,11 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet) -> None:
     with _shared_folder() as shared, _listen(serving.metrics_listen) as metrics_socket:
         # prometheus_client reads it when it is imported, which only the workers do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        count = len(policies.policies)
+        say(
+            f"gate: {count} polic{'y' if count == 1 else 'ies'}; webhook on https://{serving.listen}, "
+            f"metrics on http://{serving.metrics_listen}"
+        )
         _Application(serving, settings, policies, certificate.context, metrics_socket).run()
 
 

@@ -35,8 +35,8 @@ class Certificate:
             self._context = self._load()
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
-                f"certificate {certificate} with key {key} cannot be used: {error}",
-                remedy="give a PEM chain and its key",
+                f"certificate {certificate} with key {key} cannot be used: {_cause(error)}",
+                remedy="give a PEM chain, leaf first, and its PEM key",
             ) from error
 
     def context(self) -> ssl.SSLContext:
@@ -66,3 +66,11 @@ class Certificate:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(*self._paths)
         return context
+
+
+def _cause(error: OSError) -> str:
+    """In words: OpenSSL's own are codes."""
+    if isinstance(error, ssl.SSLError):
+        mismatch = "they do not belong together" if error.reason == "KEY_VALUES_MISMATCH" else ""
+        return mismatch or "one of them is no PEM certificate or key"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)

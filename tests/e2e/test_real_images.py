@@ -11,6 +11,7 @@ import pytest
 
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST
+from gate.trust.tuf import shipped_root
 from tests.e2e.commands import Key, Ran
 from tests.e2e.tools import ENVIRONMENT, absent
 
@@ -31,6 +32,11 @@ TABLE = {
     "multi-cosigned-alice-bob-charlie": (ALL_THREE, {"alice", "bob", "charlie"}),
     "keyless": (KEYLESS, set[str]()),
 }
+PERSON, OAUTH = "philipp.belitz@securesystems.de", "https://github.com/login/oauth"
+ACTIONS = "https://token.actions.githubusercontent.com"
+GENERATOR = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/"
+WORKFLOW = f"{GENERATOR}generator_container_slsa3.yml@refs/tags/"
+VERSIONS = {"v1.4.0": "2023-01-11T16:52:57Z", "v1.10.0": "2024-03-21T10:34:04Z", "v2.0.0": "2024-04-22T21:35:15Z"}
 THREE_OF_THREE = """\
 apiVersion: imagegate.dev/v1
 kind: ClusterGatePolicy
@@ -45,13 +51,22 @@ spec:
 """
 
 
-@pytest.fixture(scope="module")
-def data() -> Path:
+def _real_data(name: str) -> Path:
     checkout = Path(__file__).resolve().parents[2]
-    folder = Path(ENVIRONMENT.get("IMAGEGATE_REAL_DATA") or checkout.parent / "shared" / "testdata") / "cosign-legacy"
+    folder = Path(ENVIRONMENT.get("IMAGEGATE_REAL_DATA") or checkout.parent / "shared" / "testdata") / name
     if not folder.is_dir():
         absent(f"no real signed images in {folder}: IMAGEGATE_REAL_DATA says where they are")
-    return folder
+    return folder.resolve()
+
+
+@pytest.fixture(scope="module")
+def data() -> Path:
+    return _real_data("cosign-legacy")
+
+
+@pytest.fixture(scope="module")
+def layouts() -> Path:
+    return _real_data("slsa-container")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -139,3 +154,62 @@ def test_three_of_three(shell: Shell, data: Path, repository: str, tmp_path: Pat
     (image,) = found.json["images"]
     denials = [finding["code"] for finding in image["findings"] if finding["verdict"] == "deny"]
     assert denials == ([] if code == 0 else ["SIGNERS_TOO_FEW"])
+
+
+def _verify_identity(shell: Shell, image: str, subject: str, issuer: str, *flags: str) -> Ran:
+    identity = ["--certificate-identity", subject, "--certificate-oidc-issuer", issuer]
+    return shell.gate("verify", image, *identity, *flags, "--output", "json")
+
+
+@pytest.mark.parametrize(
+    ("subject", "issuer", "code"),
+    [
+        (PERSON, OAUTH, None),
+        (PERSON, ACTIONS, "IDENTITY_MISMATCH"),
+        (f"x{PERSON}", OAUTH, "IDENTITY_MISMATCH"),
+        (PERSON.upper(), OAUTH, "IDENTITY_MISMATCH"),
+    ],
+)
+def test_the_keyless_image(
+    shell: Shell, repository: str, tmp_path: Path, subject: str, issuer: str, code: str | None
+) -> None:
+    root = tmp_path / "trusted_root.json"
+    root.write_bytes(shipped_root())
+    host = repository.partition("/")[0]
+    image = f"{repository}:keyless"
+    flags = ["--insecure-registry", host, "--trusted-root", str(root)]
+    found = _verify_identity(shell, image, subject, issuer, *flags)
+    assert found.code == (1 if code else 0), found.text
+    assert found.json["resolved"] == f"{image}@{KEYLESS}"
+    assert [finding["code"] for finding in found.json["findings"]] == ([code] if code else [])
+    for signature in [] if code else found.json["signatures"]:
+        assert (signature["signer"]["issuer"], signature["signer"]["subject"]) == (OAUTH, PERSON)
+        assert (signature["time"], signature["timeSource"]) == ("2024-05-30T15:18:17Z", "rekor")
+    assert code or len(found.json["signatures"]) == 1
+
+
+@pytest.mark.parametrize("wanted", [*VERSIONS, "not-trusted.yml"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_layout_for_each_version(shell: Shell, layouts: Path, version: str, wanted: str) -> None:
+    subject = f"{GENERATOR}{wanted}@refs/tags/{version}" if wanted.endswith(".yml") else WORKFLOW + wanted
+    image = f"oci:{layouts / version / 'container_workflow_dispatch'}"
+    found = _verify_identity(shell, image, subject, ACTIONS, "--type", "slsaprovenance02", "--offline")
+    assert found.code == (0 if wanted == version else 1), found.text
+    digest = (layouts / version / "container_workflow_dispatch.digest").read_text().strip()
+    assert found.json["resolved"] == f"{image}@{digest}"
+    codes = [finding["code"] for finding in found.json["findings"]]
+    assert codes == ([] if wanted == version else ["IDENTITY_MISMATCH"])
+    if wanted == version:
+        (attestation,) = found.json["attestations"]
+        assert (attestation["signer"]["issuer"], attestation["signer"]["subject"]) == (ACTIONS, WORKFLOW + version)
+        assert (attestation["time"], attestation["timeSource"]) == (VERSIONS[version], "rekor")
+        assert attestation["predicateType"] == "https://slsa.dev/provenance/v0.2"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_layout_with_an_attestation_is_not_signed(shell: Shell, layouts: Path, version: str) -> None:
+    image = f"oci:{layouts / version / 'container_workflow_dispatch'}"
+    found = _verify_identity(shell, image, WORKFLOW + version, ACTIONS, "--offline")
+    assert found.code == 1, found.text
+    assert [finding["code"] for finding in found.json["findings"]] == ["SIGNATURE_MISSING"]
+    assert found.json["signatures"] == []

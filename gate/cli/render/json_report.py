@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, assert_never
 
+from gate.evidence.facts import CertificateSigner, KeySigner
 from gate.policy.decision import Verdict
 
 if TYPE_CHECKING:
     from gate.cli.report import Entry, Report
-    from gate.evidence.facts import Evidence, VerifiedSignature
+    from gate.evidence.facts import Evidence, Signer, VerifiedAttestation, VerifiedSignature, Witness
     from gate.policy.decision import Finding
     from gate.sources.manifests import Location
 
@@ -67,7 +69,7 @@ def evidence_json(evidence: Evidence) -> dict[str, object]:
     """`signatures`, `attestations` and `rejected` of an image."""
     return {
         "signatures": [_signature(signature) for signature in evidence.signatures],
-        "attestations": [],
+        "attestations": [_attestation(attestation) for attestation in evidence.attestations],
         "rejected": [
             {"format": r.format.value, "digest": str(r.digest), "code": r.code.value, "reason": r.reason}
             for r in evidence.rejected
@@ -103,13 +105,47 @@ def finding_json(finding: Finding) -> dict[str, object]:
 
 
 def _signature(signature: VerifiedSignature) -> dict[str, object]:
-    key = signature.signer.key
     return {
         "format": signature.format.value,
         "digest": str(signature.digest),
-        "signer": {"kind": "key", "fingerprint": key.fingerprint, "algorithm": key.algorithm},
-        "time": None,
-        "timeSource": None,
+        "signer": _signer(signature.signer),
+        **_time(signature.witness),
         "annotations": dict(signature.annotations),
         "dockerReference": str(signature.docker_reference) if signature.docker_reference else None,
     }
+
+
+def _attestation(attestation: VerifiedAttestation) -> dict[str, object]:
+    return {
+        "predicateType": attestation.predicate_type,
+        "format": attestation.format.value,
+        "digest": str(attestation.digest),
+        "signer": _signer(attestation.signer),
+        **_time(attestation.witness),
+    }
+
+
+def _signer(signer: Signer) -> dict[str, object]:
+    match signer:
+        case KeySigner():
+            return {"kind": "key", "fingerprint": signer.key.fingerprint, "algorithm": signer.key.algorithm}
+        case CertificateSigner():
+            identity = signer.identity
+            claims = {name: value for name, value in asdict(identity.claims).items() if value}
+            return {
+                "kind": "keyless" if identity.issuer else "certificate",
+                **({"issuer": identity.issuer} if identity.issuer else {}),
+                "subject": identity.subject,
+                "root": signer.root,
+                **({"claims": claims} if claims else {}),
+            }
+        case _:
+            assert_never(signer)
+
+
+def _time(witness: Witness) -> dict[str, object]:
+    """The earliest verified time and who says it."""
+    earliest = witness.earliest
+    if earliest is None:
+        return {"time": None, "timeSource": None}
+    return {"time": f"{earliest.at:%Y-%m-%dT%H:%M:%SZ}", "timeSource": earliest.source.value}

@@ -37,7 +37,8 @@ class TextRenderer:
             place = _place(finding.location)
             remedy = f"; {finding.remedy}" if finding.remedy else ""
             said = one_line(f"{finding.message}{remedy}")
-            blocks.append(f"{place}: {self._style('UNREADABLE', Verdict.ERROR)} {said}")
+            at = f"{place}: " if place else ""
+            blocks.append(f"{at}{self._style('UNREADABLE', Verdict.ERROR)} {said}")
         return "\n".join([*blocks, self._summary(report)]) + "\n"
 
     def _entry(self, entry: Entry) -> str:
@@ -53,8 +54,9 @@ class TextRenderer:
             lines.extend(f"    {note}" for note in _facts(entry))
         others = entry.locations[1:]
         if others:
-            more = f" and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
-            lines.append(f"    also at {', '.join(map(_place, others[:_PLACES]))}{more}")
+            places = list(dict.fromkeys(f"{_place(o)}{_container(o)}" for o in others))
+            more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+            lines.append(f"    also at {', '.join(places[:_PLACES])}{more}")
         return "\n".join(lines)
 
     def _finding(self, finding: Finding) -> str:
@@ -86,6 +88,10 @@ def _where(location: Location) -> str:
     name = "/".join(filter(None, (location.namespace, location.name)))
     parts = [f"{location.what} {location.container}".strip(), f"{location.kind} {name}".strip()]
     return " of ".join(filter(None, parts))
+
+
+def _container(location: Location) -> str:
+    return f" ({one_line(f'{location.what} {location.container}'.strip())})" if location.container else ""
 
 
 def _facts(entry: Entry) -> list[str]:

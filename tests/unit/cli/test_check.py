@@ -458,7 +458,7 @@ def test_a_folder_is_read_in_order_and_other_files_are_counted(tmp_path: Path) -
     assert ran.code == 0
     assert "3 images" in ran.out
     assert "hidden" not in ran.out
-    assert "2 documents or files without images skipped" in ran.err
+    assert "2 documents or files skipped that run no image" in ran.err
     assert "k8s/Dockerfile was not judged: a Dockerfile is not supported yet" in ran.err
     assert [image["image"] for image in report("k8s")["images"]] == ["a:1", "b:1", "c:1"]
 
@@ -546,7 +546,7 @@ def test_a_rendered_chart_from_standard_input_counts_what_it_skips() -> None:
     ran = gate("check", "-", "--namespace", "prod", stdin=CHART.read_text(encoding="utf-8"))
     assert ran.code == 1
     assert "5 images: 1 denied, 4 warned" in ran.out
-    assert "4 documents or files without images skipped" in ran.err
+    assert "4 documents or files skipped that run no image" in ran.err
 
 
 # Namespaces

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -82,8 +85,48 @@ def test_a_bug_is_one_line_and_never_a_pass() -> None:
     assert "Traceback" in run(failing(RuntimeError("oops")), "--debug").err
 
 
-def test_a_reader_that_has_gone_is_no_traceback() -> None:
-    assert run(failing(BrokenPipeError())) == Ran(3, "", "")
+@pytest.mark.parametrize(("image", "code"), [("nginx:1.27", 0), ("nginx:latest", 1)])
+def test_a_reader_that_has_gone_leaves_the_exit_code(tmp_path: Path, image: str, code: int) -> None:
+    """`gate check … | true`: the verdict is the same, whoever reads it."""
+    source = write(tmp_path, "pod.yaml", pod(image))
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gate", "check", str(source)], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        (">/dev/full", "gate: standard output cannot be written: No space left on device\n"),
+        (">&-", "gate: standard output is closed; give it a file, or --output-file\n"),
+    ],
+)
+def test_a_standard_output_that_takes_nothing_is_exit_code_2(tmp_path: Path, shell: str, said: str) -> None:
+    source = write(tmp_path, "pod.yaml", pod("nginx:1.27"))
+    command = f'"{sys.executable}" -m gate check "{source}" {shell}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_a_standard_input_that_is_closed_is_a_source_that_cannot_be_read() -> None:
+    command = f'"{sys.executable}" -m gate check - <&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, encoding="utf-8")
+    assert done.returncode == 2
+    assert "-: UNREADABLE standard input is closed; name a file" in done.stdout
+
+
+def test_a_pipe_that_nobody_writes_to_ends_with_the_time(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    ran = gate_process("check", pipe, "--timeout", "1s")
+    assert ran.code == 2
+    assert "nothing came before the time allowed ran out; see --timeout" in ran.out
 
 
 WORKING = [
@@ -103,7 +146,7 @@ WORKING = [
 
 REFUSED = [
     (("--mirror", "docker.io=mirror.test/hub"), "--mirror"),
-    (("--trusted-root", "root.json"), "--trusted-root"),
+    (("--trusted-root", "root.json"), "root.json: not a trusted root"),
     (("--cache", "answers.db"), "--cache"),
     (("--at", "yesterday"), "yesterday"),
     (("--at", "2026-11-23"), "2026-11-23"),
@@ -195,7 +238,7 @@ def test_results_and_diagnostics_have_their_own_streams(shop: Shop, tmp_path: Pa
     ran = gate_process("check", "a", "-o", "json")
     assert ran.code == 0
     assert json.loads(ran.out)["verdict"] == "warn"
-    assert ran.err == "gate: 1 document or file without images skipped\n"
+    assert ran.err == "gate: 1 document or file skipped that run no image\n"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from gate.cli.main import main
 from gate.demo.cluster import free_port, write_certificate
-from tests.unit.cli.support import ANYTHING, NOTHING, gate, gate_process, pod, write
+from tests.unit.cli.support import ANYTHING, NOTHING, gate, gate_process, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def _files(tmp_path: Path) -> None:
     write(tmp_path, "policy.yaml", ANYTHING)
     write(tmp_path, "bad.yaml", NOTHING.replace("mode", "mood"))
-    write(tmp_path, "pod.yaml", pod("nginx"))
+    write(tmp_path, "labels.yaml", ANYTHING.replace("match: {}", "match: {namespaces: {matchLabels: {env: dev}}}", 1))
     (tmp_path / "other").mkdir()
     write_certificate(tmp_path / "other")
     write_certificate(tmp_path)
@@ -33,7 +33,7 @@ POLICY = ["-p", "policy.yaml"]
     [
         pytest.param(PAIR, "-p", id="no policy"),
         pytest.param([*PAIR, "-p", "none.yaml"], "none.yaml", id="no policy file"),
-        pytest.param([*PAIR, "-p", "pod.yaml"], "holds no policy", id="no policy in the file"),
+        pytest.param([*PAIR, "-p", "labels.yaml"], "namespaces: {names", id="a policy that wants labels"),
         pytest.param([*PAIR, "-p", "bad.yaml"], "bad.yaml:5:3", id="a policy with a problem"),
         pytest.param(POLICY, "--tls-cert", id="no certificate"),
         pytest.param([*POLICY, *PAIR[:2]], "--tls-key", id="no key"),
@@ -41,12 +41,17 @@ POLICY = ["-p", "policy.yaml"]
         pytest.param([*POLICY, *PAIR, "--listen", "127.0.0.1:http"], "127.0.0.1:http", id="a port's name"),
         pytest.param([*POLICY, *PAIR, "--listen", "127.0.0.1:65536"], "127.0.0.1:65536", id="no port"),
         pytest.param([*POLICY, *PAIR, "--metrics-listen", ":9090"], ":9090", id="no host"),
+        pytest.param(
+            [*POLICY, *PAIR, "--listen", "127.0.0.1:9090", "--metrics-listen", "127.0.0.1:9090"],
+            "--listen and --metrics-listen are both 127.0.0.1:9090",
+            id="one port for both",
+        ),
         pytest.param([*POLICY, *PAIR, "--workers", "0"], "--workers", id="no workers"),
         pytest.param([*POLICY, *PAIR, "--workers", "many"], "--workers", id="many workers"),
         pytest.param([*POLICY, *PAIR, "--timeout", "soon"], "soon", id="no duration"),
         pytest.param([*POLICY, *PAIR, "--layout", "x"], "--layout", id="no layout"),
         pytest.param([*POLICY, *PAIR, "--mirror", "a=b"], "--mirror", id="mirror, later"),
-        pytest.param([*POLICY, *PAIR, "--trusted-root", "x"], "--trusted-root", id="trusted-root, later"),
+        pytest.param([*POLICY, *PAIR, "--trusted-root", "x"], "x: cannot be read", id="no trusted root"),
         pytest.param([*POLICY, *PAIR, "--cache", "x"], "--cache", id="cache, later"),
         pytest.param([*POLICY, *PAIR, "--nope"], "--nope", id="an unknown flag"),
         pytest.param([*POLICY, *PAIR, "extra"], "extra", id="an argument"),
@@ -127,7 +132,7 @@ def test_the_flags_that_are_promised() -> None:
         ("AT", "now", "now"),
         ("JOBS", "0", "--jobs"),
         ("MIRROR", "a=b", "--mirror"),
-        ("TRUSTED_ROOT", "x", "--trusted-root"),
+        ("TRUSTED_ROOT", "x", "x: cannot be read"),
         ("CACHE", "x", "--cache"),
         ("OFFLINE", "perhaps", "--offline"),
     ],

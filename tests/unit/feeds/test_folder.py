@@ -8,6 +8,7 @@ from gate.errors import UsageError
 from gate.feeds.folder import BASELINE, load_policies, require
 from gate.image.reference import Reference
 from gate.policy.evaluate import Stage, Workload, plan
+from gate.policy.signers import KeySpec
 from tests.fakes.signing import alice
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ def test_keys_stand_beside_the_policy_that_names_them(tmp_path: Path) -> None:
     assert "keys/a.pem cannot be read: No such file" in problem.message
     (tmp_path / "deep" / "keys" / "a.pem").write_bytes(alice().pem)
     (found,) = load_policies([tmp_path]).parsed.set.policies
-    assert found.signers["a"].key == alice().public
+    signer = found.signers["a"]
+    assert isinstance(signer, KeySpec)
+    assert signer.key == alice().public
     (tmp_path / "deep" / "keys" / "a.pem").write_bytes(b"-" * 70_000)
     (problem,) = load_policies([tmp_path]).parsed.problems
     assert "not a public key" in problem.message

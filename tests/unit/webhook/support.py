@@ -14,7 +14,9 @@ from gate.policy.parse import parse_set
 from gate.review.review import Reviewer
 from gate.webhook.app import create_app
 from gate.webhook.metrics import Metrics
+from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
+from tests.fakes.roots import NoRoots
 from tests.fakes.signing import alice
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class Hook:
 @contextmanager
 def hook(*policies: str, registry: RegistrySimulator | None = None, reviewer: Reviewer | None = None) -> Iterator[Hook]:
     registry = registry or RegistrySimulator()
-    reviewer = reviewer or Reviewer(registry, time.monotonic)
+    reviewer = reviewer or Reviewer(registry, NoRoots(), time.monotonic, SettableClock().now)
     try:
         yield Hook(reviewer, registry, parsed(*policies))
     finally:

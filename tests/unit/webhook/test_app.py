@@ -14,7 +14,9 @@ from gate.review.review import Reviewer
 from gate.webhook.admission import MAX_IMAGES, budget
 from gate.webhook.app import create_metrics_app
 from gate.webhook.metrics import Metrics
+from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
+from tests.fakes.roots import NoRoots
 from tests.fakes.signing import alice, mallory
 from tests.unit.webhook.support import (
     ANYTHING,
@@ -398,7 +400,7 @@ def test_other_routes(method: str, path: str, status: int) -> None:
 @pytest.mark.parametrize("path", ["/validate", "/mutate"])
 def test_a_bug_is_a_denial_with_the_uid(path: str, api_version: str) -> None:
     registry = RegistrySimulator()
-    with hook(ANYTHING, registry=registry, reviewer=Broken(registry, float)) as webhook:
+    with hook(ANYTHING, registry=registry, reviewer=Broken(registry, NoRoots(), float, SettableClock().now)) as webhook:
         response = webhook.ask(path, review_of(pod("x:1"), api_version=api_version))
     assert (response["allowed"], response["status"]["code"]) == (False, 503)
     assert response["status"]["message"] == "NOT JUDGED: INTERNAL: RuntimeError"
@@ -406,7 +408,7 @@ def test_a_bug_is_a_denial_with_the_uid(path: str, api_version: str) -> None:
 
 def test_a_bug_is_a_warning_where_nothing_loaded_could_deny() -> None:
     registry = RegistrySimulator()
-    with hook(LENIENT, registry=registry, reviewer=Broken(registry, float)) as webhook:
+    with hook(LENIENT, registry=registry, reviewer=Broken(registry, NoRoots(), float, SettableClock().now)) as webhook:
         response = webhook.validate(pod("x:1"))
     assert response == {"uid": UID, "allowed": True, "warnings": ["NOT JUDGED: INTERNAL: RuntimeError"]}
 
@@ -558,7 +560,7 @@ def test_policies_are_asked_for_each_review() -> None:
         assert webhook.validate(pod(EVIL))["allowed"] is False
         webhook.policies = parsed(ANYTHING)
         assert webhook.validate(pod(EVIL))["allowed"] is True
-        assert b"ready: 1 policies" in webhook.client.get("/readyz").data
+        assert b"ready: 1 policy" in webhook.client.get("/readyz").data
 
 
 # Time

@@ -1,0 +1,152 @@
+"""The flags that say who must have signed, as cosign names them, and the signers that they amount to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from gate.errors import ParseError, UsageError
+from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
+from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities
+from gate.trust.authority import MAX_PEM, Authority, parse_pem_certificates
+from gate.trust.key import MAX_KEY, PublicKey
+from gate.trust.window import ALWAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gate.policy.signers import SignerSpec
+
+_T = TypeVar("_T")
+_FLAGS: Final[tuple[Any, ...]] = (
+    click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key; of several, any suffices."),
+    click.option("--certificate-identity", metavar="ID", help="Who the certificate has to name: a URI or an address."),
+    click.option("--certificate-identity-regexp", metavar="RE", help="The same as RE2, matched from end to end."),
+    click.option("--certificate-oidc-issuer", metavar="URL", help="Who has to have vouched for them."),
+    click.option("--certificate-oidc-issuer-regexp", metavar="RE", help="The same as RE2, matched from end to end."),
+    click.option("--ca-roots", metavar="FILE", help="PEM roots of a private PKI, instead of the trusted root's."),
+    click.option("--ca-intermediates", metavar="FILE", help="PEM intermediates of that PKI."),
+    click.option("--insecure-ignore-tlog", is_flag=True, help="Do not ask for transparency log entries."),
+    click.option("--insecure-ignore-sct", is_flag=True, help="Do not ask that a CT log has seen the certificate."),
+)
+
+
+def signer_flags(command: Any) -> Any:
+    """The flags of `verify` and `verify-blob` that say who must have signed."""
+    for flag in reversed(_FLAGS):
+        command = flag(command)
+    return command
+
+
+def signers_of(flags: dict[str, Any]) -> dict[str, SignerSpec]:
+    """The signers, any of whom suffices.
+
+    Raises:
+        UsageError: none, two kinds of them, a part of one is missing, or a file that cannot be used.
+    """
+    certificate = [name for name in _CERTIFICATE if flags[name]]
+    if flags["keys"] and certificate:
+        raise UsageError(f"--key and {_flag(certificate[0])} are two ways to name a signer", remedy="give one of them")
+    if flags["keys"]:
+        log = LogUse.IGNORE if flags["insecure_ignore_tlog"] else LogUse.OPTIONAL
+        return {file: KeySpec(file, key, log) for file, key in read_keys(flags["keys"]).items()}
+    if not certificate:
+        raise UsageError(
+            "nobody to verify against",
+            remedy="give --key FILE, or --certificate-identity with --certificate-oidc-issuer",
+        )
+    return _by_certificate(flags)
+
+
+def read_keys(files: Sequence[str]) -> dict[str, PublicKey]:
+    """The public keys of some files.
+
+    Raises:
+        UsageError: one that cannot be used.
+    """
+    return {file: _read(file, MAX_KEY, "--key", PublicKey.parse) for file in files}
+
+
+_CERTIFICATE: Final = (
+    "certificate_identity",
+    "certificate_identity_regexp",
+    "certificate_oidc_issuer",
+    "certificate_oidc_issuer_regexp",
+    "ca_roots",
+    "ca_intermediates",
+)
+
+
+def _by_certificate(flags: dict[str, Any]) -> dict[str, SignerSpec]:
+    subject = _pattern(flags, "certificate_identity")
+    issuer = _pattern(flags, "certificate_oidc_issuer")
+    if subject is None:
+        raise UsageError("no --certificate-identity", remedy="say who the certificate has to name")
+    log = LogUse.IGNORE if flags["insecure_ignore_tlog"] else LogUse.REQUIRED
+    sct = not flags["insecure_ignore_sct"]
+    name = str(subject)
+    if flags["ca_roots"]:
+        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"])
+        identity = IdentityPattern(subject, issuer)
+        return {name: CertificateSpec(name, identity, authorities, log, timestamp=False, sct=sct)}
+    if flags["ca_intermediates"]:
+        raise UsageError("--ca-intermediates without --ca-roots", remedy="intermediates are trusted by their root only")
+    if issuer is None:
+        raise UsageError(
+            "no --certificate-oidc-issuer",
+            remedy="say who has to have vouched for the identity: anybody may call himself so elsewhere",
+        )
+    return {name: KeylessSpec(name, IdentityPattern(subject, issuer), PUBLIC_GOOD, log, sct=sct)}
+
+
+def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
+    exact, regex = flags[name], flags[f"{name}_regexp"]
+    if exact and regex:
+        raise UsageError(f"{_flag(name)} and {_flag(name)}-regexp", remedy="give one of them")
+    if not regex:
+        return TextPattern(exact) if exact else None
+    try:
+        return TextPattern.parse_regex(regex)
+    except ParseError as error:
+        raise UsageError(f"{_flag(name)}-regexp: {error.message}", remedy=error.remedy) from error
+
+
+def _authorities(roots: str, intermediates: str | None) -> PrivateAuthorities:
+    between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates) if intermediates else ()
+    found = _read(roots, MAX_PEM, "--ca-roots", parse_pem_certificates)
+    name = hashlib.sha256(b"".join((*found, *between))).hexdigest()
+    try:
+        authorities = tuple(Authority.of(f"{roots} [{i}]", (*between, root), ALWAYS) for i, root in enumerate(found))
+    except ParseError as error:
+        raise UsageError(f"--ca-roots {roots}: {error.message}", remedy=error.remedy) from error
+    return PrivateAuthorities(f"pki:{name}", authorities, PUBLIC_GOOD)
+
+
+def _read(file: str, limit: int, flag: str, parse: Callable[[bytes], _T]) -> _T:
+    try:
+        with Path(file).open("rb") as opened:
+            return parse(opened.read(limit + 1))
+    except OSError as error:
+        raise UsageError(f"{flag} {file} cannot be read: {error.strerror}", remedy="name a PEM file") from error
+    except ParseError as error:
+        raise UsageError(f"{flag} {file}: {error.message}", remedy=error.remedy or "name a PEM file") from error
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def pairs_of(texts: Sequence[str]) -> dict[str, str]:
+    """`--annotation K=V` as a mapping.
+
+    Raises:
+        UsageError: one that is not K=V.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise UsageError("--annotation wants K=V", remedy="such as --annotation stage=prod")
+    return {key: value for key, _, value in pairs}

@@ -1,0 +1,64 @@
+"""Image configurations (OCI image-spec, config.md): what the publisher says of an image. A claim, not evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from gate import strictjson
+from gate.errors import ParseError
+from gate.image.manifest import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_CONFIG: Final = 4 * 1024 * 1024
+_MAX_VALUES: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What a configuration says.
+
+    Attributes:
+        created: RFC 3339, as written; "" where it is not said.
+        platform: what it runs on.
+        user: whom it runs as; "" is root.
+        labels: its labels.
+    """
+
+    created: str
+    platform: Platform
+    user: str
+    labels: Mapping[str, str] = field(hash=False)
+
+    @classmethod
+    def parse(cls, content: bytes) -> ImageConfig:
+        """Read a configuration that has been compared with its digest.
+
+        Raises:
+            ParseError: not JSON, or a part of another type.
+        """
+        try:
+            raw = msgspec.convert(strictjson.loads(content, _MAX_VALUES), _Config)
+        except msgspec.ValidationError as error:
+            raise ParseError(f"not an image configuration: {str(error)[:200]}") from error
+        inner = raw.config or _Inner()
+        return cls(
+            raw.created or "", Platform(raw.os, raw.architecture, raw.variant), inner.User or "", inner.Labels or {}
+        )
+
+
+class _Inner(msgspec.Struct):
+    User: str | None = None
+    Labels: dict[str, str] | None = None
+
+
+class _Config(msgspec.Struct):
+    architecture: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    os: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    variant: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    created: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    config: _Inner | None = None
