@@ -91,7 +91,10 @@ def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
     proven: list[Proven] = []
     reasons: list[Refused] = []
     if signed.by_key:
-        proven.extend(_by_key(signed, key, anchors.root) for key in anchors.keys if _signature_by(signed, key))
+        for key in anchors.keys:
+            signature = _signature_by(signed, key)
+            if signature is not None:
+                proven.append(Proven(KeySigner(key), _witness(signed, signature, key.spki, anchors.root)))
     if signed.leaf is not None:
         for issuers in anchors.issuers:
             try:
@@ -103,20 +106,17 @@ def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
     return tuple(proven)
 
 
-def _by_key(signed: Signed, key: PublicKey, root: TrustedRoot | None) -> Proven:
-    return Proven(KeySigner(key), _witness(signed, key, key.spki, root))
-
-
 def _by_certificate(signed: Signed, leaf: x509.Certificate, issuers: Issuers) -> Proven:
     # 4.5 The signature is by the certificate's key; cheap, and nothing else matters where it is not.
     try:
         key = PublicKey.of(leaf.public_key())
     except ParseError as error:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate's key: {error.message}") from error
-    if not _signature_by(signed, key):
+    signature = _signature_by(signed, key)
+    if signature is None:
         raise Refused(Code.SIGNATURE_INVALID, "the signature is not by the certificate's key")
     # 4.2 The times of signing: of timestamps, and of logs that promised one; and 4.4, the log's entries.
-    seen = _witness(signed, key, leaf.public_bytes(Encoding.DER), issuers.root)
+    seen = _witness(signed, signature, leaf.public_bytes(Encoding.DER), issuers.root)
     # 4.3 The certificate leads to a trusted authority, and was valid at every one of those times.
     path = find_path(leaf, signed.intermediates, issuers.authorities, [time.at for time in seen.times])
     # 4.3 CT logs have seen it.
@@ -149,11 +149,9 @@ def _signature_by(signed: Signed, key: PublicKey) -> bytes | None:
     return None
 
 
-def _witness(signed: Signed, key: PublicKey, verifier: bytes, root: TrustedRoot | None) -> Witness:
+def _witness(signed: Signed, signature: bytes, verifier: bytes, root: TrustedRoot | None) -> Witness:
     if root is None:
         return _UNWITNESSED if signed.beside.empty else _UNEXAMINED
-    signature = _signature_by(signed, key)
-    assert signature is not None
     return witness(signed.beside, Logged(signed.message, signature, verifier, signed.envelope, signed.stored), root)
 
 

@@ -202,6 +202,7 @@ class Transport:
             good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
             content = b"" if request.method == "HEAD" else _read(response, limit, origin.name, cut=not good)
+            self.remaining()  # what came out of a buffer was not read within the time that was left
         except BaseException:
             response.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -73,8 +74,11 @@ class Authority:
         return self.certificates[-1]
 
 
+@lru_cache(maxsize=256)
 def parse_certificate(der: bytes) -> x509.Certificate:
     """Read one certificate, its extensions included, so that later steps find no surprise in it.
+
+    Remembered: an intermediate comes with every signature.
 
     Raises:
         ParseError: too large, not DER, or with an extension that cannot be read.
