@@ -394,7 +394,7 @@ FORGED: Final = NoteKey("rekor.test", shared_key("P-256", "forged"), id=WORLD.re
         Attack("by CT log", issued(scts=[Sct(log=WORLD.ct_log, issuer=WORLD.fulcio.issuers[1].key)])),
         Attack("was not in use", root=ended(WORLD.ct_log.url)),
         Attack("does not lead to", issued(fulcio=Fulcio.create())),
-        Attack("and its certificates were valid from", **alone(Fulcio.create(intermediate_valid=PAST))),
+        Attack("not valid at validation time", **alone(Fulcio.create(intermediate_valid=PAST))),
         Attack("and its certificates were valid from", **alone(Fulcio.create(root_valid=PAST))),
         Attack("it was signed at", root=ended(WORLD.fulcio.uri)),
         Attack("was in use from", root=ended(WORLD.rekor.url)),
