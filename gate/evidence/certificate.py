@@ -120,18 +120,23 @@ def _path_to(
     authority: Authority, leaf: x509.Certificate, intermediates: Sequence[x509.Certificate], times: Sequence[datetime]
 ) -> CertificatePath:
     # The cheap look first: of several authorities most are of other years.
-    _check_window(authority, authority.window, times)
+    check_window(authority, authority.window, times)
     chain = _verified_chain(authority, leaf, intermediates, times[0])
     if len(chain) < 2:  # noqa: PLR2004 - the leaf and who issued it
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate is {authority.name}'s own root")
     window = authority.window
     for certificate in chain:
         window = window.within(Window(certificate.not_valid_before_utc, certificate.not_valid_after_utc))
-    _check_window(authority, window, times)
+    check_window(authority, window, times)
     return CertificatePath(authority, tuple(chain), window)
 
 
-def _check_window(authority: Authority, window: Window, times: Sequence[datetime]) -> None:
+def check_window(authority: Authority, window: Window, times: Sequence[datetime]) -> None:
+    """Compare times with when an authority, or a path to it, was valid.
+
+    Raises:
+        Refused: CERTIFICATE_EXPIRED: one of them is outside.
+    """
     outside = next((at for at in times if not window.holds(at)), None)
     if outside is not None:
         raise Refused(

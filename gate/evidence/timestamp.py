@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -9,11 +11,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gate.codes import Code
 from gate.errors import ParseError
-from gate.evidence.certificate import find_path
+from gate.evidence.certificate import check_window, find_path
 from gate.evidence.facts import TimeSource, VerifiedTime
 from gate.evidence.limits import MAX_TIMESTAMP
 from gate.evidence.refusal import Refused
 from gate.trust.authority import parse_certificate
+from gate.trust.window import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from rfc3161_client.tsp import TimeStampResponse
 
     from gate.trust.authority import Authority
+    from gate.trust.window import Window
 
 _MOST_CERTIFICATES: Final = 10
 
@@ -95,9 +99,20 @@ def _check_signer(
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise _invalid("its signer's extended key usage is not timestamping alone, critical (RFC 3161, 2.3)")
     try:
-        find_path(signer, embedded, [authority], [at], ExtendedKeyUsageOID.TIME_STAMPING)
+        if signer == authority.certificates[0]:
+            check_window(authority, _own_window(authority), [at])
+        else:
+            find_path(signer, embedded, [authority], [at], ExtendedKeyUsageOID.TIME_STAMPING)
     except Refused as refused:
         raise _invalid(refused.reason) from refused
+
+
+@lru_cache(maxsize=256)
+def _own_window(authority: Authority) -> Window:
+    """When an authority's own signer and the path above it are valid: the same for every timestamp."""
+    lasting = replace(authority, window=ALWAYS)
+    path = find_path(authority.certificates[0], (), [lasting], (), ExtendedKeyUsageOID.TIME_STAMPING)
+    return path.window.within(authority.window)
 
 
 def _check_signature(

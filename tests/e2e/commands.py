@@ -103,20 +103,31 @@ class Shell:
         return self.run([sys.executable, "-m", "gate", *arguments], stdin)
 
     def sign(self, image: str, key: Key, form: Format, *flags: str, **extra: str) -> None:
-        """`cosign sign`, which has to succeed."""
+        """`cosign sign` with a key, which has to succeed."""
+        self.sign_as(image, form, "--key", str(key.private), *flags, **extra)
+
+    def sign_as(self, image: str, form: Format, *flags: str, **extra: str) -> None:
+        """`cosign sign` as the flags say who, which has to succeed."""
         more = ["--registry-referrers-mode=oci-1-1"] if form is Format.REFERRER_LEGACY else []
         experimental = {"COSIGN_EXPERIMENTAL": "1"} if form is Format.REFERRER_LEGACY else {}
-        done = self.cosign(
-            "sign", "-y", "--key", str(key.private), *form.flags, *more, *flags, image, **experimental, **extra
-        )
+        done = self.cosign("sign", "-y", *form.flags, *more, *flags, image, **experimental, **extra)
+        assert done.code == 0, done.text
+
+    def attest_as(self, image: str, form: Format, type_: str, predicate: str, *flags: str) -> None:
+        """`cosign attest` as the flags say who, which has to succeed; `predicate` is a file."""
+        done = self.cosign("attest", "-y", "--type", type_, "--predicate", predicate, *form.flags, *flags, image)
         assert done.code == 0, done.text
 
     def cosign_verify(self, image: str, key: Key, form: Format, *flags: str) -> Ran:
-        """What cosign itself says of a signature."""
+        """What cosign itself says of a signature by a key, without the transparency log."""
+        return self.cosign_verify_as(image, form, "--key", str(key.public), "--insecure-ignore-tlog", *flags)
+
+    def cosign_verify_as(self, image: str, form: Format, *flags: str, type_: str = "") -> Ran:
+        """What cosign itself says of signatures, or of attestations of a type."""
+        what = ["verify-attestation", "--type", type_] if type_ else ["verify"]
         more = ["--experimental-oci11"] if form is Format.REFERRER_LEGACY else []
         old = [] if form is Format.BUNDLE else ["--new-bundle-format=false"]
-        common = ["--insecure-ignore-tlog", "--allow-http-registry"]
-        return self.cosign("verify", "--key", str(key.public), *common, *old, *more, *flags, image)
+        return self.cosign(*what, "--allow-http-registry", *old, *more, *flags, image)
 
     def verify(self, image: str, key: Key, *flags: str) -> Ran:
         """`gate verify`; an image named `127.0.0.1:PORT/…` is asked for over plain HTTP."""
