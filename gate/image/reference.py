@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from gate.errors import ParseError
@@ -65,6 +66,10 @@ class Reference:
         Raises:
             ParseError: what is wrong with it, and how it could be written.
         """
+        return _parsed(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Reference:
         if not text:
             raise ParseError("the image reference is empty", remedy="write registry/repository:tag@digest")
         if len(text) > _MOST:
@@ -105,6 +110,12 @@ class Reference:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.registry}/{self.repository}{tag}{digest}"
+
+
+@lru_cache(maxsize=2048)
+def _parsed(text: str) -> Reference:
+    """Remembered: the same few images are reviewed again and again."""
+    return Reference._read(text)  # noqa: SLF001 - its other half
 
 
 def canonical_registry(host: str) -> str:

@@ -327,6 +327,8 @@ def _size(evidence: Evidence) -> int:
 
 
 def _merged(evidence: Mapping[Repository, Evidence]) -> Evidence:
+    if len(evidence) == 1:
+        return next(iter(evidence.values()))
     found = [e for _, e in sorted(evidence.items())]
     return Evidence(
         tuple(s for e in found for s in e.signatures),
