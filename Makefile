@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 JOBS ?= 2
+FUZZ_MINUTES ?= 10
 
-.PHONY: help dev demo test property lint format type arch check e2e bench lock wheel clean
+.PHONY: help dev demo test property fuzz lint format type arch check e2e bench lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ test: $(STAMP) ## run the tests
 
 property: $(STAMP) ## search harder for counter-examples (Hypothesis)
 	$(BIN)/python -m pytest -n $(JOBS) tests -m property
+
+fuzz: $(STAMP) ## the same searches for FUZZ_MINUTES (default 10) minutes
+	@end=$$(($$(date +%s) + 60 * $(FUZZ_MINUTES))); while [ $$(date +%s) -lt $$end ]; do $(BIN)/python -m pytest -q -n $(JOBS) tests/property -m property || exit 1; done
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -66,7 +66,10 @@ def _certificate(
         return found
     if spec.timestamp and not witness.has_timestamp:
         return _beside(spec.name, witness, timestamp=True)
-    # 4. Some verified time lies in the certificate's validity (the verifier saw to it for each), or now does.
+    # 4. Some verified time lies in the certificate's validity (the verifier saw to it for each). Where nobody was to
+    #    witness it, now has to; where a log was, and stated no time (Rekor v2), a timestamp is what is missing.
+    if not witness.times and isinstance(spec, KeylessSpec) and spec.log is LogUse.REQUIRED:
+        return _beside(spec.name, witness, timestamp=True)
     if not witness.times and not signer.window.holds(now):
         return Reason(
             Code.CERTIFICATE_EXPIRED,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.fakes.fulcio import Fulcio, Keypair, Profile, email, uri
 
@@ -21,11 +22,13 @@ ISSUER: Final = "https://id.acme.example"
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """When the certificates begin to be valid: they are for ten years, the expired one was for an hour."""
 
+_SERVER: Final = ExtendedKeyUsageOID.SERVER_AUTH
 LEAVES: Final = {
     "uri": Profile(names=(uri(URI),), issuer=None, lifetime=timedelta(days=3650)),
     "email": Profile(names=(email(EMAIL),), issuer=ISSUER, lifetime=timedelta(days=3650)),
     "dns": Profile(names=(x509.DNSName(DNS),), issuer=None, lifetime=timedelta(days=3650)),
-    "no-eku": Profile(names=(uri(URI),), issuer=None, usages=None, lifetime=timedelta(days=3650)),
+    "no-usage": Profile(names=(uri(URI),), issuer=None, usages=None, lifetime=timedelta(days=3650)),
+    "server": Profile(names=(uri(URI),), issuer=None, usages=(_SERVER,), lifetime=timedelta(days=3650)),
     "expired": Profile(names=(uri(URI),), issuer=None, lifetime=timedelta(hours=1)),
 }
 

@@ -1,9 +1,10 @@
-"""Our verdict beside cosign's own, over everything that cosign can sign without a network. The rows are in matrix.py."""
+"""Our verdict beside cosign's own, over all that cosign can sign without a network. The rows are in matrix.py."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,10 @@ def equipped(shell: Shell, keys: Keys) -> Shell:
     return shell
 
 
-@pytest.fixture(scope="session", params=["plain", "modern"])
-def signed(request: pytest.FixtureRequest, equipped: Shell) -> Signed:
-    process: Process = request.getfixturevalue(request.param)
-    return Signed(equipped, Repository(process.host, "acme/matrix"))
+@pytest.fixture(scope="session")
+def registries(plain: Process, modern: Process, equipped: Shell) -> list[Signed]:
+    """One repository in each."""
+    return [Signed(equipped, Repository(process.host, "acme/matrix")) for process in (plain, modern)]
 
 
 @pytest.fixture(scope="session")
@@ -148,13 +149,20 @@ def _name(row: Row) -> str:
     return "-".join(row.name)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=_name)
-def test_both_verdicts_are_what_the_document_says(signed: Signed, text: str, row: Row) -> None:
-    check, shell = row.check, signed.shell
-    digest = signed.moved(row.signing) if check.moved else signed.of(row.signing)
-    type_ = row.signing.type_ if check.type_ is None else check.type_
+def _measure(signed: Signed, row: Row) -> tuple[bool, str]:
+    """Whether cosign accepts, and why the gate refuses."""
+    digest = signed.moved(row.signing) if row.check.moved else signed.of(row.signing)
+    type_ = row.signing.type_ if row.check.type_ is None else row.check.type_
     image = signed.repository.at(digest)
-    cosign, code = _cosign(shell, image, row, type_), _gate(shell, image, check, type_)
+    return _cosign(signed.shell, image, row, type_), _gate(signed.shell, image, row.check, type_)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_name)
+def test_both_verdicts_are_what_the_document_says(registries: list[Signed], text: str, row: Row) -> None:
+    with ThreadPoolExecutor() as pool:
+        without_api, with_api = pool.map(_measure, registries, [row] * len(registries))
+    assert without_api == with_api, "by the registry without and with the referrers API"
+    cosign, code = with_api
     if row.difference:
         expected = DIFFERENCES[row.difference]
         assert (cosign, not code) == (expected.cosign, expected.gate)
