@@ -13,8 +13,8 @@ from sigstore.models import TrustedRoot as SigstoreRoot
 from sigstore.verify import Verifier
 from sigstore.verify.policy import UnsafeNoOp
 
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.trust.anchors import Anchors, Issuers

@@ -17,7 +17,6 @@ from gate.trust.authority import MAX_CHAIN, parse_certificate
 if TYPE_CHECKING:
     from cryptography import x509
 
-MEDIA_TYPE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
 _VERSIONS: Final = {
     "application/vnd.dev.sigstore.bundle+json;version=0.1": (0, 1),
     "application/vnd.dev.sigstore.bundle+json;version=0.2": (0, 2),

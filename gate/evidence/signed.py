@@ -27,26 +27,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from gate.image.digest import Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Something stored beside an image that may be a signature or attestation of it. Not verified.
-
-    Attributes:
-        format: where it was found.
-        digest: of `content`, which has been compared with it.
-        media_type: what its layer calls it.
-        content: the payload, envelope or bundle.
-        annotations: its layer's, unsigned.
-    """
-
-    format: Format
-    digest: Digest
-    media_type: str
-    content: bytes = field(repr=False)
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    from gate.evidence.candidate import Candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from gate.evidence.facts import (
 )
 from gate.evidence.refusal import Refused
 from gate.evidence.sct import verify_scts
-from gate.evidence.signed import Candidate, take_apart
+from gate.evidence.signed import take_apart
 from gate.evidence.witness import witness
 from gate.trust.key import PublicKey
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from gate.evidence.candidate import Candidate
     from gate.evidence.facts import Signer
     from gate.evidence.signed import Signed
     from gate.image.digest import Digest

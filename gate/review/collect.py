@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.evidence.bundle import MEDIA_TYPE_PREFIX
+from gate.evidence.candidate import BUNDLE_PREFIX, Candidate
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import Format, Rejection, Unavailable
-from gate.evidence.signed import Candidate
 from gate.image.manifest import Index, Manifest
 
 if TYPE_CHECKING:
@@ -217,7 +216,7 @@ class _Collection:
             yield from self._layers(stored, Format.REFERRER_LEGACY)
         elif _NOTATION in types:
             yield from (_Layer(Format.NOTATION, layer) for layer in manifest.layers[:1])
-        elif any(layer.media_type.startswith(MEDIA_TYPE_PREFIX) for layer in manifest.layers):
+        elif any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
             yield from self._bundle(stored.digest, manifest, attestations=attestations)
 
     def _bundle(self, digest: Digest, manifest: Manifest, *, attestations: bool) -> Iterator[_Layer]:

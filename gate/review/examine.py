@@ -15,8 +15,8 @@ from gate.trust.root import TrustedRoot
 
 if TYPE_CHECKING:
     from gate.deadline import Deadline
+    from gate.evidence.candidate import Candidate
     from gate.evidence.facts import VerifiedAttestation
-    from gate.evidence.signed import Candidate
     from gate.policy.trust import TrustNeeds
     from gate.review.collect import Listing
     from gate.review.ports import TrustedRoots

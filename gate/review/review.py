@@ -17,7 +17,6 @@ from gate.policy.decision import Decision, Reason
 from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, unable
 from gate.review.cache import Bounds, FlightCache
 from gate.review.collect import Collector, Listing
-from gate.review.examine import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -177,7 +176,7 @@ class Reviewer:
                 Code.IMAGE_NOT_FOUND, f"{reference.name} has no manifest {digest}", remedy="check the name and digest"
             )
         listing = self._collector.collect(reference.name, digest, deadline, home=reference.name, attestations=True)
-        return stored, examine(listing, trust, self._roots, deadline)
+        return stored, self._examine(listing, trust, deadline)
 
     def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
         """What an image's publisher says of it.
@@ -282,11 +281,16 @@ class Reviewer:
             key = _key(planned, source, digest, self._registry.scope(source, deadline))
 
             def load() -> Evidence:
-                return examine(self._listing(key, deadline), planned.trust, self._roots, deadline)
+                return self._examine(self._listing(key, deadline), planned.trust, deadline)
 
             return self._evidence.get(key, load, deadline, keep=_is_complete, timed_out=_is_timed_out)
         except EvidenceUnavailable as error:
             return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
+
+    def _examine(self, listing: Listing, trust: TrustNeeds, deadline: Deadline) -> Evidence:
+        from gate.review.examine import examine  # noqa: PLC0415 - it brings all of the cryptography
+
+        return examine(listing, trust, self._roots, deadline)
 
     def _listing(self, key: _Key, deadline: Deadline) -> Listing:
         def load() -> Listing:

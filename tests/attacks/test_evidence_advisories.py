@@ -24,9 +24,9 @@ from gate.codes import Code
 from gate.errors import ParseError
 from gate.evidence import cosign, dsse
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format, Rejection, TimeSource, VerifiedAttestation, VerifiedSignature
 from gate.evidence.limits import MAX_LOG_ENTRIES, MAX_SIGNATURES, MAX_SUBJECTS, MAX_TIMESTAMPS
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.reference import Reference

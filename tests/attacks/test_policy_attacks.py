@@ -15,8 +15,8 @@ from gate.deadline import Deadline
 from gate.demo.images import COSIGN_ARTIFACT, Layer, referrers_of
 from gate.documents import Document, read_documents
 from gate.evidence import cosign
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format
-from gate.evidence.signed import Candidate
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference

@@ -18,8 +18,8 @@ from gate.codes import Code
 from gate.demo.signing import SigningKey
 from gate.errors import ParseError
 from gate.evidence import cosign, dsse
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedAttestation, VerifiedSignature
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_ENTRIES, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest

@@ -17,10 +17,11 @@ from sigstore.verify.policy import Identity as SigstoreIdentity
 from gate.errors import ParseError
 from gate.evidence import dsse
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format, Rejection
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
-from gate.evidence.signed import Candidate, of_bundle
+from gate.evidence.signed import of_bundle
 from gate.evidence.verifier import prove, verify
 from gate.image.digest import Digest
 from gate.policy.acceptance import objection

@@ -297,7 +297,8 @@ def _certificates() -> Iterator[Row]:
         by_key = Check("its bare key", ("--key", "uri.pub", *IGNORE))
         yield Row(uri, by_key, "KEY_MISMATCH" if bundle else "")
         yield Row(_by_leaf("expired", form), _identity("its identity", ours, URI), "CERTIFICATE_EXPIRED")
-        yield Row(_by_leaf("server", form), _identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED")
+        # cosign does not sign with it when it sees the chain.
+        yield Row(_by_leaf("server", form, chain=False), _identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED")
         no_usage = _by_leaf("no-usage", form)
         yield Row(no_usage, _identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED", "no extended key usage")
         host = _identity("its identity", ours, DNS)

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from gate.errors import ParseError
 from gate.evidence import cosign
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.checkpoint import Checkpoint
 from gate.evidence.facts import Format, Rejection, VerifiedSignature
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
-from gate.evidence.signed import Candidate, Signed, of_bundle, take_apart
+from gate.evidence.signed import Signed, of_bundle, take_apart
 from gate.evidence.verifier import prove, verify
 from gate.image.digest import Digest
 from gate.policy.acceptance import objection

@@ -15,9 +15,9 @@ from gate.demo.signing import SigningKey
 from gate.errors import ParseError
 from gate.evidence import cosign, dsse
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.dsse import Envelope
 from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedAttestation, VerifiedSignature, Witness
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.protojson import decode_base64

@@ -17,6 +17,7 @@ from gate import strictjson
 from gate.errors import ParseError
 from gate.evidence import cosign, dsse
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.certificate import find_path, identity_of
 from gate.evidence.checkpoint import Checkpoint
 from gate.evidence.cosign import SimpleSigning
@@ -27,7 +28,6 @@ from gate.evidence.facts import Format, Rejection, VerifiedAttestation, Verified
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
 from gate.evidence.sct import verify_scts
-from gate.evidence.signed import Candidate
 from gate.evidence.timestamp import verify_timestamp
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest

@@ -13,6 +13,7 @@ import pytest
 
 from gate.codes import Code
 from gate.errors import ParseError
+from gate.evidence.candidate import Candidate
 from gate.evidence.cosign import CERTIFICATE, CHAIN, LOG_BUNDLE
 from gate.evidence.dsse import Statement
 from gate.evidence.facts import (
@@ -29,7 +30,6 @@ from gate.evidence.facts import (
     VerifiedTime,
     Witness,
 )
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.manifest import Manifest, parse_manifest

@@ -17,6 +17,7 @@ from sigstore.verify.policy import Identity as SigstoreIdentity
 
 from gate.codes import Code
 from gate.evidence.bundle import Bundle
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import (
     CertificateSigner,
     Format,
@@ -31,7 +32,7 @@ from gate.evidence.facts import (
 )
 from gate.evidence.inclusion import leaf_hash, root_of
 from gate.evidence.message import Message
-from gate.evidence.signed import Candidate, of_bundle
+from gate.evidence.signed import of_bundle
 from gate.evidence.verifier import Proven, prove, verify
 from gate.image.digest import Digest
 from gate.image.reference import Reference

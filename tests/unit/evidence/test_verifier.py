@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gate.codes import Code
 from gate.demo.signing import PrivateKey, SigningKey
 from gate.evidence import cosign, dsse
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import (
     Format,
     KeySigner,
@@ -22,7 +23,6 @@ from gate.evidence.facts import (
     VerifiedSignature,
     Witness,
 )
-from gate.evidence.signed import Candidate
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.reference import Repository

@@ -9,6 +9,7 @@ import pytest
 from gate.codes import Code
 from gate.deadline import Deadline
 from gate.evidence import cosign
+from gate.evidence.candidate import Candidate
 from gate.evidence.facts import (
     CertificateSigner,
     Format,
@@ -18,7 +19,6 @@ from gate.evidence.facts import (
     VerifiedAttestation,
     VerifiedSignature,
 )
-from gate.evidence.signed import Candidate
 from gate.image.digest import Digest
 from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
 from gate.review.collect import Listing
