@@ -184,8 +184,8 @@ class _Collection:
         return found
 
     def _fallback_entries(self, fallback: StoredManifest | None) -> tuple[Descriptor, ...]:
-        if fallback is None:
-            return ()
+        if fallback is None or fallback.digest == self._image:
+            return ()  # nothing, or the image itself: `cosign copy` tags what it copies so
         if not isinstance(fallback.manifest, Index):
             self._broken(f"its tag {self._image.tag} is an image and not the list of referrers")
             return ()

@@ -6,7 +6,6 @@ Files are named as they are called in the home of the commands. `python -m tests
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -357,9 +356,6 @@ def _attestations() -> Iterator[Row]:
             wrong = replace(ITS_KEY, asked=f"its key, --type {other}", type_=other)
             yield Row(signing, wrong, "ATTESTATION_MISSING")
             yield Row(signing, ANOTHER_KEY, "ATTESTATION_INVALID")
-            signature = replace(ITS_KEY, asked="its key, as a signature", type_="")
-            taken = "attestation for a signature" if form is Format.BUNDLE else ""
-            yield Row(signing, signature, "SIGNATURE_MISSING", taken)
 
 
 def _more_of_attestations() -> Iterator[Row]:
@@ -367,6 +363,9 @@ def _more_of_attestations() -> Iterator[Row]:
         signing = _by_key(KeyType.P256, form, type_="spdxjson")
         moved = replace(ITS_KEY, asked="its key, on another image", moved=True)
         yield Row(signing, moved, "ATTESTATION_INVALID")
+        signature = replace(ITS_KEY, asked="its key, as a signature", type_="")
+        taken = "attestation for a signature" if form is Format.BUNDLE else ""
+        yield Row(signing, signature, "SIGNATURE_MISSING", taken)
         nobody = Signing(NOBODY, form, type_="spdxjson")
         yield Row(nobody, replace(ITS_KEY, asked="a key"), "ATTESTATION_MISSING")
         asked = f"its key, --type {SIGNATURE_TYPE}"
@@ -462,4 +461,3 @@ def documented(text: str) -> dict[tuple[str, ...], tuple[str, str]]:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(rewritten(DOCUMENT.read_text()))
-    sys.exit()

@@ -55,22 +55,6 @@ def test_what_cosign_signs_verifies_with_its_key_only(
     _denied(shell, either.at("v1"), keys.stranger, "KEY_MISMATCH")
 
 
-@BOTH
-def test_ed25519_by_cosign_sign_is_refused_by_cosign_and_gate_alike(
-    either: Repository, shell: Shell, keys: Keys, form: Format
-) -> None:
-    """The exception among the key types: `cosign sign` makes Ed25519ph signatures (RFC 8032, prehashed) and
-    `cosign verify --key` looks for pure ones, so that cosign refuses its own. The gate knows pure Ed25519 only, too.
-    """
-    digest = either.image("v1", "one")
-    key = keys.of(KeyType.ED25519)
-    shell.sign(either.at(digest), key, form)
-    own = shell.cosign_verify(either.at(digest), key, form)
-    assert own.code != 0
-    assert "failed to verify signature" in own.err
-    _denied(shell, either.at("v1"), key, "KEY_MISMATCH" if form is Format.LEGACY else "SIGNATURE_INVALID")
-
-
 def test_ed25519_by_cosign_sign_blob_verifies(either: Repository, shell: Shell, keys: Keys) -> None:
     """Pure Ed25519, as cosign up to 2.5 signs images and `sign-blob` does still."""
     digest = either.image("v1", "one")

@@ -377,3 +377,12 @@ def test_a_listing_says_whether_more_time_would_have_shown_more(
         registry.fail_with("referrers", code)
         found = collect(registry, executor, image)
         assert (found.complete, found.timed_out) == (False, timed_out)
+
+
+def test_the_image_itself_under_the_fallback_tag_is_no_list(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    """`cosign copy` leaves such a tag behind: an unsigned copy is unsigned, and not something that can't be judged."""
+    registry.set_tag(NAME, image.tag, image)
+    found = collect(registry, executor, image)
+    assert (found.candidates, found.complete) == ((), True)
