@@ -564,8 +564,10 @@ def _lie(liar: Liar, how: str) -> None:
             liar.lies[tags] = gone
         case "an image instead of the list of referrers":
             liar.lies[f"{liar.base}/referrers/{liar.image}"] = as_image
-        case "an image at the fallback tag":
-            liar.lies[tags] = as_image
+        case "another image at the fallback tag":
+            other = liar.repository.content(liar.repository.image(None, "another"))
+            assert other is not None
+            liar.lies[tags] = Reply(200, body=other, content_type=OCI_MANIFEST)
         case "an index at the tag of signatures":
             liar.lies[f"{tags}.sig"] = Reply(200, body=_index(liar.image), content_type=OCI_INDEX)
         case _:
@@ -576,7 +578,7 @@ LIES = [
     "a listed referrer that is not there",
     "a referrer of the fallback tag that is not there",
     "an image instead of the list of referrers",
-    "an image at the fallback tag",
+    "another image at the fallback tag",
     "an index at the tag of signatures",
 ]
 

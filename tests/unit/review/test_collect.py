@@ -252,8 +252,7 @@ def test_a_listed_referrer_that_is_not_there(
 def test_a_fallback_tag_that_is_an_image(
     registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
 ) -> None:
-    repository = registry.repository(NAME)
-    repository.tags[image.tag] = image
+    registry.set_tag(NAME, image.tag, registry.push_image(NAME, None, "another"))
     assert_broken(collect(registry, executor, image), f"its tag {image.tag} is an image")
     registry.sign_legacy(NAME, image, alice())
     found = collect(registry, executor, image)
