@@ -173,7 +173,8 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
-        merged: list[yaml.Node] = []
+        merged = False
+        own: set[str] = set()
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, "a key that is no text", _TEMPLATE if "{{" in self._text else "")
@@ -182,18 +183,24 @@ class _Builder:
             if key_node.tag == _MERGE:
                 if key != "<<":
                     raise self._tagged(key_node)
-                merged.append(value_node)
+                if merged:
+                    raise self._error(key_node, "a second `<<`", "name both in one: `<<: [*a, *b]`")
+                merged = True
+                self._merge(value_node, result, path, depth)
                 continue
-            if key in result:
+            if key in own:
                 raise self._error(key_node, f"the key {key!r} stands twice", "keep one of them")
+            own.add(key)
             self.keys[*path, key] = self._position(key_node)
             result[key] = self.build(value_node, (*path, key), depth + 1)
-        for value_node in merged:
-            self._merge(value_node, result, path, depth)
         return result
 
     def _merge(self, node: yaml.Node, into: dict[str, object], path: Path, depth: int) -> None:
-        """What is written beats what is merged; of several merged, the first."""
+        """What is written after it beats what is merged; what stands before it, or twice in it, is refused.
+
+        kubectl merges where `<<` stands, and lets it replace what was written before; other readers do not.
+        """
+        written = set(into)
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
@@ -206,10 +213,12 @@ class _Builder:
                 raise self._error(node, f"more than {MAX_NODES} values, aliases unfolded")
             found = inner._mapping(source, path, depth + 1)
             self._nodes = inner._nodes
-            for key, value in found.items():
-                if key not in into:
-                    into[key] = value
-                    self.values.update({p: at for p, at in inner.values.items() if p[: len(path) + 1] == (*path, key)})
+            for key in found:
+                if key in into:
+                    why = "stands before it" if key in written else "is in two of what it merges"
+                    raise self._error(node, f"`<<` brings the key {key!r}, which {why}", "put `<<` first; keep one")
+            into.update(found)
+            self.values.update(inner.values)
 
     def _scalar(self, node: yaml.Node) -> object:
         text = str(node.value)

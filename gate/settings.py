@@ -22,6 +22,8 @@ _INSTANT: Final = re.compile(
 )
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_JOBS: Final = 64
+MAX_SECONDS: Final = 86400.0
+"""The longest time that can be given to a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,10 @@ def parse_duration(text: str) -> float:
         raise UsageError(
             f"{text[:50]!r} is not a duration", remedy="write a whole number and s, m, h or d, such as 60s"
         )
-    return int(found[1]) * _SECONDS[found[2]]
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > MAX_SECONDS:
+        raise UsageError(f"{text[:50]!r} is longer than a command may take", remedy="write at most 24h")
+    return seconds
 
 
 def parse_instant(text: str) -> datetime:

@@ -91,8 +91,11 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         raise UsageError(
             f"--output {flags['output']} is not supported yet by this version of imagegate", remedy="use text or json"
         )
-    if not sources:
-        raise UsageError("no SOURCE", remedy="name files or folders, - for stdin, or image:REF")
+    if not sources or "" in sources or "" in flags["policies"]:
+        raise UsageError(
+            "no SOURCE" if not sources else "an empty SOURCE or POLICY",
+            remedy="name files or folders, - for stdin, or image:REF",
+        )
     _check_namespace(flags["namespace"])
     settings = settings_of(flags)
     policies = _policies(flags["policies"])

@@ -27,9 +27,10 @@ def command() -> None:
 
 @command.command("lint")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--strict", is_flag=True, help="Warnings are errors too; this version has errors only.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @reports_errors
-def lint(paths: tuple[str, ...]) -> None:
+def lint(paths: tuple[str, ...], *, strict: bool) -> None:  # noqa: ARG001 - a promise for when there are warnings
     """Find what is wrong with policy files, each with its place and a remedy. Exit code 2 when something is.
 
     \b

@@ -87,11 +87,18 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for child in sorted(path.iterdir()):
+    try:
+        children = sorted(path.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"policy folder {str(path)[-500:]} cannot be read: {error.strerror}", remedy="check the path"
+        ) from error
+    for child in children:
         if child.name.startswith("."):
             continue
         if child.is_dir():
-            yield from _files(child)
+            # A link to a folder may lead back to itself; mounted ConfigMaps link files.
+            yield from () if child.is_symlink() else _files(child)
         elif child.suffix in SUFFIXES:
             yield child
 

@@ -184,8 +184,10 @@ def _names_image(item: dict[str, object]) -> bool:
 def _names_in_containers(item: dict[str, object]) -> bool:
     return any(
         isinstance(entry, dict) and _names_image(entry)
-        for key in ("containers", "initContainers")
+        for key in ("containers", "initContainers", "ephemeralContainers")
         for entry in _list(item.get(key))
+    ) or any(
+        isinstance(volume, dict) and isinstance(volume.get("image"), dict) for volume in _list(item.get("volumes"))
     )
 
 

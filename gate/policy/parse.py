@@ -97,6 +97,12 @@ def parse_set(documents: Iterable[Document], read_file: Callable[[Document, str]
 def _kind(document: Document, problems: list[Problem]) -> str | None:
     """The kind of a document of ours; "" where it is not ours; None where it cannot be used."""
     data = document.data
+    inside = data.get("items") if isinstance(data, dict) else data
+    if isinstance(inside, list) and any(map(_is_ours, inside)):
+        problems.append(
+            Problem(document.place(()), "policies inside a list are not read", "write each as a document of its own")
+        )
+        return None
     if not isinstance(data, dict):
         return ""
     kind, api = data.get("kind"), data.get("apiVersion")
@@ -121,6 +127,13 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
         problems.append(Problem(document.place(("apiVersion",)), f"unknown apiVersion {api!r}", f"write {API_VERSION}"))
         return None
     return str(kind)
+
+
+def _is_ours(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    api = entry.get("apiVersion")
+    return entry.get("kind") in (*KINDS, *LATER_KINDS) or (isinstance(api, str) and api.startswith(_GROUP))
 
 
 @cache

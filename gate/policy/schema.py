@@ -49,9 +49,23 @@ _METADATA: Final[Schema] = {
     "required": ["name"],
 }
 
+WORKLOAD_KINDS: Final = (
+    "Pod", "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job",
+    "CronJob",
+)  # fmt: skip
+"""The kinds that a policy may be narrowed to: those that `gate.kubernetes.workload` reads."""
+
+_NAMESPACE_NAMES: Final[Schema] = {
+    "type": "array",
+    "items": {
+        "type": "string",
+        "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "description": "a namespace's name: a-z, 0-9 and -",
+    },
+}
 _NAMESPACES: Final = _object(
     {
-        "names": _texts(),
+        "names": _NAMESPACE_NAMES,
         "matchLabels": _LABELS,
         "matchExpressions": {
             "type": "array",
@@ -72,7 +86,7 @@ _MATCH: Final = _object(
         "images": _texts("image patterns such as ghcr.io/acme/**", minItems=1),
         "exclude": _texts("image patterns"),
         "namespaces": _NAMESPACES,
-        "kinds": _texts("workload kinds"),
+        "kinds": {"type": "array", "items": {"enum": list(WORKLOAD_KINDS)}},
         "serviceAccounts": _texts("service account names"),
     }
 )
@@ -159,7 +173,7 @@ _POLICY_SPEC: Final = _object(
 _CONFIG_SPEC: Final = _object(
     {
         "unmatched": {"enum": ["deny", "warn", "audit"]},
-        "excludeNamespaces": _texts("namespace names"),
+        "excludeNamespaces": _NAMESPACE_NAMES,
         "pinning": _object({"where": {"enum": ["pods", "all", "none"]}}),
         **_later(
             "clusterName",

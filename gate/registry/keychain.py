@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
 
 MAX_CONFIG: Final = 1024 * 1024
+_TOKEN: Final = re.compile(r"[!-~]{1,16384}", re.ASCII)  # what a header may hold (RFC 9110, 5.5)
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _KEPT_SECONDS: Final = 60.0
@@ -159,6 +160,12 @@ class DockerConfig:
                 ) from error
         if not (password or auth.identitytoken or auth.registrytoken):
             return None
+        if auth.registrytoken and not _TOKEN.fullmatch(auth.registrytoken):
+            raise EvidenceUnavailable(
+                Code.REGISTRY_UNAUTHORIZED,
+                f"the registrytoken for {key[:200]} in {self.source} is no token",
+                remedy=f"docker login {_host_of(key)}",
+            )
         return Credential(self.source, username, password, auth.identitytoken, auth.registrytoken)
 
 

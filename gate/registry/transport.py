@@ -309,6 +309,13 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
     """Every way of failing, as a code and one line."""
+    if isinstance(error, ValueError) and not isinstance(error, HTTPError):
+        # Its text would show the header that is malformed, and that is the one with the credentials.
+        raise EvidenceUnavailable(
+            Code.REGISTRY_PROTOCOL,
+            f"{host} was not asked: the request would be malformed",
+            remedy="look at its credentials",
+        ) from None
     wrapped = error.args[-1] if isinstance(error, ProtocolError) else None
     if isinstance(wrapped, (TimeoutError, ConnectionError)) and not isinstance(wrapped, RemoteDisconnected):
         error = wrapped  # of connecting and sending, or a reset

@@ -55,7 +55,12 @@ def read_sources(
 
 def _walk(folder: Path, found: Found) -> Iterator[Path]:
     """The manifests below a folder in a stable order; hidden folders and links to folders are left out."""
-    for current, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        place = Place(str(error.filename or folder)[-500:])
+        found.errors.append(SourceError(f"cannot be read: {error.strerror}", place=place, remedy="check the folder"))
+
+    for current, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(current, name)

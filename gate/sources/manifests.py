@@ -92,9 +92,14 @@ def _read_object(
         if isinstance(data.get("services"), dict):
             found.later.setdefault(document.file, "a compose file")
         found.skipped += 1
-    elif kind.endswith("List") and isinstance(items, list):
+    elif isinstance(items, list):
+        # To kubectl whatever has `items` is a list of them, of whatever kind it calls itself.
+        entry_kind = (kind.removesuffix("List") or None) if kind.endswith("List") else None
         for i, item in enumerate(items):
-            _read_object(document, item, (*at, "items", i), found, (kind.removesuffix("List") or None, api))
+            _read_object(document, item, (*at, "items", i), found, (entry_kind, api))
+        if not kind.endswith("List"):
+            rest = {key: value for key, value in data.items() if key != "items"}
+            _read_object(document, rest, at, found)
     elif kind == "Namespace" and api == "v1":
         _read_namespace(data, found)
     else:

@@ -60,8 +60,10 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callab
     from gate.webhook.tls import Certificate
 
     certificate = Certificate(serving.certificate, serving.key)
-    _listen(serving.listen).close()  # gunicorn would try for seconds and end with another exit code
-    with _shared_folder() as shared, _listen(serving.metrics_listen) as metrics_socket:
+    # gunicorn would try for seconds and end with another exit code. Both at once: they may be one, spelled twice.
+    with _listen(serving.listen):
+        metrics_listener = _listen(serving.metrics_listen)
+    with _shared_folder() as shared, metrics_listener as metrics_socket:
         # prometheus_client reads it when it is imported, which only the workers do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         count = len(policies.policies)

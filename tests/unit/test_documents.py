@@ -134,7 +134,7 @@ def bomb(bottom: str, level: str, levels: int) -> str:
     "text",
     [
         bomb("[x]", "[{}]", 12),
-        bomb("{k: x}", "{{<<: [{}]}}", 12),
+        bomb("{k: x}", "{{<<: {{a: [{}]}}}}", 12),
         bomb("{}", "{{<<: [{}]}}", 12),
     ],
     ids=["sequences", "merges", "merges of nothing"],
@@ -160,8 +160,8 @@ def test_an_alias_used_twice_is_fine() -> None:
     ("text", "data"),
     [
         ("x: &x {q: 1, r: 2}\na: {<<: *x, q: 3}", {"q": 3, "r": 2}),
-        ("x: &x {q: 1, r: 2}\na: {q: 3, <<: *x}", {"q": 3, "r": 2}),
-        ("x: &x {q: 1}\ny: &y {q: 2, s: 4}\na: {<<: [*x, *y]}", {"q": 1, "s": 4}),
+        ("x: &x {q: 1, r: 2}\na: {p: 3, <<: *x}", {"p": 3, "q": 1, "r": 2}),
+        ("x: &x {q: 1}\ny: &y {s: 4}\na: {<<: [*x, *y]}", {"q": 1, "s": 4}),
         ("x: &x {q: 1}\ny: &y {<<: *x, s: 4}\na:\n  <<: *y", {"q": 1, "s": 4}),
         ("a: {<<: {}}", {}),
         # quoted, it is a key like any other
@@ -172,6 +172,20 @@ def test_merges(text: str, data: object) -> None:
     found = one(text).data
     assert isinstance(found, dict)
     assert found["a"] == data
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x: &x {q: 1}\na: {q: 3, <<: *x}", "f.yaml:1:4: `<<` brings the key 'q', which stands before it"),
+        ("x: &x {q: 1}\ny: &y {q: 2}\na: {<<: [*x, *y]}", "which is in two of what it merges"),
+        ("x: &x {q: 1}\ny: &y {s: 2}\na: {<<: *x, <<: *y}", "f.yaml:3:13: a second `<<`"),
+        (bomb("{k: x}", "{{<<: [{}]}}", 12), "which is in two of what it merges"),
+    ],
+)
+def test_a_merge_that_readers_disagree_on_is_refused(text: str, said: str) -> None:
+    """kubectl lets a later `<<` replace what stands before it: what is checked would not be what runs."""
+    assert said in error(text)
 
 
 @pytest.mark.parametrize("value", ["1", "[1]", "[[]]", "text"])
