@@ -300,8 +300,12 @@ def _ask_helper(helper: str, registry: str, deadline: Deadline) -> Credential | 
             f"the credential helper {source} failed for {registry} (exit {done.returncode})",
             remedy=f"docker login {registry}",
         )
+    return _helper_credential(source, done.stdout, registry)
+
+
+def _helper_credential(source: str, output: bytes, registry: str) -> Credential | None:
     try:
-        answer = msgspec.json.decode(done.stdout[:MAX_CONFIG], type=_HelperAnswer)
+        answer = msgspec.json.decode(output[:MAX_CONFIG], type=_HelperAnswer)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EvidenceUnavailable(
             Code.REGISTRY_UNAUTHORIZED, f"the credential helper {source} gave no credentials for {registry}"
