@@ -76,8 +76,8 @@ def command(**flags: Any) -> None:
 
     Every flag is also an environment variable: --tls-cert is IMAGEGATE_TLS_CERT.
     """
-    if not flags["policies"]:
-        raise UsageError("no policy", remedy="name one with -p")
+    if not flags["policies"] or "" in flags["policies"]:
+        raise UsageError("no policy" if not flags["policies"] else "an empty POLICY", remedy="name one with -p")
     if not flags["tls_cert"] or not flags["tls_key"]:
         raise UsageError("the API server speaks TLS only", remedy="give --tls-cert and --tls-key")
     for address in (flags["listen"], flags["metrics_listen"]):

@@ -61,6 +61,14 @@ def test_a_misspelled_kind_with_images_elsewhere_is_an_error(spec: object) -> No
     assert found(json.dumps({"apiVersion": "v1", "kind": "pod", "spec": spec})).errors
 
 
+@pytest.mark.parametrize("depth", [5, 60, 90])
+def test_an_image_hidden_deep_in_an_unknown_kind_is_an_error(depth: int) -> None:
+    spec: object = {"image": "evil.example/x:latest"}
+    for _ in range(depth):
+        spec = {"a": spec}
+    assert found(json.dumps({"apiVersion": "acme.example/v1", "kind": "Runner", "spec": spec})).errors
+
+
 @pytest.mark.parametrize("wrap", ["List", "array", "ConfigMap"])
 def test_policies_inside_a_list_are_an_error(wrap: str) -> None:
     """Skipped, a denial would be gone without a word."""

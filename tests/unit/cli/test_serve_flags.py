@@ -32,6 +32,7 @@ POLICY = ["-p", "policy.yaml"]
     ("arguments", "named"),
     [
         pytest.param(PAIR, "-p", id="no policy"),
+        pytest.param([*PAIR, "-p", ""], "an empty POLICY", id="an empty policy"),
         pytest.param([*PAIR, "-p", "none.yaml"], "none.yaml", id="no policy file"),
         pytest.param([*PAIR, "-p", "labels.yaml"], "namespaces: {names", id="a policy that wants labels"),
         pytest.param([*PAIR, "-p", "bad.yaml"], "bad.yaml:5:3", id="a policy with a problem"),
