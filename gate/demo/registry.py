@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from gate.demo.images import referrers_of
 from gate.errors import GateError, ParseError, UsageError
 from gate.image.digest import Digest
-from gate.image.manifest import ACCEPTED, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from gate.image.manifest import ACCEPTED, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
 from gate.image.reference import Reference
 from gate.registry.layout import Layout
 
@@ -26,9 +27,10 @@ IDLE_SECONDS: Final = 30.0
 """How long a connection may say nothing."""
 
 MAX_REMEMBERED: Final = 10_000
-_KINDS: Final = frozenset({"manifests", "blobs", "referrers"})
+_KINDS: Final = frozenset({"manifests", "blobs", "referrers", "tags"})
 _BINARY: Final = "application/octet-stream"
 _JSON: Final = "application/json"
+_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,12 @@ class DemoRegistry:
         """Close what clients keep open."""
         self._server.drop_connections()
 
-    def answer(self, path: str) -> _Answer:
+    def answer(self, path: str, query: str = "") -> _Answer:
         """What a path is answered with; only values that the house's own parsers made reach the file system."""
         if path in ("/v2/", "/v2"):
             return _Answer(200, _JSON, b"{}", headers={"Docker-Distribution-Api-Version": "registry/2.0"})
         try:
-            return self._found(*_split(path))
+            return self._found(*_split(path), query)
         except _NotFoundError as missing:
             return _failure(404, str(missing))
         except ParseError as error:
@@ -97,7 +99,7 @@ class DemoRegistry:
         except GateError as error:
             return _failure(500, "UNKNOWN", error.message)
 
-    def _found(self, name: str, kind: str, last: str) -> _Answer:
+    def _found(self, name: str, kind: str, last: str, query: str) -> _Answer:
         folder = self._root / _repository(name)
         match kind:
             case "manifests":
@@ -108,6 +110,8 @@ class DemoRegistry:
             case "referrers" if self._referrers_api:
                 index = referrers_of(Digest.parse(last), _manifests(_open(folder)))
                 return _Answer(200, OCI_INDEX, index)
+            case "tags" if last == "list":
+                return _tags_page(name, _tags(_open(folder), fallback=not self._referrers_api), query)
             case _:
                 raise _NotFoundError("NOT_FOUND")
 
@@ -167,7 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._answer(self.server.registry.answer(urlsplit(self.path).path))
+        asked = urlsplit(self.path)
+        self._answer(self.server.registry.answer(asked.path, asked.query))
 
     do_HEAD = do_GET
 
@@ -243,6 +248,26 @@ def _fallback(layout: Layout, tag: str) -> bytes | None:
         return None
     index = referrers_of(digest, _manifests(layout), fallback=True)
     return index if json.loads(index)["manifests"] else None
+
+
+def _tags(layout: Layout, *, fallback: bool) -> list[str]:
+    """The tags that can be asked for by name, in lexical order; `fallback`: those of cosign's indexes too."""
+    subjects = [parse_manifest(content).subject for content in _manifests(layout)] if fallback else []
+    return sorted({*layout.tags(), *(subject.digest.tag for subject in subjects if subject is not None)})
+
+
+def _tags_page(name: str, tags: list[str], query: str) -> _Answer:
+    """`n` of the tags that come after `last` (distribution-spec, "Listing Tags"), and where there are more."""
+    asked = {key: values[-1] for key, values in parse_qs(query).items()}
+    after = asked.get("last", "")
+    rest = [tag for tag in tags if tag > after]
+    number = asked.get("n")
+    if number is not None and not _NUMBER.fullmatch(number):
+        return _failure(400, "PAGINATION_NUMBER_INVALID")
+    page = rest if number is None else rest[: int(number)]
+    more = page and len(page) < len(rest)
+    headers = {"Link": f'</v2/{name}/tags/list?n={number}&last={page[-1]}>; rel="next"'} if more else None
+    return _Answer(200, _JSON, json.dumps({"name": name, "tags": page}).encode(), headers=headers)
 
 
 def _manifest_answer(content: bytes, digest: Digest) -> _Answer:

@@ -8,7 +8,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST, SCHEMA1_TYPES, StoredManifest, parse_manifest
-from gate.registry import referrers
+from gate.registry import referrers, tags
 from gate.registry.challenge import parse_challenges
 from gate.registry.limits import check_size
 from gate.registry.transport import Request
@@ -86,6 +86,33 @@ class RegistryClient:
                 remedy="check the name",
             )
         return stored.digest
+
+    def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
+        """Every tag of a repository once, in the registry's order.
+
+        Raises:
+            EvidenceUnavailable: IMAGE_NOT_FOUND where there is no such repository; RESPONSE_TOO_LARGE where there are
+                more tags than are read; REGISTRY_PROTOCOL when it is no list of tags, or breaks off.
+        """
+
+        def get(path: str) -> Response:
+            response = self._ask("GET", repository, path, {"Accept": "application/json"}, tags.MAX_PAGE, deadline)
+            if response.status not in (_OK, _NOT_FOUND):
+                raise self._failure(repository, response, "the tags", deadline)
+            return response
+
+        try:
+            found = tags.collect(repository, get)
+        except ParseError as error:
+            raise _protocol(repository, f"its list of tags: {error.message}") from error
+        if found is None:
+            raise EvidenceUnavailable(
+                Code.IMAGE_NOT_FOUND,
+                f"{repository.registry} has no repository {repository.path} "
+                f"(asked with {self._who(repository, deadline)})",
+                remedy="check the name",
+            )
+        return found
 
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """The manifest of a digest or tag; None where the registry says there is none.

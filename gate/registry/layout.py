@@ -101,8 +101,7 @@ class Layout:
         for what is attached to its one image; where images have no name at all and there is one, any tag is its.
         """
         for entry in self.index.manifests:
-            name = _TAG_AT_END.fullmatch(entry.annotations.get(REF_NAME, ""))
-            if name and name[1] == tag and entry.annotations.get(COSIGN_KIND, "") not in _COSIGN_ATTACHED.values():
+            if _tag(entry) == tag:
                 return entry.digest
         images = self.images()
         attached = _ATTACHED_TAG.fullmatch(tag)
@@ -112,6 +111,10 @@ class Layout:
             return own[0] if len(own) == 1 and [m.digest.tag for m in images] == [attached[1]] else None
         unnamed = len(images) == 1 and REF_NAME not in images[0].annotations
         return images[0].digest if unnamed and not _DIGEST_TAG.fullmatch(tag) else None
+
+    def tags(self) -> tuple[str, ...]:
+        """The tags that index.json names, each once and in its order; `by_tag` may know others."""
+        return tuple(dict.fromkeys(tag for entry in self.index.manifests if (tag := _tag(entry)) is not None))
 
     def load(self, digest: Digest) -> StoredManifest | None:
         """A manifest by digest, compared with it; None where there is no such blob.
@@ -226,6 +229,10 @@ class LayoutRegistry:
             )
         return digest
 
+    def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
+        """The tags that its index.json names."""
+        return self.layout.tags()
+
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """The manifest of a digest or tag, or None."""
         digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
@@ -244,6 +251,12 @@ class LayoutRegistry:
             if stored is not None and stored.manifest.subject is not None and stored.manifest.subject.digest == digest:
                 found.append(entry)
         return (*found, *self.layout.unlisted(digest))
+
+
+def _tag(entry: Descriptor) -> str | None:
+    """The tag an entry is named by; a name of what cosign attached is none."""
+    name = _TAG_AT_END.fullmatch(entry.annotations.get(REF_NAME, ""))
+    return name[1] if name and entry.annotations.get(COSIGN_KIND, "") not in _COSIGN_ATTACHED.values() else None
 
 
 def _read(path: Path, limit: int) -> bytes:

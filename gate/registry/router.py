@@ -38,6 +38,10 @@ class RegistryRouter:
         """As `RegistryClient.resolve`."""
         return self._for(repository).resolve(repository, tag, deadline)
 
+    def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
+        """As `RegistryClient.tags`."""
+        return self._for(repository).tags(repository, deadline)
+
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """As `RegistryClient.manifest`."""
         return self._for(repository).manifest(repository, target, deadline)

@@ -27,6 +27,9 @@ class Registry(Protocol):
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         """The digest a tag has now."""
 
+    def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
+        """Every tag of a repository once, in the registry's order; never a part of them."""
+
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """The manifest of a digest or tag; None where the registry says there is none."""
 

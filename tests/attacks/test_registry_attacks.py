@@ -52,7 +52,7 @@ def _manifest(*, urls: tuple[str, ...] = (), layer: Descriptor = BLOB) -> bytes:
 
 MANIFEST = _manifest()
 TYPE = f"Content-Type: {OCI_MANIFEST}"
-CALLS = ["resolve", "manifest", "blob", "referrers"]
+CALLS = ["resolve", "manifest", "blob", "referrers", "tags"]
 
 
 def _call(server_host: str, what: str, seconds: float = BOUND, **options: object) -> object:
@@ -69,6 +69,8 @@ def _call(server_host: str, what: str, seconds: float = BOUND, **options: object
                 return client.manifest(repository, "v1", deadline)
             case "blob":
                 return client.blob(repository, BLOB, 1 << 20, deadline)
+            case "tags":
+                return client.tags(repository, deadline)
             case _:
                 return client.referrers(repository, DIGEST, deadline)
 
@@ -98,7 +100,7 @@ def test_slowloris_headers_one_byte_at_a_time_end_at_the_deadline(what: str) -> 
         assert _fails(server, what, SHORT).code is Code.REGISTRY_TIMEOUT
 
 
-@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers"])
+@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers", "tags"])
 @pytest.mark.parametrize("chunked", ["whole", "chunked"])
 def test_slowloris_body_one_byte_at_a_time_ends_at_the_deadline(what: str, chunked: str) -> None:
     def script(peer: Peer) -> None:
@@ -205,13 +207,13 @@ def test_a_gzip_bomb_is_never_inflated() -> None:
             assert _fails(server, "blob").code in (Code.RESPONSE_TOO_LARGE, Code.REGISTRY_PROTOCOL)
 
 
-@pytest.mark.parametrize("what", ["manifest", "by tag", "referrers"])
+@pytest.mark.parametrize("what", ["manifest", "by tag", "referrers", "tags"])
 def test_a_compressed_manifest_is_no_manifest(what: str) -> None:
     with HostileServer(_always(answer(200, ("Content-Encoding: gzip", TYPE), gzip.compress(MANIFEST)))) as server:
         assert _fails(server, what).code is Code.REGISTRY_PROTOCOL
 
 
-@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers"])
+@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers", "tags"])
 def test_an_endless_chunked_body_is_cut_off(what: str) -> None:
     def script(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -221,7 +223,7 @@ def test_an_endless_chunked_body_is_cut_off(what: str) -> None:
         assert _fails(server, what).code is Code.RESPONSE_TOO_LARGE
 
 
-@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers"])
+@pytest.mark.parametrize("what", ["manifest", "by tag", "blob", "referrers", "tags"])
 def test_an_endless_body_without_a_length_is_cut_off(what: str) -> None:
     def script(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -350,6 +352,7 @@ def test_headers_cut_off_after_the_status_line_are_no_missing_manifest() -> None
         with HostileServer(_always(content)) as server:
             assert _fails(server, "manifest").code is Code.REGISTRY_PROTOCOL
             assert _fails(server, "referrers").code is Code.REGISTRY_PROTOCOL
+            assert _fails(server, "tags").code is Code.REGISTRY_PROTOCOL
 
 
 @pytest.mark.parametrize(
@@ -1017,6 +1020,89 @@ def test_a_list_of_referrers_that_unfolds_to_millions_of_values_is_refused() -> 
         assert _fails(server, "referrers").code is Code.REGISTRY_PROTOCOL
 
 
+# lists of tags: what is taken from one is asked for by name, and a part of one looks like a whole one
+
+
+def _tags(*tags: str, link: str = "") -> bytes:
+    more = (f'Link: <{link}>; rel="next"',) if link else ()
+    return answer(200, more, json.dumps({"name": "acme/api", "tags": tags}).encode())
+
+
+def test_a_list_of_tags_that_goes_on_at_another_host_is_refused_and_nobody_is_asked_there() -> None:
+    with HostileServer(_always(_tags("evil"))) as foreign:
+        for link in (f"{foreign.url}/v2/acme/api/tags/list?n=1", f"//{foreign.host}/x", "http://169.254.169.254/"):
+            with (
+                HostileServer(_always(_tags("v1", link=link))) as server,
+                client_of(server.host, foreign.host) as client,
+            ):
+                with pytest.raises(EvidenceUnavailable) as caught:
+                    client.tags(Repository(server.host, "acme/api"), soon())
+                assert caught.value.code is Code.REGISTRY_PROTOCOL
+                assert len(server.heads) == 1
+        assert foreign.heads == []
+
+
+def test_a_list_of_tags_that_goes_in_a_circle_ends() -> None:
+    def script(peer: Peer) -> None:
+        peer.send(_tags(f"v{peer.number}", link=f"/v2/acme/api/tags/list?last={peer.number % 3}"))
+
+    with HostileServer(script) as server:
+        assert _fails(server, "tags").code is Code.REGISTRY_PROTOCOL
+        assert len(server.heads) == 4
+
+
+@pytest.mark.parametrize(("at_once", "pages"), [(0, 100), (1, 100), (1000, 11)])
+def test_a_list_of_tags_without_an_end_is_cut_off(at_once: int, pages: int) -> None:
+    def script(peer: Peer) -> bool:
+        tags = [f"v{peer.number}.{i}" for i in range(at_once)]
+        peer.send(_tags(*tags, link=f"?last={peer.number}"))
+        return True
+
+    with HostileServer(script) as server:
+        assert _fails(server, "tags").code is Code.RESPONSE_TOO_LARGE
+        assert len(server.heads) == pages
+
+
+@pytest.mark.parametrize("count", [10_001, 300_000, 1_000_000])
+def test_a_million_tags_in_one_page_fill_no_memory(count: int) -> None:
+    with HostileServer(_always(_tags(*(f"{i:07}" for i in range(count))))) as server:
+        assert _fails(server, "tags").code is Code.RESPONSE_TOO_LARGE
+
+
+def test_a_list_of_tags_that_unfolds_to_millions_of_values_is_refused() -> None:
+    content = b'{"name":"acme/api","tags":[],"x":[%s]}' % b",".join([b"[]"] * 1_300_000)
+    with HostileServer(_always(answer(200, (), content))) as server:
+        assert _fails(server, "tags").code is Code.REGISTRY_PROTOCOL
+
+
+NO_TAGS = [
+    "..",
+    "../../../etc/passwd",
+    "v1/../../other/manifests/x",
+    "v1?x",
+    "v1#x",
+    "v1%2f",
+    "v1 HTTP/1.1\r\nX: y",
+    "v1\n",
+    "\x1b[2J",
+    "\0",
+    "v1\u202e",
+    "\ud800",
+    "V\u0131",
+    f"sha256:{'0' * 64}",
+    "v" * 129,
+]
+
+
+@pytest.mark.parametrize("tag", NO_TAGS, ids=ascii)
+def test_a_tag_that_would_steer_a_path_or_a_terminal_is_no_tag(tag: str) -> None:
+    with HostileServer(_always(_tags("v1", tag))) as server:
+        failure = _fails(server, "tags")
+    assert failure.code is Code.REGISTRY_PROTOCOL
+    assert failure.message.isprintable()
+    assert len(failure.message) < 400
+
+
 # credential helpers
 
 
@@ -1129,7 +1215,10 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         "/v2/ACME/api/manifests/v1",
         "/v2/acme/api\0/manifests/v1",
         "/v2/acme/api/manifests/",
-        "/v2/acme/api/tags/list",
+        "/v2/acme/api/tags/v1",
+        "/v2/../secret/tags/list",
+        "/v2/acme/../../secret/tags/list",
+        "/v2//etc/tags/list",
         "/v2/acme/api/referrers/x",
         "/v2",
         "/",

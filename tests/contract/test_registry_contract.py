@@ -155,6 +155,30 @@ def test_an_unknown_repository_is_not_found(world: World) -> None:
     _fails(Code.IMAGE_NOT_FOUND, lambda: world.registry.resolve(other, "v1", soon()))
     assert world.registry.manifest(other, UNKNOWN, soon()) is None
     assert world.registry.referrers(other, UNKNOWN, soon()) == ()
+    _fails(Code.IMAGE_NOT_FOUND, lambda: world.registry.tags(other, soon()))
+
+
+def test_every_tag_is_listed_once(world: World) -> None:
+    first = world.writer.image("v1", "one")
+    world.writer.image("latest", "one")
+    world.writer.image("v2", "two")
+    world.writer.image("v2", "three")
+    world.writer.image(None, "nameless")
+    world.writer.sign_legacy(first, alice(), str(world.repository))
+    assert sorted(world.registry.tags(world.repository, soon())) == ["latest", f"{first.tag}.sig", "v1", "v2"]
+
+
+def test_whatever_is_listed_is_there(world: World) -> None:
+    digest = world.writer.image("v1", "one")
+    world.writer.sign_bundle(digest, alice())
+    tags = world.registry.tags(world.repository, soon())
+    assert set(tags) == {"v1", *([digest.tag] if world.kind.endswith("without-api") else [])}
+    assert all(world.registry.manifest(world.repository, tag, soon()) for tag in tags)
+
+
+def test_a_repository_without_tags_has_none(world: World) -> None:
+    world.writer.image(None, "nameless")
+    assert world.registry.tags(world.repository, soon()) == ()
 
 
 def test_a_manifest_is_read_by_digest_and_by_tag(world: World) -> None:
@@ -308,6 +332,7 @@ def test_nothing_is_asked_after_the_deadline(world: World) -> None:
     _fails(Code.DEADLINE_EXCEEDED, lambda: world.registry.resolve(world.repository, "v1", late))
     _fails(Code.DEADLINE_EXCEEDED, lambda: world.registry.manifest(world.repository, digest, late))
     _fails(Code.DEADLINE_EXCEEDED, lambda: world.registry.referrers(world.repository, digest, late))
+    _fails(Code.DEADLINE_EXCEEDED, lambda: world.registry.tags(world.repository, late))
 
 
 def test_the_scope_is_stable(world: World) -> None:

@@ -140,6 +140,16 @@ class RegistrySimulator:
             )
         return found.tags[tag]
 
+    def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
+        self._enter("tags", repository, "list", deadline)
+        found = self._repositories.get(repository)
+        if found is None:
+            raise EvidenceUnavailable(
+                Code.IMAGE_NOT_FOUND, f"the simulator has no repository {repository}", remedy="check the name"
+            )
+        subjects = [] if self._referrers_api else [parse_manifest(m).subject for m in found.manifests.values()]
+        return tuple(sorted({*found.tags, *(subject.digest.tag for subject in subjects if subject is not None)}))
+
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         self._enter("manifest", repository, str(target), deadline)
         found = self._repositories.get(repository)

@@ -38,6 +38,7 @@ MANIFEST = _manifest()
 DIGEST = Digest.of(MANIFEST)
 TAG = "/v2/acme/api/manifests/v1"
 BY_DIGEST = f"/v2/acme/api/manifests/{DIGEST}"
+TAGS = "/v2/acme/api/tags/list"
 REFERRERS = f"/v2/acme/api/referrers/{DIGEST}"
 GOOD = Reply(200, (("Docker-Content-Digest", str(DIGEST)),), MANIFEST, OCI_MANIFEST)
 EMPTY_INDEX = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode()
@@ -305,6 +306,51 @@ def test_referrers_that_are_no_index_are_a_failure(world: World, body: bytes) ->
     world.answers(REFERRERS, Reply(200, body=body, content_type="text/html"))
     error = _fails(lambda: world.client.referrers(world.repository, DIGEST, soon()))
     assert error.code is Code.REGISTRY_PROTOCOL
+
+
+def _tags(*tags: str) -> bytes:
+    return json.dumps({"name": "acme/api", "tags": tags}).encode()
+
+
+def test_tags_are_read_page_by_page(world: World) -> None:
+    more = ("Link", f'<{TAGS}?n=1000&last=b>; rel="next"')
+    world.answers(TAGS, Reply(200, (more,), _tags("a", "b"), "application/json"), Reply(200, (), _tags("c")))
+    assert world.client.tags(world.repository, soon()) == ("a", "b", "c")
+    assert [asked.query for asked in world.server.asked] == [{"n": ["1000"]}, {"n": ["1000"], "last": ["b"]}]
+
+
+def test_tags_of_a_repository_that_is_not_there(world: World) -> None:
+    error = _fails(lambda: world.client.tags(world.repository, soon()))
+    assert error.code is Code.IMAGE_NOT_FOUND
+    assert "no repository acme/api" in error.message
+    assert "no credentials" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, Code.REGISTRY_UNAUTHORIZED),
+        (403, Code.REGISTRY_UNAUTHORIZED),
+        (429, Code.REGISTRY_RATE_LIMITED),
+        (405, Code.REGISTRY_UNREACHABLE),
+        (500, Code.REGISTRY_UNREACHABLE),
+    ],
+)
+@pytest.mark.parametrize("page", [1, 2])
+def test_tags_that_are_not_told_are_not_none(world: World, status: int, code: Code, page: int) -> None:
+    first = Reply(200, (("Link", f'<{TAGS}?last=a>; rel="next"'),), _tags("a"))
+    world.answers(TAGS, *[first][: page - 1], Reply(status))
+    error = _fails(lambda: world.client.tags(world.repository, soon()))
+    assert error.code is code
+    assert len(world.server.asked) == page
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"{}", _tags("a\n")])
+def test_what_is_no_list_of_tags_is_a_failure(world: World, body: bytes) -> None:
+    world.answers(TAGS, Reply(200, body=body))
+    error = _fails(lambda: world.client.tags(world.repository, soon()))
+    assert error.code is Code.REGISTRY_PROTOCOL
+    assert world.repository.path in error.message
 
 
 def test_a_blob_may_lie_elsewhere(world: World) -> None:

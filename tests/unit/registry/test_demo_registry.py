@@ -13,6 +13,8 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST, Platform
 from gate.image.reference import Repository
 from gate.registry.layout import Layout
+from gate.registry.tags import collect
+from gate.registry.transport import Response
 from tests.fakes.clients import client_of, soon
 from tests.fakes.registry_simulator import MemoryRepository
 from tests.fakes.signing import alice
@@ -124,6 +126,44 @@ def test_referrers_are_told_in_one_place(tmp_path: Path, api: str) -> None:
     (entry,) = json.loads(found.body)["manifests"]
     assert entry["digest"] == str(signature)
     assert ("annotations" in entry) is has_api  # cosign up to 3.0.6 left them out of the fallback tag
+
+
+def _page(registry: DemoRegistry, query: str) -> tuple[list[str], str | None]:
+    found = registry.answer("/v2/acme/api/tags/list", query)
+    assert found.status == 200
+    return json.loads(found.body)["tags"], (found.headers or {}).get("Link")
+
+
+def test_tags_are_told_in_pages(tmp_path: Path) -> None:
+    writer = LayoutWriter(tmp_path / "acme" / "api")
+    for tag in ("b", "a", "d", "c", "B"):
+        writer.image(tag, "one")
+    with DemoRegistry(tmp_path) as registry:
+        assert _page(registry, "") == (["B", "a", "b", "c", "d"], None)
+        assert _page(registry, "n=2") == (["B", "a"], '</v2/acme/api/tags/list?n=2&last=a>; rel="next"')
+        assert _page(registry, "n=2&last=a") == (["b", "c"], '</v2/acme/api/tags/list?n=2&last=c>; rel="next"')
+        assert _page(registry, "n=2&last=c") == (["d"], None)
+        assert _page(registry, "n=5") == (["B", "a", "b", "c", "d"], None)
+        assert _page(registry, "last=bb") == (["c", "d"], None)
+        assert _page(registry, "n=0") == ([], None)
+        for number in ("-1", "x", "1e9", "٣"):
+            assert registry.answer("/v2/acme/api/tags/list", f"n={number}").status == 400
+
+
+def test_pages_of_tags_put_together_are_all_tags(tmp_path: Path) -> None:
+    writer = LayoutWriter(tmp_path / "acme" / "api")
+    tags = [f"v{i}" for i in range(7)]
+    for tag in tags:
+        writer.image(tag, "one")
+    with DemoRegistry(tmp_path) as registry:
+
+        def get(path: str) -> Response:
+            where, _, query = path.replace("n=1000", "n=3").partition("?")
+            found = registry.answer(where, query)
+            headers = {name.lower(): value for name, value in (found.headers or {}).items()}
+            return Response(found.status, headers, found.body, f"http://{registry.host}{path}")
+
+        assert collect(Repository(registry.host, "acme/api"), get) == tuple(tags)
 
 
 def test_a_cosign_save_layout_is_served_under_any_tag(tmp_path: Path) -> None:

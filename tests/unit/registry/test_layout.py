@@ -64,6 +64,20 @@ def test_the_name_of_an_entry_is_a_tag_or_ends_with_one(
     layout = _list(tmp_path, (digest, {REF_NAME: name}))
     assert [layout.by_tag(tag) for tag in tags] == [digest] * len(tags)
     assert [layout.by_tag(tag) for tag in others] == [None] * len(others)
+    assert layout.tags() == tuple(tags)
+
+
+def test_names_of_what_cosign_attached_are_no_tags(tmp_path: Path, writer: LayoutWriter) -> None:
+    digest = writer.image(None, "one")
+    signature = writer.sign_legacy(digest, alice(), "registry.test/acme/api")
+    layout = _list(
+        tmp_path,
+        (digest, {REF_NAME: "registry.test/acme/api:v1", "kind": f"{KIND}image"}),
+        (digest, {REF_NAME: "latest", "kind": f"{KIND}image"}),
+        (digest, {REF_NAME: "v1"}),
+        (signature, {REF_NAME: "registry.test/acme/api:v1", "kind": f"{KIND}sigs"}),
+    )
+    assert LayoutRegistry(layout).tags(REPOSITORY, soon()) == ("v1", "latest")
 
 
 def test_one_image_without_a_name_has_every_tag(tmp_path: Path, writer: LayoutWriter) -> None:
