@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,18 @@ from gate.wiring import build
 
 if TYPE_CHECKING:
     from gate.cli.target import Target
+    from gate.deadline import Deadline
     from gate.evidence.facts import Evidence, Rejection, VerifiedAttestation, VerifiedSignature
     from gate.image.config import ImageConfig
     from gate.image.manifest import StoredManifest
+    from gate.review.review import Reviewer
+    from gate.review.tags import TagsOf
 
 
 @click.command("inspect")
 @click.argument("ref", metavar="REF")
 @click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key to try signatures by keys with.")
+@click.option("--tags", is_flag=True, help="Show the tags that point at it: each of its repository's is looked up.")
 @click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
@@ -39,7 +44,7 @@ def command(ref: str, **flags: Any) -> None:
 
     \b
     Example:
-      gate inspect ghcr.io/acme/api:v1 --key cosign.pub
+      gate inspect ghcr.io/acme/api:v1 --key cosign.pub --tags
     """
     trust = TrustNeeds(tuple(read_keys(flags["keys"]).values()), logs_of_keys=True, roots=(PUBLIC_GOOD,))
     target = parse_target(ref)
@@ -47,17 +52,40 @@ def command(ref: str, **flags: Any) -> None:
     deadline = gate.deadline()
     try:
         stored, evidence = gate.reviewer.survey(target.reference, trust, deadline)
-        config: ImageConfig | None = None
-        if isinstance(stored.manifest, Manifest):
-            try:
-                config = gate.reviewer.config(target.reference.name, stored.manifest, deadline)
-            except EvidenceUnavailable as error:
-                say(f"gate: its configuration: {error.code}: {error}")
+        config = _config(gate.reviewer, target, stored, deadline)
+        tags = _tags(gate.reviewer, target, stored, deadline) if flags["tags"] else None
     finally:
         gate.close()
     say_all([*gate.roots.notes, *(f"{u.code}: {u.message}" for u in evidence.unavailable)])
-    shown = _Shown(target, stored, config, evidence)
+    shown = _Shown(target, stored, config, evidence, tags)
     emit((json.dumps(shown.json, indent=2) if flags["output"] == "json" else shown.text) + "\n")
+
+
+def _config(reviewer: Reviewer, target: Target, stored: StoredManifest, deadline: Deadline) -> ImageConfig | None:
+    """Its configuration; None where it has none, or where it could not be read, which is said."""
+    if not isinstance(stored.manifest, Manifest):
+        return None
+    try:
+        return reviewer.config(target.reference.name, stored.manifest, deadline)
+    except EvidenceUnavailable as error:
+        say(f"gate: its configuration: {error.code}: {error}")
+        return None
+
+
+def _tags(reviewer: Reviewer, target: Target, stored: StoredManifest, deadline: Deadline) -> TagsOf | None:
+    """The tags that point at it; None where there was no list of them. What is not known is said."""
+    try:
+        found = reviewer.tags_of(target.reference, stored.digest, deadline)
+    except EvidenceUnavailable as error:
+        say(f"gate: its tags: {error.code}: {error}")
+        return None
+    if found.unseen:
+        say(f"gate: its tags: of {found.total} tags, {len(found.unseen)} were not looked at")
+    counts = Counter(failure.code for failure in found.failed.values())
+    examples = {failure.code: failure.message for failure in found.failed.values()}
+    for code, count in counts.items():
+        say(f"gate: its tags: of {found.total} tags, {count} could not be resolved: {code}: {examples[code]}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,7 @@ class _Shown:
     stored: StoredManifest
     config: ImageConfig | None
     evidence: Evidence
+    tags: TagsOf | None
 
     @property
     def json(self) -> dict[str, object]:
@@ -85,6 +114,8 @@ class _Shown:
             value["created"] = self.config.created or None
             value["user"] = self.config.user
             value["labels"] = dict(self.config.labels)
+        if self.tags is not None:
+            value["tags"] = list(self.tags.tags)
         return {**value, **evidence_json(self.evidence)}
 
     @property
@@ -98,6 +129,8 @@ class _Shown:
         if self.config is not None:
             rows += [("created", self.config.created), ("user", self.config.user or "root (none is set)")]
             rows += [("label", f"{k}={v}") for k, v in sorted(self.config.labels.items())]
+        if self.tags is not None:
+            rows.append(("tags", ", ".join(self.tags.tags) or ("none" if self.tags.complete else "none known")))
         lines = [one_line(self.target.text), *(f"├─ {name}: {one_line(value)}" for name, value in rows if value)]
         lines += self._branch("signatures", [_signature(s) for s in self.evidence.signatures], last=False)
         lines += self._branch("attestations", [_attestation(a) for a in self.evidence.attestations], last=False)

@@ -17,6 +17,7 @@ from gate.policy.decision import Decision, Reason
 from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, unable
 from gate.review.cache import Bounds, FlightCache
 from gate.review.collect import Collector, Listing
+from gate.review.tags import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
     from gate.policy.trust import TrustNeeds
     from gate.review.ports import Registry, TrustedRoots
+    from gate.review.tags import TagsOf
 
 TAG_SECONDS: Final = 5.0
 EVIDENCE_SECONDS: Final = 10.0
@@ -162,6 +164,20 @@ class Reviewer:
         name = reference.name
         key = (name, tag, self._registry.scope(name, deadline))
         return self._tags.get(key, lambda: self._registry.resolve(name, tag, deadline), deadline)
+
+    def tags_of(self, reference: Reference, digest: Digest, deadline: Deadline) -> TagsOf:
+        """Which tags of the reference's repository have a digest now; cosign's own are left out.
+
+        Raises:
+            EvidenceUnavailable: the tags could not be listed.
+        """
+        name = reference.name
+        tags = self._registry.tags(name, deadline)
+
+        def resolve(tag: str) -> Digest:
+            return self.resolve(Reference(name.registry, name.path, tag), deadline)
+
+        return look_up(tags, digest, resolve, self._requests, deadline)
 
     def survey(self, reference: Reference, trust: TrustNeeds, deadline: Deadline) -> tuple[StoredManifest, Evidence]:
         """An image's manifest, and everything found beside it, judged by no policy.
