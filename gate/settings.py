@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gate import instants
 from gate.errors import ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
 from gate.registry.hosts import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
-_INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_JOBS: Final = 64
 MAX_SECONDS: Final = 86400.0
@@ -79,13 +77,9 @@ def parse_instant(text: str) -> datetime:
         UsageError: something else, or an instant without its offset.
     """
     try:
-        if not _INSTANT.fullmatch(text.upper()):
-            raise ValueError(text)
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{text[:50]!r} is not an instant", remedy="write RFC 3339, such as 2026-11-23T12:00:00Z"
-        ) from error
+        return instants.parse_instant(text)
+    except ParseError as error:
+        raise UsageError(error.message, remedy=error.remedy) from error
 
 
 def parse_host(text: str) -> str:
