@@ -17,7 +17,7 @@ from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import Signer, shared_key
 from tests.fakes.signing_authority import Signature, encode, shared_world, simple_signing, statement
@@ -30,7 +30,7 @@ WORLD = shared_world()
 IMAGE = Digest.of(b"an image")
 ROOT = TrustedRoot.parse(WORLD.trusted_root())
 KEY = Signer(shared_key())
-ANCHORS = Anchors((KEY.key.public,), ROOT, (Issuers("bench", ROOT.authorities, ROOT),))
+ANCHORS = Anchors((Holder(KEY.key.public, root=ROOT),), (Issuers("bench", ROOT.authorities, ROOT),))
 
 
 def _bundle(signer: Signer, log: TransparencyLog, kind: Kind) -> bytes:

@@ -16,7 +16,7 @@ from gate.cli.target import parse_target
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import CertificateSigner
 from gate.image.manifest import Index, Manifest
-from gate.policy.trust import PUBLIC_GOOD, TrustNeeds
+from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from gate.wiring import build
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(ref: str, **flags: Any) -> None:
     Example:
       gate inspect ghcr.io/acme/api:v1 --key cosign.pub --tags
     """
-    trust = TrustNeeds(tuple(read_keys(flags["keys"]).values()), logs_of_keys=True, roots=(PUBLIC_GOOD,))
+    trust = TrustNeeds(tuple(WitnessedKey(key, SIGSTORE) for key in read_keys(flags["keys"]).values()), (SIGSTORE,))
     target = parse_target(ref)
     gate = build(settings_of(flags), target.layouts)
     deadline = gate.deadline()

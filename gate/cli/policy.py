@@ -27,11 +27,13 @@ def command() -> None:
 
 @command.command("lint")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--strict", is_flag=True, help="Warnings are errors too; this version has errors only.")
+@click.option("--strict", is_flag=True, help="Exit code 2 for warnings too.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @reports_errors
-def lint(paths: tuple[str, ...], *, strict: bool) -> None:  # noqa: ARG001 - a promise for when there are warnings
+def lint(paths: tuple[str, ...], *, strict: bool) -> None:
     """Find what is wrong with policy files, each with its place and a remedy. Exit code 2 when something is.
+
+    What can't be seen from here, such as Secrets and trust roots of a cluster, is a warning.
 
     \b
     Example:
@@ -43,13 +45,20 @@ def lint(paths: tuple[str, ...], *, strict: bool) -> None:  # noqa: ARG001 - a p
     policies = len(folder.parsed.set.policies)
     if folder.parsed.tests:
         say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
-    files = f"{folder.files} file{'' if folder.files == 1 else 's'}"
-    if problems:
-        lines.append(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files}")
-    else:
-        lines.append(f"{policies} polic{'y' if policies == 1 else 'ies'} in {files}: no problems")
+    files = _count(folder.files, "file")
+    errors = len(folder.parsed.errors)
+    counted = [_count(errors, "problem")] if errors else []
+    counted += [_count(len(problems) - errors, "warning")] if len(problems) > errors else []
+    what = _count(policies, "policy", "policies")
+    lines.append(
+        f"{' and '.join(counted)} in {files}" if errors else f"{what} in {files}: {', '.join(counted) or 'no problems'}"
+    )
     emit("\n".join(lines) + "\n")
-    sys.exit(Exit.USAGE if problems else Exit.PASS)
+    sys.exit(Exit.USAGE if errors or (strict and problems) else Exit.PASS)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def _shown(problem: Problem) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -11,10 +10,9 @@ import click
 from gate.errors import ParseError, UsageError
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
-from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities
-from gate.trust.authority import MAX_PEM, Authority, parse_pem_certificates
+from gate.policy.trust import SIGSTORE, PrivateAuthorities
+from gate.trust.authority import MAX_PEM, parse_pem_certificates
 from gate.trust.key import MAX_KEY, PublicKey
-from gate.trust.window import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +98,7 @@ def _by_certificate(flags: dict[str, Any]) -> dict[str, SignerSpec]:
             "no --certificate-oidc-issuer",
             remedy="say who has to have vouched for the identity: anybody may call himself so elsewhere",
         )
-    return {name: KeylessSpec(name, IdentityPattern(subject, issuer), PUBLIC_GOOD, log, sct=sct)}
+    return {name: KeylessSpec(name, IdentityPattern(subject, issuer), SIGSTORE, log, sct=sct)}
 
 
 def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
@@ -118,12 +116,10 @@ def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
 def _authorities(roots: str, intermediates: str | None) -> PrivateAuthorities:
     between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates) if intermediates else ()
     found = _read(roots, MAX_PEM, "--ca-roots", parse_pem_certificates)
-    name = hashlib.sha256(b"".join((*found, *between))).hexdigest()
     try:
-        authorities = tuple(Authority.of(f"{roots} [{i}]", (*between, root), ALWAYS) for i, root in enumerate(found))
+        return PrivateAuthorities.of(roots, found, between, SIGSTORE)
     except ParseError as error:
         raise UsageError(f"--ca-roots {roots}: {error.message}", remedy=error.remedy) from error
-    return PrivateAuthorities(f"pki:{name}", authorities, PUBLIC_GOOD)
 
 
 def _read(file: str, limit: int, flag: str, parse: Callable[[bytes], _T]) -> _T:

@@ -1,19 +1,25 @@
-"""`gate trust`: the trusted root: where it is from, how old, what it vouches for."""
+"""`gate trust`: trusted roots: where they are from, how old, what they vouch for."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gate.cli.common import common_flags, emit, printable, say_all, settings_of
 from gate.errors import UsageError
+from gate.feeds.folder import require
+from gate.policy.problems import did_you_mean
+from gate.policy.trust import PUBLIC_GOOD, SIGSTORE
 from gate.wiring import build
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from gate.policy.trust import TrustRoot
     from gate.trust.authority import Authority
     from gate.trust.root import Log
     from gate.trust.sources import LoadedRoot
@@ -24,9 +30,22 @@ _OUTPUT = click.option(
 )
 
 
+_NAME = click.argument("name", metavar="[NAME]", default=PUBLIC_GOOD)
+_POLICY = click.option(
+    "-p",
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="POLICY",
+    show_envvar=True,
+    envvar="IMAGEGATE_POLICY",
+    help="Where the GateTrustRoot NAME is.",
+)
+
+
 @click.group("trust")
 def command() -> None:
-    """Look after the trusted root.
+    """Look after trusted roots.
 
     \b
     Example:
@@ -35,19 +54,25 @@ def command() -> None:
 
 
 @command.command("show")
+@_NAME
+@_POLICY
 @_OUTPUT
 @common_flags("30s")
-def show(**flags: Any) -> None:
-    """Show the trusted root that signatures are verified with: its source, age, expiry, keys and windows.
+def show(name: str, **flags: Any) -> None:
+    """Show a trusted root that signatures are verified with: its source, age, expiry, keys and windows.
+
+    Without NAME it is the public-good root, or what --trusted-root puts in its place.
 
     \b
     Examples:
       gate trust show
       gate trust show --offline --output json
+      gate trust show acme-tsa -p policies/
     """
+    root = _named(name, flags["policies"])
     gate = build(settings_of(flags))
     try:
-        loaded = gate.roots.load(gate.deadline())
+        loaded = gate.roots.load(root, gate.deadline())
     finally:
         gate.close()
     say_all(gate.roots.notes)
@@ -55,23 +80,38 @@ def show(**flags: Any) -> None:
 
 
 @command.command("update")
+@_NAME
+@_POLICY
 @_OUTPUT
 @common_flags("30s")
-def update(**flags: Any) -> None:
-    """Refresh the public-good trusted root by TUF now, and show it.
+def update(name: str, **flags: Any) -> None:
+    """Refresh a trusted root by TUF now, and show it.
 
     \b
-    Example:
+    Examples:
       gate trust update
+      gate trust update acme-tsa -p policies/
     """
     if flags["trusted_root"]:
         raise UsageError("--trusted-root is a file, which nothing refreshes", remedy="leave it out")
+    root = _named(name, flags["policies"])
     gate = build(settings_of(flags))
     try:
-        loaded = gate.roots.public_good().update(gate.deadline())
+        loaded = gate.roots.update(root, gate.deadline())
     finally:
         gate.close()
     _print(loaded, gate.now(), flags["output"])
+
+
+def _named(name: str, paths: Sequence[str]) -> TrustRoot:
+    if name == PUBLIC_GOOD:
+        return SIGSTORE
+    if not paths:
+        raise UsageError(f"where is the GateTrustRoot {name}?", remedy="name its file or folder with -p")
+    known = require([Path(path) for path in paths]).set.trust_roots
+    if name not in known:
+        raise UsageError(f"no GateTrustRoot is called {name!r}", remedy=did_you_mean(name, (*known, PUBLIC_GOOD)))
+    return known[name]
 
 
 def _print(loaded: LoadedRoot, now: datetime, output: str) -> None:

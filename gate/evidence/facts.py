@@ -35,9 +35,14 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeySigner:
-    """Somebody known by a public key."""
+    """Somebody known by a public key.
+
+    Attributes:
+        trust: the name of the trust root that was asked for a witness; "" where none was.
+    """
 
     key: PublicKey
+    trust: str = ""
 
     @property
     def principal(self) -> str:
@@ -237,11 +242,16 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A place that could not be asked: while there is one, "none found" is not known to be true."""
+    """A place that could not be asked: while there is one, "none found" is not known to be true.
+
+    Attributes:
+        trust: the name of the trust root that could not be had: it matters to those who trust it; "" to everybody.
+    """
 
     code: Code
     message: str
     remedy: str
+    trust: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,11 @@ def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
     proven: list[Proven] = []
     reasons: list[Refused] = []
     if signed.by_key:
-        for key in anchors.keys:
-            signature = _signature_by(signed, key)
+        for holder in anchors.holders:
+            signature = _signature_by(signed, holder.key)
             if signature is not None:
-                proven.append(Proven(KeySigner(key), _witness(signed, signature, key.spki, anchors.root)))
+                seen = _witness(signed, signature, holder.key.spki, holder.root)
+                proven.append(Proven(KeySigner(holder.key, holder.trust), seen))
     if signed.leaf is not None:
         for issuers in anchors.issuers:
             try:
@@ -198,9 +199,9 @@ def _mismatch(signed: Signed, anchors: Anchors) -> Refused:
     hint = signed.key_hint
     if signed.leaf is not None:
         return Refused(Code.KEY_MISMATCH, "signed with a certificate, by none of the accepted keys")
-    if not anchors.keys:
+    if not anchors.holders:
         return Refused(Code.IDENTITY_MISMATCH, "signed with a key; a certificate is wanted")
-    if any(key.fingerprint == hint for key in anchors.keys):
+    if any(holder.key.fingerprint == hint for holder in anchors.holders):
         return Refused(Code.SIGNATURE_INVALID, f"it names key {hint[:12]}, but its signature is not by that key")
     by = f"by key {hint[:12]}" if hint else "by another key"
     return Refused(Code.KEY_MISMATCH, f"signed {by}, by none of the accepted keys")

@@ -11,7 +11,6 @@ from gate.errors import ParseError, SourceError, UsageError
 from gate.policy.parse import ParsedSet, parse_set
 from gate.policy.problems import Problem
 from gate.policy.schema import KINDS, LATER_KINDS
-from gate.trust.key import MAX_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,19 +64,19 @@ def load_policies(paths: Iterable[Path], *, may_be_empty: bool = False) -> Folde
             raise UsageError(
                 f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
             )
-    parsed = parse_set(documents, _read_key)
+    parsed = parse_set(documents, _read_file)
     return Folder(ParsedSet(parsed.set, (*problems, *parsed.problems), parsed.skipped, parsed.tests), files)
 
 
 def require(paths: Iterable[Path], *, may_be_empty: bool = False) -> ParsedSet:
-    """The set of some paths, without a single problem.
+    """The set of some paths, without a single error.
 
     Raises:
         UsageError: naming the first problem and how many there are.
     """
     parsed = load_policies(paths, may_be_empty=may_be_empty).parsed
-    if parsed.problems:
-        first, *others = parsed.problems
+    if parsed.errors:
+        first, *others = parsed.errors
         more = f" (and {len(others)} more: gate policy lint)" if others else ""
         raise UsageError(f"{first.message}{more}", remedy=first.remedy, place=first.place)
     return parsed
@@ -123,11 +122,11 @@ def _is_ours(document: Document) -> bool:
     )
 
 
-def _read_key(document: Document, name: str) -> bytes:
+def _read_file(document: Document, name: str, limit: int) -> bytes:
     path = Path(document.file).parent / name
     try:
         with path.open("rb") as file:
-            return file.read(MAX_KEY + 1)
+            return file.read(limit + 1)
     except OSError as error:
         raise ParseError(
             f"{path} cannot be read: {error.strerror}", remedy="paths are relative to the policy's own file"

@@ -12,6 +12,7 @@ from gate.codes import Code
 from gate.evidence.facts import CertificateSigner, KeySigner, VerifiedAttestation, VerifiedSignature
 from gate.policy.decision import Reason
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, names
+from gate.policy.trust import MissingRoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Evidence, Signer, Witness
     from gate.policy.signers import Expression, Principals, SignerSpec
+    from gate.policy.trust import TrustRoot
 
 _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
 
@@ -31,13 +33,19 @@ def mine(spec: SignerSpec, signer: Signer) -> bool:
     """Whether a verified signer could be this one: the same key, or a certificate under the same trust."""
     match spec:
         case KeySpec():
-            return isinstance(signer, KeySigner) and signer.key == spec.key
+            return isinstance(signer, KeySigner) and signer.key == spec.key and _is_witness(spec, signer.trust)
         case KeylessSpec():
-            return isinstance(signer, CertificateSigner) and signer.trust == spec.trust_root
+            return isinstance(signer, CertificateSigner) and signer.trust == spec.trust_root.name
         case CertificateSpec():
-            return isinstance(signer, CertificateSigner) and signer.trust == spec.authorities.name
+            pki = spec.authorities
+            return isinstance(signer, CertificateSigner) and pki is not None and signer.trust == pki.name
         case _:
             assert_never(spec)
+
+
+def _is_witness(spec: KeySpec, trust: str) -> bool:
+    """Whether what a trust root's logs and authorities say is what this signer asks for."""
+    return spec.witnesses is None or spec.witnesses.name == trust
 
 
 def objection(spec: SignerSpec, signer: Signer, witness: Witness, now: datetime) -> Reason | None:
@@ -161,16 +169,34 @@ def counted(
 
 def unknown(by: Expression, signers: Mapping[str, SignerSpec], evidence: Evidence) -> list[Reason]:
     """Why nothing can be called missing yet: places that could not be asked, signers that could not be read."""
-    places = (Reason(u.code, u.message, u.remedy) for u in evidence.unavailable)
+    trusted = {"", *(root.name for name in names(by) if (root := _trust_root(signers[name])) is not None)}
+    places = (Reason(u.code, u.message, u.remedy) for u in evidence.unavailable if u.trust in trusted)
     return list(dict.fromkeys((*unreadable(by, signers), *places)))
 
 
 def unreadable(by: Expression, signers: Mapping[str, SignerSpec]) -> Iterator[Reason]:
-    """The signers of an expression about whom nothing can be said, for their key can't be read from here."""
+    """The signers of an expression about whom nothing can be said: what they trust can't be read from here."""
     for name in sorted(names(by)):
         spec = signers[name]
-        if isinstance(spec, KeySpec) and spec.key is None:
-            yield Reason(Code.TRUST_ROOT_UNAVAILABLE, f"signer {name}: {spec.missing}", "judge where it can be read")
+        root = _trust_root(spec)
+        missing = "" if isinstance(spec, KeylessSpec) else spec.missing
+        if not missing and isinstance(root, MissingRoot):
+            missing = f"its trust root {root.name}: {root.why}"
+        if missing:
+            yield Reason(Code.TRUST_ROOT_UNAVAILABLE, f"signer {name}: {missing}", "judge where it can be read")
+
+
+def _trust_root(spec: SignerSpec) -> TrustRoot | None:
+    """The trust root that has a say in what counts for a signer."""
+    match spec:
+        case KeySpec():
+            return spec.witnesses
+        case KeylessSpec():
+            return spec.trust_root
+        case CertificateSpec():
+            return spec.authorities.root if spec.authorities else None
+        case _:
+            assert_never(spec)
 
 
 def summed_up(refused: Sequence[Reason]) -> Iterator[Reason]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from gate.errors import ParseError
 from gate.evidence.facts import FulcioClaims
-from gate.policy.patterns import linear
+from gate.policy.patterns import glob, linear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import re
+    from collections.abc import Iterator, Sequence
 
     import re2
 
@@ -21,15 +22,15 @@ _MOST: Final = 1000  # characters of a regular expression
 
 @dataclass(frozen=True, slots=True)
 class TextPattern:
-    """A text, exactly; or a regular expression that it matches from end to end.
+    """A text, exactly; or a regular expression, or globs, that it matches from end to end.
 
-    RE2's: linear in time, cosign's syntax. Unanchored, `https://github.com/acme/` would match
+    Regular expressions are RE2's: linear in time, cosign's syntax. Unanchored, `https://github.com/acme/` would match
     `https://evil.example/?https://github.com/acme/` (CVE-2026-22772).
     """
 
     text: str
-    regex: bool = False
-    _compiled: re2.Pattern[str] | None = field(default=None, compare=False, repr=False)
+    kind: Literal["exact", "regex", "globs"] = "exact"
+    _compiled: tuple[re.Pattern[str] | re2.Pattern[str], ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def parse_regex(cls, text: str) -> TextPattern:
@@ -40,16 +41,25 @@ class TextPattern:
         """
         if not text or len(text) > _MOST:
             raise ParseError(f"a regular expression of {len(text)} characters; 1 to {_MOST} are read")
-        return cls(text, regex=True, _compiled=linear(text))
+        return cls(text, "regex", (linear(text),))
+
+    @classmethod
+    def parse_globs(cls, texts: Sequence[str]) -> TextPattern:
+        """Any of some texts, in which `*` stops at `/` and `**` does not.
+
+        Raises:
+            ParseError: one is too large.
+        """
+        return cls(" or ".join(texts), "globs", tuple(map(glob, texts)))
 
     def matches(self, value: str) -> bool:
         """Whether the whole of a value fits."""
-        if self._compiled is not None:
-            return self._compiled.fullmatch(value) is not None
-        return value == self.text
+        if self.kind == "exact":
+            return value == self.text
+        return any(pattern.fullmatch(value) for pattern in self._compiled)
 
     def __str__(self) -> str:
-        return f"/{self.text}/" if self.regex else self.text
+        return f"/{self.text}/" if self.kind == "regex" else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class IdentityPattern:
         different = list(self._differences(identity))
         if not different:
             return ""
+        # A claim that repeats what is already said tells nobody anything.
+        different = [found for i, found in enumerate(different) if found[1:] not in [d[1:] for d in different[:i]]]
         got = ", ".join(f"{what} {got[:200] or '(none)'}".strip() for what, got, _ in different)
         wanted = ", ".join(f"{what} {wanted[:200]}".strip() for what, _, wanted in different)
         return f"signed by {got}; needs {wanted}"

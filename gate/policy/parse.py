@@ -6,6 +6,8 @@ each other.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +17,10 @@ from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from gate.errors import Place
-from gate.policy.parse_rules import Notes, parse_rules, parse_signers, policy_hash
+from gate.policy.notes import Notes
+from gate.policy.parse_rules import parse_rules
+from gate.policy.parse_signers import parse_signers
+from gate.policy.parse_trust_roots import parse_trust_root
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import (
     Config,
@@ -30,13 +35,19 @@ from gate.policy.policy import (
 )
 from gate.policy.problems import Problem, did_you_mean, problems_of
 from gate.policy.schema import API_VERSION, KINDS, LATER_KINDS, schema_of
+from gate.policy.signers import anchor_of
+from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.documents import Document
+    from gate.policy.notes import ReadFile
+    from gate.policy.signers import SignerSpec
+    from gate.policy.trust import TrustRoot
 
 _GROUP: Final = "imagegate.dev/"
+_POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _TESTS: Final = "GateTest"
 
 
@@ -45,8 +56,8 @@ class ParsedSet:
     """What documents amount to.
 
     Attributes:
-        set: the policies that are whole; to be used only when there are no problems.
-        problems: everything wrong, in the order of the texts.
+        set: the policies that are whole; to be used only when there are no errors.
+        problems: everything wrong, and what their authors should know.
         skipped: documents that are not ours.
         tests: `GateTest` documents, which only lint and test read.
     """
@@ -56,8 +67,13 @@ class ParsedSet:
     skipped: int
     tests: int
 
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Those problems with which nothing may be judged."""
+        return tuple(problem for problem in self.problems if not problem.warning)
 
-def parse_set(documents: Iterable[Document], read_file: Callable[[Document, str], bytes] | None) -> ParsedSet:
+
+def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> ParsedSet:
     """Read every policy document.
 
     Args:
@@ -65,8 +81,7 @@ def parse_set(documents: Iterable[Document], read_file: Callable[[Document, str]
         read_file: reads a `file:` relative to its document; None where files are refused.
     """
     problems: list[Problem] = []
-    policies: list[Policy] = []
-    configs: list[Config] = []
+    ours: dict[str, list[Notes]] = {kind: [] for kind in KINDS}
     seen: dict[tuple[object, ...], Place] = {}
     skipped = tests = 0
     for document in documents:
@@ -76,17 +91,19 @@ def parse_set(documents: Iterable[Document], read_file: Callable[[Document, str]
         elif kind == _TESTS:
             tests += 1
         elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
-            notes = Notes(document, problems)
-            if kind == "GateConfig":
-                configs.append(_config(notes))
-            else:
-                policies.append(_policy(kind, notes, read_file))
+            files = None if kind == "GatePolicy" else read_file
+            ours[kind].append(Notes(document, problems, files))
+    # What others refer to comes first, wherever it stands.
+    roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
+    policies = [_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
+    configs = [_config(notes) for notes in ours["GateConfig"]]
     if len(configs) > 1:
         problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
     return ParsedSet(
         PolicySet(
             tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
             configs[0] if configs else Config(),
+            roots,
         ),
         tuple(problems),
         skipped,
@@ -162,6 +179,9 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     if kind == "GatePolicy" and "namespace" not in metadata:
         problems.append(Problem(place, "a GatePolicy without metadata.namespace", "add the namespace it is for"))
         return False
+    if kind == "GateTrustRoot" and metadata["name"] == PUBLIC_GOOD:
+        problems.append(Problem(place, f"the trust root {PUBLIC_GOOD} is built in", "give yours another name"))
+        return False
     if kind == "GateConfig" and metadata["name"] != "default":
         problems.append(Problem(place, f"a GateConfig named {metadata['name']!r}", "name it default"))
         return False
@@ -176,13 +196,13 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     return True
 
 
-def _policy(kind: str, notes: Notes, read_file: Callable[[Document, str], bytes] | None) -> Policy:
+def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
     spec = notes.data["spec"]
     metadata = notes.data["metadata"]
     own = kind == "GatePolicy"
     match = _match(notes, spec.get("match", {}))
-    signers = parse_signers(notes, spec.get("signers", {}), None if own else read_file)
-    rules = parse_rules(notes, spec["rules"], signers, namespaced=own)
+    signers = parse_signers(notes, spec.get("signers", {}), roots)
+    rules = parse_rules(notes, spec["rules"], namespaced=own)
     return Policy(
         kind,
         metadata["name"],
@@ -191,7 +211,7 @@ def _policy(kind: str, notes: Notes, read_file: Callable[[Document, str], bytes]
         rules,
         signers,
         metadata["namespace"] if own else None,
-        policy_hash(kind, metadata, spec, signers),
+        _hash(kind, metadata, spec, signers),
     )
 
 
@@ -231,3 +251,16 @@ def _config(notes: Notes) -> Config:
         Where(spec.get("pinning", {}).get("where", "pods")),
         tuple(spec.get("excludeNamespaces", ())),
     )
+
+
+def _hash(kind: str, metadata: dict[str, Any], spec: dict[str, Any], signers: Mapping[str, SignerSpec]) -> str:
+    """`sha256:…` over what the policy says and what it read from elsewhere: keys, certificates, trust roots."""
+    content = {
+        "kind": kind,
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace"),
+        "spec": spec,
+        "trust": {name: anchor for name, spec in sorted(signers.items()) if (anchor := anchor_of(spec))},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

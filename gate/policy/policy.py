@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.policy.patterns import ImagePattern, RegistryPrefix
     from gate.policy.signers import Expression, SignerSpec
+    from gate.policy.trust import TrustRoot
 
 
 class Mode(StrEnum):
@@ -212,6 +213,7 @@ class PolicySet:
 
     policies: tuple[Policy, ...] = ()
     config: Config = Config()
+    trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
 
     @property
     def enforces(self) -> bool:

@@ -37,14 +37,20 @@ _SIZED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error in a policy text."""
+    """Something in a policy text that its author should mend.
+
+    Attributes:
+        warning: whether it leaves the policy valid.
+    """
 
     place: Place
     message: str
     remedy: str = ""
+    warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}{'; ' + self.remedy if self.remedy else ''}"
+        kind = "warning: " if self.warning else ""
+        return f"{self.place}: {kind}{self.message}{'; ' + self.remedy if self.remedy else ''}"
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 API_VERSION: Final = "imagegate.dev/v1"
-KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateConfig")
-LATER_KINDS: Final = ("GateException", "GateTrustRoot", "GateRevocation", "GateBreakGlass", "GateTest")
+KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateTrustRoot", "GateConfig")
+LATER_KINDS: Final = ("GateException", "GateRevocation", "GateBreakGlass", "GateTest")
 LATER_MARK: Final = "later"
 
 Schema = dict[str, Any]
@@ -91,18 +91,77 @@ _MATCH: Final = _object(
     }
 )
 
+_SECRET: Final = _object({"name": _TEXT, "key": _TEXT}, ("name", "key"))
+_MATERIAL: Final[Schema] = {"pem": _TEXT, "file": _TEXT, "secret": _SECRET}
+_INSTANT: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "description": "a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z",
+}
+_TRUST_ROOT: Final[Schema] = {"type": "string", "pattern": _NAME, "description": "the name of a GateTrustRoot"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+
 _KEY: Final = _object(
     {
-        "pem": _TEXT,
-        "file": _TEXT,
-        "secret": _object({"name": _TEXT, "key": _TEXT}, ("name", "key")),
+        **_MATERIAL,
         "hash": {"enum": ["sha256", "sha384", "sha512"]},
-        "transparencyLog": {"enum": ["optional", "ignore", "required"]},
-        **_later("validFrom", "validUntil"),
+        "validFrom": _INSTANT,
+        "validUntil": _INSTANT,
+        "transparencyLog": {"enum": ["optional", "required", "ignore"]},
+        "trustRoot": _TRUST_ROOT,
     }
 )
 
-_SIGNER: Final = _object({"key": _KEY, **_later("keyless", "github", "certificate")}, minProperties=1, maxProperties=1)
+_AUTHORITY: Final[Schema] = {
+    "trustRoot": _TRUST_ROOT,
+    "transparencyLog": {"enum": ["required", "none"]},
+    "timestamp": _object({"required": _FLAG}),
+    "insecureIgnoreSct": _FLAG,
+}
+
+_KEYLESS: Final = _object(
+    {"issuer": _TEXT, "issuerRegex": _TEXT, "subject": _TEXT, "subjectRegex": _TEXT, **_AUTHORITY}
+)
+
+_NUMBER: Final[Schema] = {
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"}],
+    "description": "a number, as GitHub's API tells it",
+}
+
+_GITHUB: Final = _object(
+    {
+        "workflow": _TEXT,
+        "refs": _texts("refs such as refs/heads/main or refs/tags/v*", minItems=1),
+        "repository": {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9_-]{1,39}/[A-Za-z0-9._-]{1,100}$",
+            "description": "owner/name of a repository of github.com",
+        },
+        "sourceRefs": _texts("refs such as refs/heads/main or refs/tags/v*", minItems=1),
+        "events": _texts("events such as push or release", minItems=1),
+        "repositoryId": _NUMBER,
+        "ownerId": _NUMBER,
+        **_AUTHORITY,
+    },
+    ("workflow", "refs"),
+)
+
+_CERTIFICATE: Final = _object(
+    {
+        "roots": _object(_MATERIAL),
+        "intermediates": _object(_MATERIAL),
+        "subject": _TEXT,
+        "subjectRegex": _TEXT,
+        "timestamp": _object({"required": _FLAG, "trustRoot": _TRUST_ROOT}),
+    },
+    ("roots",),
+)
+
+_SIGNER: Final = _object(
+    {"key": _KEY, "keyless": _KEYLESS, "github": _GITHUB, "certificate": _CERTIFICATE},
+    minProperties=1,
+    maxProperties=1,
+)
 
 _BY: Final[Schema] = {
     "anyOf": [
@@ -189,9 +248,31 @@ _CONFIG_SPEC: Final = _object(
 )
 
 
+_TRUST_ROOT_SPEC: Final = _object(
+    {
+        "json": {"type": "object"},
+        "file": _TEXT,
+        "secret": _SECRET,
+        "tuf": _object(
+            {
+                "url": {
+                    "type": "string",
+                    "pattern": r"^https://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9_./~%-]*)?$",
+                    "description": "the URL of a TUF repository, https://HOST/PATH",
+                },
+                "root": _object({"json": {"type": "object"}, "file": _TEXT, "secret": _SECRET}),
+            },
+            ("url", "root"),
+        ),
+    }
+)
+
+_SPECS: Final = {"GateConfig": _CONFIG_SPEC, "GateTrustRoot": _TRUST_ROOT_SPEC}
+
+
 def schema_of(kind: str) -> Schema:
     """The whole schema of one kind's document."""
-    spec = _CONFIG_SPEC if kind == "GateConfig" else _POLICY_SPEC
+    spec = _SPECS.get(kind, _POLICY_SPEC)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "definitions": {"by": _BY},

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.policy.trust import (
+    SIGSTORE,
+    GivenRoot,
+    PrivateAuthorities,
+    TrustNeeds,
+    TrustRoot,
+    TufRoot,
+    WitnessedKey,
+)
 from gate.trust.window import ALWAYS, Window
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ class KeySpec:
         key: None where it could not be read, `missing` saying why: then nothing can be said about it.
         log: what its signatures' log entries are to it.
         missing: why there is no key.
+        trust_root: whose logs and timestamping authorities count for it.
         window: when the key counts: every verified time of a signature, or now where it has none, is in it.
     """
 
@@ -49,6 +59,12 @@ class KeySpec:
     log: LogUse = LogUse.OPTIONAL
     missing: str = ""
     window: Window = ALWAYS
+    trust_root: TrustRoot = SIGSTORE
+
+    @property
+    def witnesses(self) -> TrustRoot | None:
+        """The trust root whose word is wanted; None where nothing beside its signatures is looked at."""
+        return None if self.log is LogUse.IGNORE and self.window == ALWAYS else self.trust_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class KeylessSpec:
 
     Attributes:
         identity: who the certificate names.
-        trust_root: the name of the trust root.
+        trust_root: whose authorities issue, and whose logs and timestamping authorities count.
         log: REQUIRED; IGNORE where timestamps stand in for the log.
         timestamp: whether a timestamping authority has to say when.
         sct: whether a CT log has to have seen the certificate.
@@ -65,7 +81,7 @@ class KeylessSpec:
 
     name: str
     identity: IdentityPattern
-    trust_root: str = PUBLIC_GOOD
+    trust_root: TrustRoot = SIGSTORE
     log: LogUse = LogUse.REQUIRED
     timestamp: bool = False
     sct: bool = True
@@ -76,7 +92,7 @@ class CertificateSpec:
     """A signer known by the identity in a certificate of a private PKI.
 
     Attributes:
-        authorities: the PKI.
+        authorities: the PKI; None where it could not be read, `missing` saying why.
         log: what log entries are to it.
         timestamp: whether a timestamping authority has to say when; else the certificate has to be valid now.
         sct: whether a CT log has to have seen the certificate.
@@ -84,10 +100,11 @@ class CertificateSpec:
 
     name: str
     identity: IdentityPattern
-    authorities: PrivateAuthorities
+    authorities: PrivateAuthorities | None
     log: LogUse = LogUse.IGNORE
     timestamp: bool = True
     sct: bool = False
+    missing: str = ""
 
 
 SignerSpec = KeySpec | KeylessSpec | CertificateSpec
@@ -144,23 +161,44 @@ def names(expression: Expression) -> frozenset[str]:
 
 def needs_of(signers: Iterable[SignerSpec]) -> TrustNeeds:
     """What signatures have to be tried against for these signers, each once, in their order."""
-    keys: dict[PublicKey, None] = {}
-    roots: dict[str, None] = {}
+    keys: dict[PublicKey, dict[TrustRoot | None, None]] = {}
+    roots: dict[TrustRoot, None] = {}
     private: dict[PrivateAuthorities, None] = {}
-    logs_of_keys = False
     for spec in signers:
         match spec:
             case KeySpec():
                 if spec.key is not None:
-                    keys[spec.key] = None
-                    logs_of_keys = logs_of_keys or spec.log is not LogUse.IGNORE or spec.window != ALWAYS
+                    keys.setdefault(spec.key, {})[spec.witnesses] = None
             case KeylessSpec():
                 roots[spec.trust_root] = None
             case CertificateSpec():
-                private[spec.authorities] = None
+                if spec.authorities is not None:
+                    private[spec.authorities] = None
             case _:
                 assert_never(spec)
-    return TrustNeeds(tuple(keys), logs_of_keys, tuple(roots), tuple(private))
+    # To whom no witness matters, what is found with one is as good.
+    witnessed = (WitnessedKey(key, root) for key, wanted in keys.items() for root in wanted if root or len(wanted) == 1)
+    return TrustNeeds(tuple(witnessed), tuple(roots), tuple(private))
+
+
+def anchor_of(spec: SignerSpec) -> str:
+    """What a signer's trust rests on beside what its policy says: a key, certificates, a trust root; for hashes."""
+    match spec:
+        case KeySpec():
+            own, root = spec.key.fingerprint if spec.key else "", spec.witnesses
+        case KeylessSpec():
+            own, root = "", spec.trust_root
+        case CertificateSpec():
+            own, root = (spec.authorities.name, spec.authorities.root) if spec.authorities else ("", None)
+        case _:
+            assert_never(spec)
+    match root:
+        case GivenRoot():
+            return f"{own}/{root.root.digest}"
+        case TufRoot():
+            return f"{own}/{hashlib.sha256(root.metadata).hexdigest()}"
+        case _:
+            return own
 
 
 def satisfied(expression: Expression, found: Principals) -> bool:

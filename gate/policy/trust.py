@@ -1,16 +1,67 @@
-"""What some signers trust, as names: whoever reviews turns it into keys and authorities to verify with."""
+"""What some signers trust, as values: whoever reviews turns it into keys and authorities to verify with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from gate.trust.window import ALWAYS
 
 if TYPE_CHECKING:
     from gate.trust.authority import Authority
     from gate.trust.key import PublicKey
+    from gate.trust.root import TrustedRoot
 
 PUBLIC_GOOD: Final = "public-good"
-"""The trust root of sigstore.dev, built in."""
+"""The name of sigstore.dev's trust root, built in: no `GateTrustRoot` may have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltInRoot:
+    """A trust root that imagegate brings."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRoot:
+    """A `GateTrustRoot` whose content is at hand (`json`, `file`)."""
+
+    name: str
+    root: TrustedRoot
+
+
+@dataclass(frozen=True, slots=True)
+class TufRoot:
+    """A `GateTrustRoot` that a TUF repository keeps current.
+
+    Attributes:
+        url: of the repository.
+        metadata: the root metadata that trust in it begins with.
+    """
+
+    name: str
+    url: str
+    metadata: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRoot:
+    """A trust root that cannot be had from here: what needs it can't be judged.
+
+    Attributes:
+        why: for people.
+    """
+
+    name: str
+    why: str
+
+
+TrustRoot = BuiltInRoot | GivenRoot | TufRoot | MissingRoot
+
+SIGSTORE: Final = BuiltInRoot(PUBLIC_GOOD)
+"""The public-good instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +71,46 @@ class PrivateAuthorities:
     Attributes:
         name: tells it from others: made of its certificates and its trust root's name.
         authorities: its roots, with the intermediates that are known.
-        root: the trust root whose logs and timestamping authorities count for it; "" where none is wanted.
+        root: the trust root whose logs and timestamping authorities count for it; None where none is wanted.
     """
 
     name: str
     authorities: tuple[Authority, ...]
-    root: str
+    root: TrustRoot | None
+
+    @classmethod
+    def of(
+        cls, what: str, roots: tuple[bytes, ...], intermediates: tuple[bytes, ...], root: TrustRoot | None
+    ) -> PrivateAuthorities:
+        """The PKI of some certificates in DER.
+
+        Args:
+            what: its roots are called, for people.
+            roots: each an authority of its own.
+            intermediates: that any of them may have issued; they never become roots.
+            root: as above.
+
+        Raises:
+            ParseError: too many, or one that is no certificate.
+        """
+        from gate.trust.authority import Authority  # noqa: PLC0415 - few policies have one
+
+        name = hashlib.sha256(b"".join((*roots, b"|", *intermediates))).hexdigest()
+        chains = [(*intermediates, last) for last in roots]
+        found = [Authority.of(f"{what} [{i}]", chain, ALWAYS) for i, chain in enumerate(chains)]
+        return cls(f"pki:{name}:{root.name if root else ''}", tuple(found), root)
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedKey:
+    """A key that may have signed.
+
+    Attributes:
+        root: the trust root whose logs and timestamping authorities are looked at; None where nobody does.
+    """
+
+    key: PublicKey
+    root: TrustRoot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +119,12 @@ class TrustNeeds:
 
     Attributes:
         keys: that may have signed.
-        logs_of_keys: whether somebody looks at log entries and timestamps beside signatures by keys.
-        roots: names of the trust roots whose authorities may have issued a signer's certificate.
+        roots: trust roots whose authorities may have issued a signer's certificate.
         private: private PKIs likewise.
     """
 
-    keys: tuple[PublicKey, ...] = ()
-    logs_of_keys: bool = False
-    roots: tuple[str, ...] = ()
+    keys: tuple[WitnessedKey, ...] = ()
+    roots: tuple[TrustRoot, ...] = ()
     private: tuple[PrivateAuthorities, ...] = ()
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable, ParseError
+from gate.errors import ParseError
 from gate.evidence.bundle import Bundle
 from gate.evidence.dsse import Statement
-from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedAttestation, VerifiedSignature
+from gate.evidence.facts import Evidence, Format, Rejection, VerifiedAttestation, VerifiedSignature
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
 from gate.evidence.signed import of_bundle
@@ -20,19 +20,16 @@ from gate.image.digest import Digest
 from gate.policy.acceptance import counted, summed_up, unknown
 from gate.policy.decision import Reason
 from gate.policy.signers import satisfied
-from gate.policy.trust import PUBLIC_GOOD
-from gate.trust.anchors import Anchors, Issuers
+from gate.review.anchoring import anchors_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from gate.deadline import Deadline
-    from gate.evidence.signed import Signed
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustNeeds
     from gate.review.ports import TrustedRoots
-    from gate.trust.root import TrustedRoot
 
 
 def examine_bundle(
@@ -50,7 +47,16 @@ def examine_bundle(
         signed = of_bundle(parsed, blob)
         if signed.envelope is not None:
             signed = of_bundle(parsed, Message.of(signed.envelope.pae))
-        proven = prove(signed, _anchors(signed, needs, roots, deadline))
+        anchors, unavailable = anchors_for(
+            needs,
+            roots,
+            deadline,
+            certificates=signed.leaf is not None,
+            countersigned=not signed.beside.empty,
+        )
+        if unavailable:
+            return Evidence(unavailable=unavailable)
+        proven = prove(signed, anchors)
         if signed.envelope is not None:
             statement = Statement.parse(signed.envelope.payload)
             if not any(subject.names(Digest("sha256", blob.sha256.hex())) for subject in statement.subjects):
@@ -59,8 +65,6 @@ def examine_bundle(
         return Evidence(rejected=(Rejection(Format.BUNDLE, stored, refused.code, refused.reason),))
     except ParseError as error:
         return Evidence(rejected=(Rejection(Format.BUNDLE, stored, Code.SIGNATURE_INVALID, error.message),))
-    except EvidenceUnavailable as error:
-        return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
     if statement is None:
         return Evidence(
             tuple(VerifiedSignature(Format.BUNDLE, stored, found.signer, found.witness, {}) for found in proven)
@@ -107,14 +111,3 @@ def judge_blob(
     else:
         seen = ", ".join(sorted({a.predicate_type for a in evidence.attestations})) or "a signature"
         yield Reason(Code.ATTESTATION_MISSING, f"the bundle holds {seen}; needs {predicate_type}", "give its bundle")
-
-
-def _anchors(signed: Signed, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline) -> Anchors:
-    root: TrustedRoot | None = None
-    if signed.leaf is not None or (needs.logs_of_keys and not signed.beside.empty):
-        root = roots.current(PUBLIC_GOOD, deadline)
-    issuers: list[Issuers] = []
-    if root is not None and signed.leaf is not None:
-        issuers.extend(Issuers(name, root.authorities, root) for name in needs.roots)
-        issuers.extend(Issuers(pki.name, pki.authorities, root) for pki in needs.private)
-    return Anchors(needs.keys, root, tuple(issuers))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable
 from gate.evidence import cosign
 from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedSignature
 from gate.evidence.verifier import verify
-from gate.policy.trust import PUBLIC_GOOD
-from gate.trust.anchors import Anchors, Issuers
-from gate.trust.root import TrustedRoot
+from gate.review.anchoring import anchors_for
 
 if TYPE_CHECKING:
     from gate.deadline import Deadline
@@ -27,8 +24,14 @@ _BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
 
 def examine(listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline) -> Evidence:
     """Facts and rejections. What the deadline leaves no time for, or wants a root that can't be had, is unavailable."""
-    unavailable = list(listing.unavailable)
-    anchors = _anchors(listing, needs, roots, deadline, unavailable)
+    anchors, missing = anchors_for(
+        needs,
+        roots,
+        deadline,
+        certificates=any(map(_names_certificate, listing.candidates)),
+        countersigned=any(known.root for known in needs.keys) and any(map(_has_beside, listing.candidates)),
+    )
+    unavailable = [*listing.unavailable, *missing]
     signatures: list[VerifiedSignature] = []
     attestations: list[VerifiedAttestation] = []
     rejected: list[Rejection] = list(listing.rejected)
@@ -47,31 +50,6 @@ def examine(listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: 
             else:
                 attestations.append(fact)
     return Evidence(tuple(signatures), tuple(attestations), tuple(rejected), tuple(dict.fromkeys(unavailable)))
-
-
-def _anchors(
-    listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline, unavailable: list[Unavailable]
-) -> Anchors:
-    """The keys and authorities; a trust root is loaded only where some signature could want it."""
-    loaded: dict[str, TrustedRoot | None] = {}
-
-    def root(name: str) -> TrustedRoot | None:
-        if name not in loaded:
-            try:
-                loaded[name] = roots.current(name, deadline)
-            except EvidenceUnavailable as error:
-                loaded[name] = None
-                unavailable.append(Unavailable(error.code, error.message, error.remedy))
-        return loaded[name]
-
-    issuers: list[Issuers] = []
-    if any(map(_names_certificate, listing.candidates)):
-        named = ((name, root(name)) for name in needs.roots)
-        issuers.extend(Issuers(name, found.authorities, found) for name, found in named if found is not None)
-        private = ((pki, root(pki.root) if pki.root else TrustedRoot.nothing()) for pki in needs.private)
-        issuers.extend(Issuers(pki.name, pki.authorities, found) for pki, found in private if found is not None)
-    wanted = needs.keys and needs.logs_of_keys and any(map(_has_beside, listing.candidates))
-    return Anchors(needs.keys, root(PUBLIC_GOOD) if wanted else None, tuple(issuers))
 
 
 def _names_certificate(candidate: Candidate) -> bool:

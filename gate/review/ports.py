@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
+    from gate.policy.trust import TrustRoot
     from gate.trust.root import TrustedRoot
 
 
@@ -43,8 +44,8 @@ class Registry(Protocol):
 class TrustedRoots(Protocol):
     """Where trusted roots come from."""
 
-    def current(self, name: str, deadline: Deadline) -> TrustedRoot:
-        """The root of a name, as good as it can be had now.
+    def current(self, root: TrustRoot, deadline: Deadline) -> TrustedRoot:
+        """What a trust root holds, as good as it can be had now.
 
         Raises:
             EvidenceUnavailable: TRUST_ROOT_UNAVAILABLE, TRUST_ROOT_EXPIRED.

@@ -12,6 +12,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever holds a key, and who witnesses what it signs.
+
+    Attributes:
+        key: the public one.
+        trust: the name of the trust root below; "" where there is none.
+        root: whose logs and timestamping authorities count; None where none is needed or none could be had: then what
+            the key signed has no witness.
+    """
+
+    key: PublicKey
+    trust: str = ""
+    root: TrustedRoot | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Issuers:
     """Authorities whose certificates sign, and who witnesses that.
 
@@ -31,12 +47,9 @@ class Anchors:
     """What is trusted. Hashable: verified facts are kept by it.
 
     Attributes:
-        keys: that sign.
-        root: whose logs and timestamping authorities count for signatures by keys; None where none is needed or none
-            could be had: then such signatures have no witness.
+        holders: of keys that sign.
         issuers: authorities whose certificates sign.
     """
 
-    keys: tuple[PublicKey, ...] = ()
-    root: TrustedRoot | None = None
+    holders: tuple[Holder, ...] = ()
     issuers: tuple[Issuers, ...] = ()

@@ -52,6 +52,7 @@ class Source(StrEnum):
     CACHE = "cache"
     SHIPPED = "shipped"
     FILE = "file"
+    GIVEN = "policy"
 
 
 @dataclass(frozen=True, slots=True)

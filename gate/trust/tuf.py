@@ -80,6 +80,11 @@ class RepositoryRoot:
     expires: datetime
 
 
+def identity_of(url: str, bootstrap_root: bytes) -> str:
+    """Hex SHA-256 of a repository's URL and of what it is pinned to."""
+    return hashlib.sha256(url.rstrip("/").encode() + b"\0" + bootstrap_root).hexdigest()
+
+
 def shipped_root(name: str = TARGET) -> bytes:
     """What the installed `sigstore` package, which is not imported, ships of the public-good instance.
 
@@ -137,7 +142,7 @@ class TufRepository:
         """
         self.url = _checked_url(url, insecure_loopback=insecure_loopback)
         self.folder = folder
-        self.identity = hashlib.sha256(self.url.encode() + b"\0" + bootstrap_root).hexdigest()
+        self.identity = identity_of(self.url, bootstrap_root)
         self._bootstrap = bootstrap_root
         self._fetch = fetch
         self._now = now

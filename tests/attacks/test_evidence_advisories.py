@@ -33,8 +33,8 @@ from gate.image.reference import Reference
 from gate.policy.acceptance import counted, objection
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, One, satisfied
-from gate.policy.trust import PrivateAuthorities
-from gate.trust.anchors import Anchors, Issuers
+from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, PrivateAuthorities
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.authority import Authority
 from gate.trust.key import Hash, PublicKey
 from gate.trust.root import TrustedRoot
@@ -100,7 +100,7 @@ MALLORY: Final = WORLD.issue(shared_key("P-256", "mallory"), Profile(names=(uri(
 MANAGED: Final = Signer(shared_key("P-256", "managed"))
 STRANGER: Final = Signer(shared_key("P-256", "stranger"))
 IDENTITY: Final = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
-KEYLESS: Final = KeylessSpec("ci", IDENTITY, "test")
+KEYLESS: Final = KeylessSpec("ci", IDENTITY, BuiltInRoot("test"))
 KEY: Final = KeySpec("key", MANAGED.key.public)
 
 Facts = tuple[VerifiedSignature | VerifiedAttestation, ...]
@@ -116,7 +116,8 @@ def payload_of(image: Digest = IMAGE) -> Signature:
 
 def trusting(raw: bytes = ROOT, *keys: PublicKey) -> Anchors:
     root = TrustedRoot.parse(raw)
-    return Anchors(keys or (MANAGED.key.public,), root, (Issuers("test", root.authorities, root),))
+    holders = tuple(Holder(key, PUBLIC_GOOD, root) for key in keys or (MANAGED.key.public,))
+    return Anchors(holders, (Issuers("test", root.authorities, root),))
 
 
 def judged(content: Json, image: Digest = IMAGE, trusted: Anchors | None = None) -> Facts | Rejection:
@@ -231,7 +232,7 @@ def private(fulcio: Fulcio) -> tuple[Anchors, CertificateSpec]:
     ders = [i.certificate.public_bytes(Encoding.DER) for i in fulcio.issuers[-1:]]
     authorities = (Authority.of("pki", ders, ALWAYS),)
     root = TrustedRoot.parse(ROOT)
-    spec = CertificateSpec("pki", IDENTITY, PrivateAuthorities("pki", authorities, "test"))
+    spec = CertificateSpec("pki", IDENTITY, PrivateAuthorities("pki", authorities, BuiltInRoot("test")))
     return Anchors(issuers=(Issuers("pki", authorities, root),)), spec
 
 
@@ -554,7 +555,7 @@ def test_pitfall_03_weak_keys_are_refused() -> None:
 
 
 def test_pitfall_03_a_key_is_no_certificate_and_the_other_way_round() -> None:
-    by_certificate = judged(WORLD.bundle(made()), trusted=Anchors((RELEASE.key.public,), TrustedRoot.parse(ROOT)))
+    by_certificate = judged(WORLD.bundle(made()), trusted=Anchors((Holder(RELEASE.key.public),)))
     assert isinstance(by_certificate, Rejection)
     assert by_certificate.code is Code.KEY_MISMATCH
     by_key = judged(WORLD.bundle(made(Signer(RELEASE.key))))

@@ -24,7 +24,7 @@ from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload, plan
 from gate.policy.parse import parse_set
 from gate.policy.schema import KINDS, LATER, schema_of
-from gate.policy.trust import TrustNeeds
+from gate.policy.trust import TrustNeeds, WitnessedKey
 from gate.review.collect import MAX_CANDIDATES, MAX_TOTAL, Listing
 from gate.review.examine import examine
 from gate.review.review import EVIDENCE_SECONDS, Reviewer, Subject
@@ -656,7 +656,9 @@ def test_the_verification_of_many_signatures_ends_with_the_deadline() -> None:
     candidate = Candidate(Format.LEGACY, Digest.of(payload), cosign.SIMPLE_SIGNING, payload, annotations)
     listing = Listing(DIGEST, (candidate,) * MAX_CANDIDATES, (), ())
     reads = itertools.count()
-    found = examine(listing, TrustNeeds((alice().public,)), NoRoots(), Deadline(100, lambda: float(next(reads))))
+    found = examine(
+        listing, TrustNeeds((WitnessedKey(alice().public),)), NoRoots(), Deadline(100, lambda: float(next(reads)))
+    )
     assert len(found.rejected) == 100
     assert [u.code for u in found.unavailable] == [Code.DEADLINE_EXCEEDED]
 

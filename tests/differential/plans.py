@@ -27,6 +27,7 @@ from gate.image.digest import Digest
 from gate.policy.acceptance import objection
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import KeylessSpec
+from gate.policy.trust import BuiltInRoot
 from gate.trust.anchors import Anchors, Issuers
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import AT, ISSUER, SUBJECT, Fulcio, KeyType, Profile, Sct, shared_key
@@ -161,12 +162,12 @@ class Question:
         except (ParseError, Refused):
             return False
         identity = IdentityPattern(TextPattern(self.plan.subject), TextPattern(self.plan.issuer))
-        spec = KeylessSpec("ci", identity, "test", timestamp=self.plan.needs_stamp)
+        spec = KeylessSpec("ci", identity, BuiltInRoot("test"), timestamp=self.plan.needs_stamp)
         return any(objection(spec, signer, witness, NOW) is None for signer, witness in found)
 
     def _facts(self) -> list[tuple[VerifiedSigner, Witness]]:
         root = TrustedRoot.parse(self.root)
-        anchors = Anchors(root=root, issuers=(Issuers("test", root.authorities, root),))
+        anchors = Anchors(issuers=(Issuers("test", root.authorities, root),))
         if self.plan.message:
             proven = prove(of_bundle(Bundle.parse(self.bundle), Message.of(self.plan.artifact)), anchors)
             return [(found.signer, found.witness) for found in proven]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
+    from gate.policy.trust import TrustRoot
     from gate.trust.root import TrustedRoot
 
 
@@ -31,7 +32,8 @@ class FixedRoots:
         self.hook: Callable[[str], None] | None = None
         self._lock = threading.Lock()
 
-    def current(self, name: str, deadline: Deadline) -> TrustedRoot:
+    def current(self, root: TrustRoot, deadline: Deadline) -> TrustedRoot:
+        name = root.name
         with self._lock:
             self.asked[name] += 1
         if self.hook is not None:

@@ -34,7 +34,8 @@ from gate.image.digest import Digest
 from gate.policy.acceptance import objection
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import KeylessSpec, KeySpec, LogUse
-from gate.trust.anchors import Anchors, Issuers
+from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import AT, ISSUER, SUBJECT, CtLog, Fulcio, Signer, shared_key
 from tests.fakes.signing_authority import (
@@ -140,7 +141,7 @@ class Specimen:
         if not self.by.chain:
             return KeySpec("key", self.by.key.public, LogUse.REQUIRED)
         identity = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
-        return KeylessSpec("ci", identity, "test", timestamp=self.timestamp)
+        return KeylessSpec("ci", identity, BuiltInRoot("test"), timestamp=self.timestamp)
 
     @property
     def candidate(self) -> Candidate:
@@ -154,8 +155,8 @@ class Specimen:
         """What is trusted."""
         root = parsed(raw)
         if not self.by.chain:
-            return Anchors(keys=(self.by.key.public,), root=root)
-        return Anchors(root=root, issuers=(Issuers("test", root.authorities, root),))
+            return Anchors((Holder(self.by.key.public, PUBLIC_GOOD, root),))
+        return Anchors(issuers=(Issuers("test", root.authorities, root),))
 
     def judged(self, changed: Candidate | None = None, root: bytes | None = None) -> frozenset[Kept]:
         """What counts of it, or of a changed one; nothing where it is refused."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -21,7 +22,7 @@ from gate.evidence.facts import Format, KeySigner, Rejection, VerifiedAttestatio
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.protojson import decode_base64
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.key import PublicKey
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import Signer, shared_key
@@ -40,8 +41,8 @@ FOREIGN = Digest.of(b"another image")
 ANNOTATIONS = {"env": "prod"}
 ALICE = SigningKey.generate()
 MALLORY = SigningKey.generate()
-OTHER = Anchors(keys=(SigningKey.generate().public,))
-TRUSTED = Anchors(keys=(*OTHER.keys, ALICE.public))
+OTHER = Anchors((Holder(SigningKey.generate().public),))
+TRUSTED = Anchors((*OTHER.holders, Holder(ALICE.public)))
 PAYLOAD, LAYER_ANNOTATIONS = ALICE.simple_signing(IMAGE, "ghcr.io/acme/api", ANNOTATIONS)
 BUNDLE = ALICE.bundle(IMAGE, ANNOTATIONS)
 STATEMENT = base64.b64decode(json.loads(BUNDLE)["dsseEnvelope"]["payload"])
@@ -49,8 +50,8 @@ STATEMENT = base64.b64decode(json.loads(BUNDLE)["dsseEnvelope"]["payload"])
 # a world in which everything that may stand beside a signature does
 WORLD = shared_world()
 ROOT = TrustedRoot.parse(WORLD.trusted_root())
-WITH_ROOT = Anchors((shared_key().public,), ROOT, (Issuers("world", ROOT.authorities, ROOT),))
-EVERYBODY = Anchors((*TRUSTED.keys, *WITH_ROOT.keys), ROOT, WITH_ROOT.issuers)
+WITH_ROOT = Anchors((Holder(shared_key().public, root=ROOT),), (Issuers("world", ROOT.authorities, ROOT),))
+EVERYBODY = Anchors((*(replace(h, root=ROOT) for h in TRUSTED.holders), *WITH_ROOT.holders), WITH_ROOT.issuers)
 BY_CERTIFICATE = Signature.of_payload(WORLD.issue(), statement(IMAGE))
 BY_KEY = Signature.of_payload(Signer(shared_key()), statement(IMAGE, "https://slsa.dev/provenance/v1"))
 

@@ -31,7 +31,7 @@ from gate.evidence.sct import verify_scts
 from gate.evidence.timestamp import verify_timestamp
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.authority import parse_certificate, parse_pem_certificates
 from gate.trust.key import PublicKey
 from gate.trust.root import TrustedRoot
@@ -73,7 +73,7 @@ EXAMPLES: Final = 800
 @cache
 def anchors() -> Anchors:
     root = TrustedRoot.parse(ROOT)
-    return Anchors((MANAGED.key.public,), root, (Issuers("test", root.authorities, root),))
+    return Anchors((Holder(MANAGED.key.public, root=root),), (Issuers("test", root.authorities, root),))
 
 
 def bundles() -> list[bytes]:
@@ -200,7 +200,7 @@ def whole_annotations(content: bytes) -> None:
 def whole_root(content: bytes) -> None:
     """A trusted root, and what is right under the true one."""
     root = TrustedRoot.parse(content)
-    trusted = Anchors((MANAGED.key.public,), root, (Issuers("test", root.authorities, root),))
+    trusted = Anchors((Holder(MANAGED.key.public, root=root),), (Issuers("test", root.authorities, root),))
     for bundle in _bundles():
         answer(Candidate(Format.BUNDLE, Digest.of(bundle), "", bundle), trusted)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from gate import __version__
 from gate.cli.main import main
 from gate.demo.images import LayoutWriter
 from tests.fakes.signing import alice
+from tests.fakes.signing_authority import shared_world
 from tests.unit.cli.support import ANYTHING, gate, pod, write
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ def _examples(path: tuple[str, ...]) -> list[str]:
 
 
 EXAMPLES = sorted({example for path in COMMANDS for example in _examples(path)})
+TSA = {
+    "apiVersion": "imagegate.dev/v1",
+    "kind": "GateTrustRoot",
+    "metadata": {"name": "acme-tsa"},
+    "spec": {"json": json.loads(shared_world().trusted_root())},
+}
 ELSEWHERE = ("gate serve ", "gate demo ", "gate trust update", "gate verify-blob ", "gate verify REF ")
 """What needs a port, the network, or files of its own: tested where those are."""
 
@@ -62,6 +70,7 @@ def test_an_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.Monke
     """As it stands, in a folder with the files it names; registries are answered for from folders."""
     write(tmp_path, "deploy.yaml", pod("ghcr.io/acme/api:v1"))
     write(tmp_path, "policies/baseline/policy.yaml", ANYTHING)
+    write(tmp_path, "policies/tsa.yaml", json.dumps(TSA))
     (tmp_path / "cosign.pub").write_bytes(alice().pem)
     writer = LayoutWriter(tmp_path / "image")
     digest = writer.image("v1", "api")

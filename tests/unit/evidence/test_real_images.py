@@ -36,7 +36,7 @@ from gate.image.manifest import Manifest, parse_manifest
 from gate.image.reference import Repository
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.registry.layout import Layout, LayoutRegistry
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.key import PublicKey
 from gate.trust.root import TrustedRoot
 from gate.trust.tuf import shipped_root
@@ -56,7 +56,7 @@ IMAGES = {
 TESTIMAGE = Repository("docker.io", "securesystemsengineering/testimage")
 
 PRODUCTION = TrustedRoot.parse(shipped_root())
-SIGSTORE = Anchors(root=PRODUCTION, issuers=(Issuers("sigstore", PRODUCTION.authorities, PRODUCTION),))
+SIGSTORE = Anchors(issuers=(Issuers("sigstore", PRODUCTION.authorities, PRODUCTION),))
 REKOR = "https://rekor.sigstore.dev"
 REKOR_ID = "c0d23d6ad406973f9559f3ba2d1ca01f84147d8ffc5b8445c224f98b9591801d"
 CT_LOG = "dd3d306ac6c7113263191e1c99673702a24a5eb8de3cadff878a72802f29ee8e"
@@ -121,7 +121,7 @@ def signatures(data: Path, image: Digest, anchors: Anchors) -> list[VerifiedSign
 
 
 def keys(data: Path, *names: str, root: TrustedRoot | None = PRODUCTION) -> Anchors:
-    return Anchors(tuple(key(data, name) for name in names), root)
+    return Anchors(tuple(Holder(key(data, name), root=root) for name in names))
 
 
 @pytest.mark.parametrize("tag", IMAGES)
@@ -162,7 +162,7 @@ def test_keys_mean_nothing_to_a_certificate_and_certificates_nothing_to_a_key(da
 
 @pytest.mark.parametrize(("signed", "shown"), [(ALICE, ALL_THREE), (ALL_THREE, ALICE), (KEYLESS, ALICE)])
 def test_signatures_of_one_image_do_not_count_for_another(data: Path, signed: str, shown: str) -> None:
-    anchors = replace(SIGSTORE, keys=keys(data, *KEYS).keys)
+    anchors = replace(SIGSTORE, holders=keys(data, *KEYS).holders)
     for candidate in candidates(data, Digest.parse(signed)):
         found = verify(candidate, Digest.parse(shown), anchors)
         assert isinstance(found, Rejection)

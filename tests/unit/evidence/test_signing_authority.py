@@ -36,7 +36,7 @@ from gate.evidence.signed import of_bundle
 from gate.evidence.verifier import Proven, prove, verify
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.root import TrustedRoot
 from gate.trust.window import Window
 from tests.fakes.fulcio import (
@@ -126,8 +126,8 @@ def made(by: Signer | None = None, payload: bytes | None = None) -> Signature:
 def anchors(raw: bytes = ROOT, by: Signer | None = None) -> Anchors:
     root = TrustedRoot.parse(raw)
     if by and not by.chain:
-        return Anchors(keys=(by.key.public,), root=root)
-    return Anchors(root=root, issuers=(Issuers("test", root.authorities, root),))
+        return Anchors((Holder(by.key.public, root=root),))
+    return Anchors(issuers=(Issuers("test", root.authorities, root),))
 
 
 def judged(content: Json, raw: bytes = ROOT, by: Signer | None = None) -> tuple[Fact, ...] | Rejection:

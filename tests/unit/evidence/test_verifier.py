@@ -26,7 +26,7 @@ from gate.evidence.facts import (
 from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.reference import Repository
-from gate.trust.anchors import Anchors, Issuers
+from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.key import Hash, PublicKey
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import Keypair, Signer
@@ -44,7 +44,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 ALICE = SigningKey.generate()
 MALLORY = SigningKey.generate()
-TRUSTED = Anchors(keys=(ALICE.public,))
+TRUSTED = Anchors((Holder(ALICE.public),))
 KEYS: dict[str, PrivateKey] = {
     "p256": ec.generate_private_key(ec.SECP256R1()),
     "p384": ec.generate_private_key(ec.SECP384R1()),
@@ -55,6 +55,7 @@ KEYS: dict[str, PrivateKey] = {
 
 WORLD = shared_world()
 ROOT = TrustedRoot.parse(WORLD.trusted_root())
+WITNESSED = Anchors((Holder(ALICE.public, root=ROOT),))
 CERTIFIED = WORLD.issue()
 NOTHING_BESIDE = Witness(
     no_log=Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry"),
@@ -65,7 +66,7 @@ Verdict = tuple[VerifiedSignature | VerifiedAttestation, ...] | Rejection
 
 
 def trusting(*keys: PublicKey) -> Anchors:
-    return Anchors(keys=keys)
+    return Anchors(tuple(map(Holder, keys)))
 
 
 def b64(content: bytes) -> str:
@@ -208,7 +209,7 @@ def test_wrong_keys_and_no_keys(candidate: Candidate) -> None:
     for keys in ((MALLORY.public,), (MALLORY.public, SigningKey.generate().public)):
         assert rejected(verify(candidate, IMAGE, trusting(*keys))).code is Code.KEY_MISMATCH
     # without any key a certificate is what is wanted, and a root that is trusted for that makes no difference
-    for anchors in (Anchors(), Anchors(root=ROOT), Anchors(issuers=(Issuers("world", ROOT.authorities, ROOT),))):
+    for anchors in (Anchors(), Anchors(issuers=(Issuers("world", ROOT.authorities, ROOT),))):
         assert rejected(verify(candidate, IMAGE, anchors)).code is Code.IDENTITY_MISMATCH
 
 
@@ -519,7 +520,7 @@ def test_certificate_material_never_counts_for_a_key(changes: dict[str, object],
 def test_a_bundle_by_a_certificate_does_not_count_for_its_bare_key() -> None:
     # the very key is trusted, yet the bundle says that it is by a certificate: nobody trusts that
     bundle = bundled(encode(WORLD.bundle(Signature.of_payload(CERTIFIED, statement()))))
-    found = rejected(verify(bundle, IMAGE, Anchors(keys=(CERTIFIED.key.public,), root=ROOT)))
+    found = rejected(verify(bundle, IMAGE, Anchors((Holder(CERTIFIED.key.public, root=ROOT),))))
     assert (found.code, "certificate" in found.reason) == (Code.KEY_MISMATCH, True)
 
 
@@ -571,7 +572,7 @@ def test_log_entries_of_a_bundle_are_not_examined_without_a_root(entries: list[o
 
 @pytest.mark.parametrize("entries", [[{}], [{"logIndex": "1"}] * 32, [None], [logged().json()] * 33])
 def test_malformed_log_entries_of_a_bundle(entries: list[object]) -> None:
-    for anchors in (TRUSTED, Anchors(TRUSTED.keys, ROOT)):
+    for anchors in (TRUSTED, WITNESSED):
         found = rejected(verify(material(publicKey={}, tlogEntries=entries), IMAGE, anchors))
         assert (found.code, "entr" in found.reason) == (Code.SIGNATURE_INVALID, True)
 
@@ -591,7 +592,7 @@ def test_a_log_entry_of_simple_signing_is_not_examined_without_a_root(entry: str
 @pytest.mark.parametrize("entry", WRONG_ENTRIES, ids=count())
 def test_a_wrong_log_entry_of_simple_signing_is_a_problem_beside_the_signature(entry: str) -> None:
     candidate = signed(payload(), ALICE, **{cosign.LOG_BUNDLE: entry})
-    (fact,) = facts(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    (fact,) = facts(verify(candidate, IMAGE, WITNESSED))
     assert fact.witness.logs == frozenset()
     assert fact.witness.times == ()
     assert fact.witness.no_log is not None
@@ -603,7 +604,7 @@ def test_a_wrong_log_entry_of_simple_signing_is_a_problem_beside_the_signature(e
 )
 def test_a_wrong_timestamp_of_simple_signing_is_a_problem_beside_the_signature(stamp: str) -> None:
     candidate = signed(payload(), ALICE, **{cosign.TIMESTAMP: stamp})
-    (fact,) = facts(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    (fact,) = facts(verify(candidate, IMAGE, WITNESSED))
     assert (fact.witness.times, fact.witness.has_timestamp) == ((), False)
     assert fact.witness.no_timestamp is not None
     assert fact.witness.no_timestamp.code is Code.TIMESTAMP_INVALID
@@ -661,7 +662,7 @@ def test_a_layer_with_an_envelope(kind: Format, entry_kind: Kind | None) -> None
     made = Signature.of_payload(key_signer(), body)
     beside = {} if entry_kind is None else {cosign.LOG_BUNDLE: WORLD.entry(made, kind=entry_kind).annotation()}
     candidate = layer_of(made.envelope, kind, **beside)
-    found = attestation(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    found = attestation(verify(candidate, IMAGE, WITNESSED))
     assert (found.format, found.digest, found.signer) == (kind, candidate.digest, KeySigner(ALICE.public))
     assert (found.predicate_type, found.statement) == ("https://spdx.dev/Document", body)
     assert found.witness.logs == ({WORLD.rekor.key.public.fingerprint} if entry_kind else set())
@@ -676,7 +677,7 @@ def test_a_layer_with_an_envelope_that_is_stored_otherwise_than_it_was_logged() 
     beside = {cosign.LOG_BUNDLE: WORLD.entry(made, kind=INTOTO_1).annotation()}
     content = json.dumps(made.envelope, indent=1).encode()
     candidate = Candidate(Format.LEGACY, Digest.of(content), dsse.ENVELOPE, content, beside)
-    found = attestation(verify(candidate, IMAGE, Anchors(TRUSTED.keys, ROOT)))
+    found = attestation(verify(candidate, IMAGE, WITNESSED))
     assert found.witness.no_log == Problem(Code.LOG_ENTRY_INVALID, "the log entry is about another envelope")
     assert found.witness.times == ()
 
@@ -849,7 +850,7 @@ def test_content_is_not_shown() -> None:
 
 
 DAMAGE = (0x01, 0x80)
-ANYBODY = Anchors(TRUSTED.keys, ROOT, (Issuers("world", ROOT.authorities, ROOT),))
+ANYBODY = Anchors(WITNESSED.holders, (Issuers("world", ROOT.authorities, ROOT),))
 
 
 def damaged(content: bytes, place: int) -> list[bytes]:

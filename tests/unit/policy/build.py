@@ -22,15 +22,17 @@ from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.evaluate import Stage, Workload, conclude, plan
 from gate.policy.parse import ParsedSet, parse_set
+from gate.policy.trust import PUBLIC_GOOD
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from datetime import datetime
 
     from gate.demo.signing import SigningKey
     from gate.policy.decision import Decision
+    from gate.policy.notes import ReadFile
     from gate.policy.policy import PolicySet
 
 Json = dict[str, Any]
@@ -74,7 +76,7 @@ def config(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
 
 
-def parsed(text: str, read_file: Callable[[Document, str], bytes] | None = None, file: str = "p.yaml") -> ParsedSet:
+def parsed(text: str, read_file: ReadFile | None = None, file: str = "p.yaml") -> ParsedSet:
     """What a stream of readable documents amounts to."""
     documents = list(read_documents(text, file))
     readable = [d for d in documents if isinstance(d, Document)]
@@ -83,9 +85,9 @@ def parsed(text: str, read_file: Callable[[Document, str], bytes] | None = None,
 
 
 def policies(*documents: Json) -> PolicySet:
-    """The set of documents without a problem."""
+    """The set of documents without an error."""
     found = parsed("\n---\n".join(map(json.dumps, documents)))
-    assert [str(p) for p in found.problems] == []
+    assert [str(p) for p in found.errors] == []
     return found.set
 
 
@@ -98,7 +100,7 @@ def fact(
 ) -> VerifiedSignature:
     """A verified signature by a key."""
     name = Reference.parse(docker_reference).name if docker_reference else None
-    return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public), witness, annotations or {}, name)
+    return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public, PUBLIC_GOOD), witness, annotations or {}, name)
 
 
 def rejection(code: Code, reason: str = "a reason") -> Rejection:

@@ -26,7 +26,7 @@ from gate.policy.acceptance import counted, mine, objection, summed_up, unknown
 from gate.policy.decision import Reason
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, LogUse, One
-from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities
+from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, PrivateAuthorities
 from gate.trust.window import Window
 from tests.fakes.signing import alice, bob
 from tests.unit.policy.build import OTHER, UNCHECKED, UNWITNESSED, WRONG_ENTRY
@@ -40,12 +40,12 @@ SIGNED_AT = NOW - timedelta(days=100)
 LEAF = Window(SIGNED_AT - timedelta(minutes=1), SIGNED_AT + timedelta(minutes=9))
 ISSUER = "https://token.actions.githubusercontent.com"
 SUBJECT = "https://github.com/acme/api/.github/workflows/release.yml@refs/tags/v1"
-PKI = PrivateAuthorities("pki", (), "")
+PKI = PrivateAuthorities("pki", (), None)
 WHO = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
 KEYLESS = KeylessSpec("ci", WHO)
 CERTIFICATE = CertificateSpec("pki", IdentityPattern(TextPattern(SUBJECT), None), PKI)
 KEY = KeySpec("a", alice().public)
-BY_ALICE = KeySigner(alice().public)
+BY_ALICE = KeySigner(alice().public, PUBLIC_GOOD)
 BY_CI = CertificateSigner(Identity(ISSUER, (SUBJECT,)), PUBLIC_GOOD, "f" * 64, LEAF, frozenset({"ct"}))
 BY_PKI = replace(BY_CI, trust="pki", ct_logs=frozenset(), no_sct="it has none")
 
@@ -90,8 +90,8 @@ def code(spec: SignerSpec, signer: Signer, witness: Witness, now: datetime = NOW
         (KEYLESS, replace(BY_CI, trust="ours"), False),
         (KEYLESS, BY_PKI, False),
         (KEYLESS, BY_ALICE, False),
-        (replace(KEYLESS, trust_root="ours"), replace(BY_CI, trust="ours"), True),
-        (replace(KEYLESS, trust_root="ours"), BY_CI, False),
+        (replace(KEYLESS, trust_root=BuiltInRoot("ours")), replace(BY_CI, trust="ours"), True),
+        (replace(KEYLESS, trust_root=BuiltInRoot("ours")), BY_CI, False),
         (CERTIFICATE, BY_PKI, True),
         (CERTIFICATE, BY_CI, False),
         (CERTIFICATE, BY_ALICE, False),
@@ -310,7 +310,7 @@ def test_who_counts_and_why_others_do_not() -> None:
     facts = [
         signature(BY_ALICE, UNWITNESSED),
         signature(BY_ALICE, WRONG_ENTRY),
-        signature(KeySigner(bob().public), WRONG_ENTRY),
+        signature(KeySigner(bob().public, PUBLIC_GOOD), WRONG_ENTRY),
         signature(replace(BY_CI, identity=Identity(ISSUER, ("x",))), LOGGED),
         signature(BY_PKI, STAMPED),
     ]

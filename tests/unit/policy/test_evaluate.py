@@ -9,7 +9,7 @@ from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import Stage, Workload, conclude, invalid, match, plan, unable
-from gate.policy.trust import TrustNeeds
+from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob
 from tests.unit.policy.build import (
@@ -504,7 +504,7 @@ def test_the_registry_is_asked_for_what_rules_need() -> None:
     elsewhere = {"signature": {"by": ["a", "b"], "repository": "ghcr.io/acme/sigs"}}
     signed = planned(policy([*SIGNED, {**elsewhere, "name": "x"}]))
     assert {str(s) for s in signed.sources} == {REPOSITORY, "ghcr.io/acme/sigs"}
-    assert set(signed.trust.keys) == {alice().public, bob().public}
+    assert {known.key for known in signed.trust.keys} == {alice().public, bob().public}
 
 
 def test_facts_count_from_the_repository_that_is_named() -> None:
@@ -517,7 +517,9 @@ def test_facts_count_from_the_repository_that_is_named() -> None:
 
 def test_a_signer_that_cannot_be_read_has_no_key_to_try() -> None:
     signers = {**SIGNERS, "s": {"key": {"secret": {"name": "n", "key": "k"}}}}
-    assert planned(policy([{"signature": {"by": ["a", "s"]}}], signers=signers)).trust.keys == (alice().public,)
+    assert planned(policy([{"signature": {"by": ["a", "s"]}}], signers=signers)).trust.keys == (
+        WitnessedKey(alice().public, SIGSTORE),
+    )
 
 
 # mutate

@@ -36,15 +36,71 @@ RULES: list[Json] = [
     {"signature": {"by": {"all": ["a", "b"]}}},
     {"signature": {"by": {"atLeast": 1, "of": ["a", "b"]}}},
 ]
+AUTHORITY: Json = {
+    "trustRoot": "acme",
+    "transparencyLog": "none",
+    "timestamp": {"required": True},
+    "insecureIgnoreSct": True,
+}
 MORE_SIGNERS: Json = {
-    "a": {"key": {"pem": PEM, "hash": "sha256", "transparencyLog": "ignore"}},
+    "a": {
+        "key": {
+            "pem": PEM,
+            "hash": "sha256",
+            "validFrom": "2026-01-01",
+            "validUntil": "2026-12-31T00:00:00Z",
+            "transparencyLog": "ignore",
+            "trustRoot": "public-good",
+        }
+    },
     "s": {"key": {"secret": {"name": "n", "key": "k"}}},
     "b": SIGNERS["b"],
     "f": {"key": {"file": "k.pem"}},
+    "keyless": {"keyless": {"issuer": "i", "subject": "s", **AUTHORITY}},
+    "regex": {"keyless": {"issuerRegex": "i.*", "subjectRegex": "s.*"}},
+    "github": {
+        "github": {
+            "workflow": "acme/api/.github/workflows/release.yml",
+            "refs": ["refs/heads/main"],
+            "repository": "acme/other",
+            "sourceRefs": ["refs/**"],
+            "events": ["push"],
+            "repositoryId": 1,
+            "ownerId": "2",
+            **AUTHORITY,
+        }
+    },
+    "pki": {
+        "certificate": {
+            "roots": {"file": "ca.pem"},
+            "intermediates": {"secret": {"name": "n", "key": "k"}},
+            "subject": "s",
+            "timestamp": {"required": False, "trustRoot": "acme"},
+        }
+    },
+    "pki2": {"certificate": {"roots": {"pem": "x"}, "intermediates": {"pem": "x"}, "subjectRegex": "s.*"}},
+    "pki3": {"certificate": {"roots": {"secret": {"name": "n", "key": "k"}}, "intermediates": {"file": "f"}}},
 }
+READ_FROM_ELSEWHERE = ("f", "pki", "pki2", "pki3")
+
+
+def trust_root(**spec: object) -> Json:
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateTrustRoot", "metadata": {"name": "acme"}, "spec": spec}
+
+
+SECRET: Json = {"name": "n", "key": "k"}
+URL = "https://tuf.acme.example/repository"
 EXAMPLES: dict[str, list[Json]] = {
     "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS)],
     "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS)],
+    "GateTrustRoot": [
+        trust_root(json={"mediaType": "x"}),
+        trust_root(file="f"),
+        trust_root(secret=SECRET),
+        trust_root(tuf={"url": URL, "root": {"file": "f"}}),
+        trust_root(tuf={"url": URL, "root": {"json": {}}}),
+        trust_root(tuf={"url": URL, "root": {"secret": SECRET}}),
+    ],
     "GateConfig": [config(unmatched="audit", excludeNamespaces=["kube-system"], pinning={"where": "all"})],
 }
 
@@ -103,7 +159,7 @@ def test_the_examples_mean_something() -> None:
     def read(*_: object) -> bytes:
         raise AssertionError
 
-    supported = {name: signer for name, signer in MORE_SIGNERS.items() if name != "f"}
+    supported = {name: signer for name, signer in MORE_SIGNERS.items() if name not in READ_FROM_ELSEWHERE}
     rules = [{**rule, "name": f"r{i}"} for i, rule in enumerate(RULES)]
     (found,) = policies(policy(rules, match=MATCH, signers=supported)).policies
     assert len(found.rules) == len(RULES)

@@ -21,7 +21,7 @@ from gate.policy.signers import (
     needs_of,
     satisfied,
 )
-from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.policy.trust import SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
 from gate.trust.window import Window
 from tests.fakes.signing import alice, bob
 
@@ -129,7 +129,8 @@ def test_a_contrived_expression_ends_unmet_instead_of_searching_for_ever() -> No
 
 WHO = IdentityPattern(TextPattern("s"), TextPattern("i"))
 KEY = KeySpec("a", alice().public)
-PKI = PrivateAuthorities("pki", (), "ours")
+OURS = BuiltInRoot("ours")
+PKI = PrivateAuthorities("pki", (), OURS)
 IN_TIME = Window(datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -137,32 +138,40 @@ IN_TIME = Window(datetime(2026, 1, 1, tzinfo=UTC))
     ("signers", "expected"),
     [
         ([], TrustNeeds()),
-        ([KEY], TrustNeeds((alice().public,), logs_of_keys=True)),
-        ([replace(KEY, log=LogUse.REQUIRED)], TrustNeeds((alice().public,), logs_of_keys=True)),
-        ([replace(KEY, log=LogUse.IGNORE)], TrustNeeds((alice().public,))),
+        ([KEY], TrustNeeds((WitnessedKey(alice().public, SIGSTORE),))),
+        ([replace(KEY, log=LogUse.REQUIRED)], TrustNeeds((WitnessedKey(alice().public, SIGSTORE),))),
+        ([replace(KEY, log=LogUse.IGNORE)], TrustNeeds((WitnessedKey(alice().public),))),
         # a key that counts for a time wants to know when
-        ([replace(KEY, log=LogUse.IGNORE, window=IN_TIME)], TrustNeeds((alice().public,), logs_of_keys=True)),
+        ([replace(KEY, log=LogUse.IGNORE, window=IN_TIME)], TrustNeeds((WitnessedKey(alice().public, SIGSTORE),))),
         # whoever can't be read wants nothing
         ([KeySpec("s", None, missing="a Secret")], TrustNeeds()),
         ([KeySpec("s", None, LogUse.REQUIRED, "a Secret", IN_TIME)], TrustNeeds()),
-        ([KEY, replace(KEY, name="again")], TrustNeeds((alice().public,), logs_of_keys=True)),
+        # to whom no witness matters, what is found with one is as good
+        (
+            [replace(KEY, log=LogUse.IGNORE), replace(KEY, trust_root=OURS), KEY],
+            TrustNeeds((WitnessedKey(alice().public, OURS), WitnessedKey(alice().public, SIGSTORE))),
+        ),
+        ([KEY, replace(KEY, name="again")], TrustNeeds((WitnessedKey(alice().public, SIGSTORE),))),
         (
             [replace(KEY, log=LogUse.IGNORE), KeySpec("b", bob().public, LogUse.OPTIONAL)],
-            TrustNeeds((alice().public, bob().public), logs_of_keys=True),
+            TrustNeeds((WitnessedKey(alice().public), WitnessedKey(bob().public, SIGSTORE))),
         ),
-        ([KeySpec("b", bob().public), KEY], TrustNeeds((bob().public, alice().public), logs_of_keys=True)),
-        ([KeylessSpec("ci", WHO)], TrustNeeds(roots=(PUBLIC_GOOD,))),
         (
-            [KeylessSpec("ci", WHO, "ours"), KeylessSpec("cd", WHO), KeylessSpec("x", WHO, "ours", LogUse.IGNORE)],
-            TrustNeeds(roots=("ours", PUBLIC_GOOD)),
+            [KeySpec("b", bob().public), KEY],
+            TrustNeeds((WitnessedKey(bob().public, SIGSTORE), WitnessedKey(alice().public, SIGSTORE))),
+        ),
+        ([KeylessSpec("ci", WHO)], TrustNeeds(roots=(SIGSTORE,))),
+        (
+            [KeylessSpec("ci", WHO, OURS), KeylessSpec("cd", WHO), KeylessSpec("x", WHO, OURS, LogUse.IGNORE)],
+            TrustNeeds(roots=(OURS, SIGSTORE)),
         ),
         (
             [CertificateSpec("p", WHO, PKI), CertificateSpec("q", WHO, replace(PKI)), KeylessSpec("ci", WHO)],
-            TrustNeeds(roots=(PUBLIC_GOOD,), private=(PKI,)),
+            TrustNeeds(roots=(SIGSTORE,), private=(PKI,)),
         ),
         (
-            [CertificateSpec("p", WHO, PKI), CertificateSpec("q", WHO, replace(PKI, root=""))],
-            TrustNeeds(private=(PKI, replace(PKI, root=""))),
+            [CertificateSpec("p", WHO, PKI), CertificateSpec("q", WHO, replace(PKI, root=None))],
+            TrustNeeds(private=(PKI, replace(PKI, root=None))),
         ),
     ],
 )

@@ -15,7 +15,7 @@ from gate.evidence.facts import Format
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Reference
-from gate.policy.trust import TrustNeeds
+from gate.policy.trust import TrustNeeds, WitnessedKey
 from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
 from gate.review.examine import examine
 from tests.fakes.clock import SettableClock
@@ -56,7 +56,7 @@ def collect(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Di
 
 
 def verified(listing: Listing, *keys: SigningKey) -> Evidence:
-    needs = TrustNeeds(tuple(key.public for key in keys))
+    needs = TrustNeeds(tuple(WitnessedKey(key.public) for key in keys))
     return examine(listing, needs, NoRoots(), SettableClock().deadline())
 
 

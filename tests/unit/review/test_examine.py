@@ -20,7 +20,7 @@ from gate.evidence.facts import (
     VerifiedSignature,
 )
 from gate.image.digest import Digest
-from gate.policy.trust import PUBLIC_GOOD, PrivateAuthorities, TrustNeeds
+from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
 from gate.review.collect import Listing
 from gate.review.examine import examine
 from gate.trust.root import TrustedRoot
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 IMAGE = Digest.of(b"the image")
 PREDICATE = "https://spdx.dev/Document"
 KEY = Signer(shared_key())
-BY_KEY = TrustNeeds(keys=(KEY.key.public,))
-BY_KEY_LOGGED = TrustNeeds(keys=(KEY.key.public,), logs_of_keys=True)
-KEYLESS = TrustNeeds(roots=(PUBLIC_GOOD,))
+BY_KEY = TrustNeeds((WitnessedKey(KEY.key.public),))
+OURS = BuiltInRoot("ours")
+BY_KEY_LOGGED = TrustNeeds((WitnessedKey(KEY.key.public, SIGSTORE),))
+KEYLESS = TrustNeeds(roots=(SIGSTORE,))
 
 
 class Make(Protocol):
@@ -186,7 +187,7 @@ def test_of_certificates_a_root_is_asked_where_one_is_named(make: Make) -> None:
 
 def test_a_root_is_asked_once_for_all_that_want_it() -> None:
     roots = public_good()
-    needs = TrustNeeds((KEY.key.public,), logs_of_keys=True, roots=(PUBLIC_GOOD,))
+    needs = TrustNeeds((WitnessedKey(KEY.key.public, SIGSTORE),), (SIGSTORE,))
     issued = shared_world().issue()
     found = examined(listing(legacy(KEY, logged=True), *[legacy(issued, logged=True)] * 3), needs, roots)
     assert len(found.signatures) == 4
@@ -195,9 +196,8 @@ def test_a_root_is_asked_once_for_all_that_want_it() -> None:
 
 def test_a_root_that_cannot_be_had_is_said_once_and_the_others_count() -> None:
     roots = public_good()
-    needs = TrustNeeds((KEY.key.public,), logs_of_keys=True, roots=("ours", PUBLIC_GOOD))
-    private = PrivateAuthorities("pki", (), "ours")
-    needs = TrustNeeds(needs.keys, needs.logs_of_keys, needs.roots, (private,))
+    private = PrivateAuthorities("pki", (), OURS)
+    needs = TrustNeeds((WitnessedKey(KEY.key.public, SIGSTORE),), (OURS, SIGSTORE), (private,))
     issued = shared_world().issue()
     found = examined(listing(legacy(KEY, logged=True), legacy(issued, logged=True)), needs, roots)
     assert len(found.signatures) == 2
@@ -219,7 +219,7 @@ def test_without_a_root_a_signature_by_key_is_known_and_what_stands_beside_is_no
 def test_a_private_pki_without_a_root_asks_for_none() -> None:
     world = shared_world()
     root = TrustedRoot.parse(world.trusted_root())
-    private = PrivateAuthorities("pki", root.authorities, "")
+    private = PrivateAuthorities("pki", root.authorities, None)
     roots = NoRoots()
     issued = world.issue(at=datetime(2026, 11, 1, 12, 0, tzinfo=UTC))
     found = examined(listing(legacy(issued, logged=True)), TrustNeeds(private=(private,)), roots)
@@ -232,8 +232,8 @@ def test_a_private_pki_without_a_root_asks_for_none() -> None:
 
 def test_each_trust_that_accepts_a_certificate_says_so_for_itself() -> None:
     root = TrustedRoot.parse(shared_world().trusted_root())
-    private = PrivateAuthorities("pki", root.authorities, PUBLIC_GOOD)
-    needs = TrustNeeds(roots=(PUBLIC_GOOD,), private=(private,))
+    private = PrivateAuthorities("pki", root.authorities, SIGSTORE)
+    needs = TrustNeeds(roots=(SIGSTORE,), private=(private,))
     found = examined(listing(legacy(shared_world().issue(), logged=True)), needs, public_good())
     signers = [s.signer for s in found.signatures]
     assert [s.trust for s in signers if isinstance(s, CertificateSigner)] == [PUBLIC_GOOD, "pki"]

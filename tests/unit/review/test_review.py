@@ -20,7 +20,7 @@ from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import KeylessSpec, One
-from gate.policy.trust import PUBLIC_GOOD
+from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot
 from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOADS
 from gate.review.review import EVIDENCE_SECONDS, TAG_SECONDS, Subject
 from gate.trust.root import TrustedRoot
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.image.reference import Repository
+    from gate.policy.trust import TrustRoot
     from gate.review.review import ImageReview
 
 BY_ALICE = policies(policy(SIGNED))
@@ -66,7 +67,7 @@ def test_every_storage(how: str, referrers_api: bool) -> None:  # noqa: FBT001
         assert found.decision.verdict is Verdict.ALLOW
         assert found.resolved == f"{TAGGED}@{here.digest}"
         (signature,) = found.evidence.signatures
-        assert (signature.format, signature.signer) == (Format(how), KeySigner(alice().public))
+        assert (signature.format, signature.signer) == (Format(how), KeySigner(alice().public, PUBLIC_GOOD))
 
 
 @pytest.mark.parametrize("how", FORMATS)
@@ -239,7 +240,7 @@ def test_an_attestation_by_a_trusted_key_is_no_signature() -> None:
         found = here.review(BY_ALICE).evidence
         assert (found.signatures, found.rejected) == ((), ())
         assert {(a.signer, a.predicate_type) for a in found.attestations} == {
-            (KeySigner(alice().public), "https://spdx.dev/Document")
+            (KeySigner(alice().public, PUBLIC_GOOD), "https://spdx.dev/Document")
         }
 
 
@@ -664,7 +665,7 @@ def test_time_that_runs_out_while_a_root_is_loaded() -> None:
         assert here.codes(BY_ALICE) == [("KEY_MISMATCH", "deny")]
 
 
-def keyless(*, trust_root: str = PUBLIC_GOOD) -> PolicySet:
+def keyless(*, trust_root: TrustRoot = SIGSTORE) -> PolicySet:
     """One policy: signed by a workflow of acme's."""
     identity = IdentityPattern(TextPattern(SUBJECT), TextPattern(ISSUER))
     signers = {"ci": KeylessSpec("ci", identity, trust_root)}
@@ -690,7 +691,7 @@ def test_a_signature_by_a_certificate() -> None:
         assert here.codes(keyless()) == []
         asked = here.registry.calls.total()
         # a policy that trusts others judges what is theirs, without another question to the registry
-        assert here.codes(keyless(trust_root="ours")) == [("TRUST_ROOT_UNAVAILABLE", "error")]
+        assert here.codes(keyless(trust_root=BuiltInRoot("ours"))) == [("TRUST_ROOT_UNAVAILABLE", "error")]
         assert here.codes(BY_ALICE) == [("KEY_MISMATCH", "deny")]
         assert here.registry.calls.total() == asked
 
