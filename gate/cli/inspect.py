@@ -11,7 +11,7 @@ import click
 
 from gate.cli.common import common_flags, emit, one_line, say, say_all, settings_of
 from gate.cli.render.json_report import evidence_json
-from gate.cli.signers import read_keys
+from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import parse_target
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import CertificateSigner
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
+@kept_flags
 @common_flags("60s")
 def command(ref: str, **flags: Any) -> None:
     """Show what is known of the image REF: digest, type, platforms, configuration, signatures and attestations.
@@ -51,7 +52,7 @@ def command(ref: str, **flags: Any) -> None:
     gate = build(settings_of(flags), target.layouts)
     deadline = gate.deadline()
     try:
-        stored, evidence = gate.reviewer.survey(target.reference, trust, deadline)
+        stored, evidence = gate.reviewer.survey(target.reference, kept_of(flags), trust, deadline)
         config = _config(gate.reviewer, target, stored, deadline)
         tags = _tags(gate.reviewer, target, stored, deadline) if flags["tags"] else None
     finally:

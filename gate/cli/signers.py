@@ -9,8 +9,11 @@ import click
 
 from gate.errors import ParseError, UsageError
 from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.policy import Kept
+from gate.policy.schema import is_tag_prefix
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import SIGSTORE, PrivateAuthorities
+from gate.settings import parse_reference
 from gate.trust.authority import MAX_PEM, parse_pem_certificates
 from gate.trust.key import MAX_KEY, PublicKey
 
@@ -31,6 +34,38 @@ _FLAGS: Final[tuple[Any, ...]] = (
     click.option("--insecure-ignore-tlog", is_flag=True, help="Do not ask for transparency log entries."),
     click.option("--insecure-ignore-sct", is_flag=True, help="Do not ask that a CT log has seen the certificate."),
 )
+
+
+_KEPT: Final[tuple[Any, ...]] = (
+    click.option("--signature-repository", metavar="REPO", help="Where signatures are kept, if not beside the image."),
+    click.option(
+        "--attachment-tag-prefix", metavar="PREFIX", default="", help="What the tags of signatures begin with."
+    ),
+)
+
+
+def kept_flags(command: Any) -> Any:
+    """The flags that say where an image's signatures are."""
+    for flag in reversed(_KEPT):
+        command = flag(command)
+    return command
+
+
+def kept_of(flags: dict[str, Any]) -> Kept:
+    """Where signatures are looked for.
+
+    Raises:
+        UsageError: a flag that cannot be used.
+    """
+    prefix, named = flags["attachment_tag_prefix"], flags["signature_repository"]
+    if prefix and not is_tag_prefix(prefix):
+        raise UsageError(
+            f"--attachment-tag-prefix {prefix[:100]!r}", remedy="write letters, digits, and . _ - between, at most 52"
+        )
+    reference = parse_reference(named) if named else None
+    if reference and (reference.tag or reference.digest):
+        raise UsageError(f"--signature-repository {named} has a tag or digest", remedy=f"write {reference.name}")
+    return Kept(reference.name if reference else None, prefix)
 
 
 def signer_flags(command: Any) -> Any:
@@ -88,7 +123,7 @@ def _by_certificate(flags: dict[str, Any]) -> dict[str, SignerSpec]:
     sct = not flags["insecure_ignore_sct"]
     name = str(subject)
     if flags["ca_roots"]:
-        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"])
+        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"], sct=sct)
         identity = IdentityPattern(subject, issuer)
         return {name: CertificateSpec(name, identity, authorities, log, timestamp=False, sct=sct)}
     if flags["ca_intermediates"]:
@@ -113,11 +148,11 @@ def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
         raise UsageError(f"{_flag(name)}-regexp: {error.message}", remedy=error.remedy) from error
 
 
-def _authorities(roots: str, intermediates: str | None) -> PrivateAuthorities:
+def _authorities(roots: str, intermediates: str | None, *, sct: bool) -> PrivateAuthorities:
     between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates) if intermediates else ()
     found = _read(roots, MAX_PEM, "--ca-roots", parse_pem_certificates)
     try:
-        return PrivateAuthorities.of(roots, found, between, SIGSTORE)
+        return PrivateAuthorities.of(roots, found, between, SIGSTORE, ct=sct)
     except ParseError as error:
         raise UsageError(f"--ca-roots {roots}: {error.message}", remedy=error.remedy) from error
 

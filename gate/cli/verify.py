@@ -13,7 +13,7 @@ import click
 
 from gate.cli.common import Exit, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json, finding_json
-from gate.cli.signers import pairs_of, signer_flags, signers_of
+from gate.cli.signers import kept_flags, kept_of, pairs_of, signer_flags, signers_of
 from gate.cli.target import parse_target
 from gate.codes import NOTES
 from gate.errors import ParseError, UsageError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from gate.cli.target import Target
     from gate.evidence.facts import Witness
+    from gate.policy.policy import Kept
     from gate.policy.signers import SignerSpec
     from gate.review.review import ImageReview
 
@@ -51,6 +52,7 @@ _EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
 @click.command("verify")
 @click.argument("ref", metavar="REF")
 @signer_flags
+@kept_flags
 @click.option("--type", "type_", metavar="T", help="Verify attestations of this predicate type instead of signatures.")
 @click.option(
     "--annotation", "-a", "annotations", multiple=True, metavar="K=V", help="What the signature has to carry."
@@ -69,7 +71,7 @@ def command(ref: str, **flags: Any) -> None:
       gate verify oci:./image --key cosign.pub --type spdxjson --output json
     """
     signers = signers_of(flags)
-    policies = _policies(signers, pairs_of(flags["annotations"]), flags["type_"])
+    policies = _policies(signers, kept_of(flags), pairs_of(flags["annotations"]), flags["type_"])
     settings = settings_of(flags)
     target = parse_target(ref)
     gate = build(settings, target.layouts)
@@ -85,15 +87,17 @@ def command(ref: str, **flags: Any) -> None:
     sys.exit(_EXITS.get(review.decision.verdict, Exit.PASS))
 
 
-def _policies(signers: Mapping[str, SignerSpec], annotations: dict[str, str], type_: str | None) -> PolicySet:
+def _policies(
+    signers: Mapping[str, SignerSpec], kept: Kept, annotations: dict[str, str], type_: str | None
+) -> PolicySet:
     """One policy with one rule: signed, or attested, by any of the signers."""
     by = AnyOf(tuple(One(name) for name in signers))
-    rule = Rule("signature", SignatureRequirement(by, annotations))
+    rule = Rule("signature", SignatureRequirement(by, annotations, kept))
     if type_ is not None:
         if annotations:
             raise UsageError("--annotation with --type", remedy="annotations are signatures'; leave one of them out")
         try:
-            rule = Rule("attestation", AttestationRequirement(by, parse_predicate_type(type_)))
+            rule = Rule("attestation", AttestationRequirement(by, parse_predicate_type(type_), kept))
         except ParseError as error:
             raise UsageError(f"--type {error.message}", remedy=error.remedy) from error
     everything = Match((ImagePattern.parse("**"),))

@@ -33,6 +33,19 @@ class Format(StrEnum):
     """A Notary Project signature: seen, named in messages, not verified."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Storage:
+    """Where signatures of an image are kept.
+
+    Attributes:
+        repository: the image's own, or another.
+        tag_prefix: before the tags of cosign (`--attachment-tag-prefix`).
+    """
+
+    repository: Repository
+    tag_prefix: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySigner:
     """Somebody known by a public key.

@@ -30,7 +30,12 @@ _TRUST: Final = "sign it with what this signer trusts"
 
 
 def mine(spec: SignerSpec, signer: Signer) -> bool:
-    """Whether a verified signer could be this one: the same key, or a certificate under the same trust."""
+    """Whether a verified signer could be this one: the same key, or a certificate under the same trust.
+
+    Nobody is a signer whose trust root is missing: that is `unreadable`, whatever was found.
+    """
+    if isinstance(_trust_root(spec), MissingRoot):
+        return False
     match spec:
         case KeySpec():
             return isinstance(signer, KeySigner) and signer.key == spec.key and _is_witness(spec, signer.trust)

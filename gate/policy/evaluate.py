@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from gate.evidence.facts import Evidence
+    from gate.evidence.facts import Evidence, Storage
     from gate.image.digest import Digest
-    from gate.image.reference import Reference, Repository
+    from gate.image.reference import Reference
     from gate.policy.policy import Config, PolicySet, Rule
     from gate.policy.signers import SignerSpec
 
@@ -98,7 +98,7 @@ class Plan:
         matched: the policies about it; empty where nothing is judged.
         findings: what the reference alone shows.
         digest_wanted: whether its tag has to be resolved.
-        sources: the repositories whose signatures are wanted.
+        sources: where the signatures that are wanted are kept.
         trust: what to try them against.
         attestations: whether attestations are wanted too.
         pins: whether `/mutate` writes the digest.
@@ -110,7 +110,7 @@ class Plan:
     matched: tuple[Matched, ...] = ()
     findings: tuple[Finding, ...] = ()
     digest_wanted: bool = False
-    sources: frozenset[Repository] = frozenset()
+    sources: frozenset[Storage] = frozenset()
     trust: TrustNeeds = NOTHING
     attestations: bool = False
     pins: bool = False
@@ -151,13 +151,13 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     return _with_needs(Plan(reference, stage, matched, tuple(findings), pins=pins))
 
 
-def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Repository, Evidence], now: datetime) -> Decision:
+def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evidence], now: datetime) -> Decision:
     """Decide.
 
     Args:
         plan: of this image.
         digest: what its tag resolved to; None where it was not wanted.
-        evidence: by the repository it was looked for in; all of `plan.sources`.
+        evidence: by where it was looked for; all of `plan.sources`.
         now: the instant that is decided at.
     """
     found = list(plan.findings)
@@ -286,7 +286,7 @@ def _unmatched(config: Config, reference: Reference) -> Finding:
 
 
 def _with_needs(base: Plan) -> Plan:
-    sources: set[Repository] = set()
+    sources: set[Storage] = set()
     signers: list[SignerSpec] = []
     attestations = wanted = False
     for m in base.matched:
@@ -294,9 +294,9 @@ def _with_needs(base: Plan) -> Plan:
         for rule in m.policy.rules:
             match rule.requirement:
                 case SignatureRequirement():
-                    sources.add(rule.requirement.repository or base.reference.name)
+                    sources.add(rule.requirement.kept.of(base.reference.name))
                 case AttestationRequirement():
-                    sources.add(base.reference.name)
+                    sources.add(rule.requirement.kept.of(base.reference.name))
                     attestations = True
                 case _:
                     continue
@@ -332,7 +332,7 @@ def _judge(
     policy: Policy,
     reference: Reference,
     digest: Digest,
-    evidence: Mapping[Repository, Evidence],
+    evidence: Mapping[Storage, Evidence],
     now: datetime,
 ) -> Iterator[Reason]:
     match rule.requirement:
@@ -341,9 +341,10 @@ def _judge(
         case DenyRequirement():
             return iter(())
         case SignatureRequirement():
-            source = rule.requirement.repository or reference.name
+            source = rule.requirement.kept.of(reference.name)
             return signature.check(rule.requirement, policy.signers, reference, evidence[source], now)
         case AttestationRequirement():
-            return attestation.check(rule.requirement, policy.signers, reference, evidence[reference.name], now)
+            source = rule.requirement.kept.of(reference.name)
+            return attestation.check(rule.requirement, policy.signers, reference, evidence[source], now)
         case _:
             assert_never(rule.requirement)

@@ -11,6 +11,7 @@ from gate.policy.policy import (
     AttestationRequirement,
     DenyRequirement,
     ImageRequirement,
+    Kept,
     Requirement,
     Rule,
     SignatureRequirement,
@@ -97,7 +98,8 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
             notes.add((*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}")
     if by is None:
         return None
-    return SignatureRequirement(by, raw.get("annotations", {}), repository, raw.get("reference") == "match")
+    kept = Kept(repository, raw.get("tagPrefix", ""))
+    return SignatureRequirement(by, raw.get("annotations", {}), kept, raw.get("reference") == "match")
 
 
 def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None:

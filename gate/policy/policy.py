@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from gate.evidence.facts import Storage
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -119,19 +121,36 @@ class DenyRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where signatures or attestations are kept.
+
+    Attributes:
+        repository: another than the image's.
+        tag_prefix: before cosign's tags.
+    """
+
+    repository: Repository | None = None
+    tag_prefix: str = ""
+
+    def of(self, home: Repository) -> Storage:
+        """Those of an image in `home`."""
+        return Storage(self.repository or home, self.tag_prefix)
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureRequirement:
     """The `signature` rule.
 
     Attributes:
         by: whose signatures are wanted.
         annotations: what every counted signature carries.
-        repository: where signatures are kept, if not beside the image.
+        kept: where the signatures are.
         reference_match: the signed docker-reference has to be the image's repository.
     """
 
     by: Expression
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
-    repository: Repository | None = None
+    kept: Kept = Kept()
     reference_match: bool = False
 
 
@@ -142,10 +161,12 @@ class AttestationRequirement:
     Attributes:
         by: whose attestation is wanted.
         type: the predicate type, a URI.
+        kept: where the attestations are.
     """
 
     by: Expression
     type: str
+    kept: Kept = Kept()
 
 
 Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement

@@ -5,6 +5,7 @@ What POLICY.md names but this version does not evaluate is in it as `LATER`: ref
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 API_VERSION: Final = "imagegate.dev/v1"
@@ -16,7 +17,13 @@ Schema = dict[str, Any]
 
 LATER: Final[Schema] = {"not": {}, "$comment": LATER_MARK}
 _NAME: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+_TAG_PREFIX: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,51}$"
 _SIGNER_NAME: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
+
+
+def is_tag_prefix(text: str) -> bool:
+    """Whether cosign's tags may begin so: with it they are at most 128 characters."""
+    return re.fullmatch(_TAG_PREFIX.strip("^$"), text, re.ASCII) is not None
 
 
 def _object(properties: Schema, required: tuple[str, ...] = (), **more: object) -> Schema:
@@ -195,6 +202,11 @@ _SIGNATURE: Final = _object(
         "by": {"$ref": "#/definitions/by"},
         "annotations": _LABELS,
         "repository": _TEXT,
+        "tagPrefix": {
+            "type": "string",
+            "pattern": _TAG_PREFIX,
+            "description": "what tags may begin with: letters, digits, and . _ - between",
+        },
         "reference": {"enum": ["match"]},
         **_later("maxAge", "minAge", "unless", "platformEvidence"),
     },

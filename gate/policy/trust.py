@@ -72,15 +72,23 @@ class PrivateAuthorities:
         name: tells it from others: made of its certificates and its trust root's name.
         authorities: its roots, with the intermediates that are known.
         root: the trust root whose logs and timestamping authorities count for it; None where none is wanted.
+        ct: whether its CT logs are asked for too.
     """
 
     name: str
     authorities: tuple[Authority, ...]
     root: TrustRoot | None
+    ct: bool = False
 
     @classmethod
     def of(
-        cls, what: str, roots: tuple[bytes, ...], intermediates: tuple[bytes, ...], root: TrustRoot | None
+        cls,
+        what: str,
+        roots: tuple[bytes, ...],
+        intermediates: tuple[bytes, ...],
+        root: TrustRoot | None,
+        *,
+        ct: bool = False,
     ) -> PrivateAuthorities:
         """The PKI of some certificates in DER.
 
@@ -89,6 +97,7 @@ class PrivateAuthorities:
             roots: each an authority of its own.
             intermediates: that any of them may have issued; they never become roots.
             root: as above.
+            ct: as above.
 
         Raises:
             ParseError: too many, or one that is no certificate.
@@ -98,7 +107,7 @@ class PrivateAuthorities:
         name = hashlib.sha256(b"".join((*roots, b"|", *intermediates))).hexdigest()
         chains = [(*intermediates, last) for last in roots]
         found = [Authority.of(f"{what} [{i}]", chain, ALWAYS) for i, chain in enumerate(chains)]
-        return cls(f"pki:{name}:{root.name if root else ''}", tuple(found), root)
+        return cls(f"pki:{name}:{root.name if root else ''}:{ct}", tuple(found), root, ct)
 
 
 @dataclass(frozen=True, slots=True)

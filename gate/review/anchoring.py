@@ -33,7 +33,7 @@ def anchors_for(
         countersigned: whether a log entry or timestamp stands beside some signature.
     """
     loader = _Loader(roots, deadline)
-    issuers = tuple(loader.issuers(needs)) if certificates else ()
+    issuers = tuple(loader.issuers(needs, countersigned=countersigned)) if certificates else ()
     holders = tuple(loader.holder(known, look=countersigned) for known in needs.keys)
     return Anchors(holders, issuers), tuple(loader.unavailable)
 
@@ -52,14 +52,15 @@ class _Loader:
             return Holder(known.key)
         return Holder(known.key, known.root.name, self._root(known.root) if look else None)
 
-    def issuers(self, needs: TrustNeeds) -> Iterator[Issuers]:
+    def issuers(self, needs: TrustNeeds, *, countersigned: bool) -> Iterator[Issuers]:
         for named in needs.roots:
             if (root := self._root(named)) is not None:
                 yield Issuers(named.name, root.authorities, root)
         for pki in needs.private:
-            root = TrustedRoot.nothing() if pki.root is None else self._root(pki.root)
-            if root is not None:
-                yield Issuers(pki.name, pki.authorities, root)
+            wanted = pki.root if pki.ct or countersigned else None
+            found = TrustedRoot.nothing() if wanted is None else self._root(wanted)
+            if found is not None:
+                yield Issuers(pki.name, pki.authorities, found)
 
     def _root(self, wanted: TrustRoot) -> TrustedRoot | None:
         if isinstance(wanted, MissingRoot):

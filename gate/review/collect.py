@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from gate.deadline import Deadline
+    from gate.evidence.facts import Storage
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
@@ -102,10 +103,10 @@ class Collector:
         self._executor = executor
 
     def collect(
-        self, repository: Repository, image: Digest, deadline: Deadline, *, home: Repository, attestations: bool = False
+        self, storage: Storage, image: Digest, deadline: Deadline, *, home: Repository, attestations: bool = False
     ) -> Listing:
-        """Every candidate for `image` that is kept in `repository`; the image itself is in `home`."""
-        collection = _Collection(self._registry, self._executor, repository, image, deadline, home)
+        """Every candidate for `image` that is kept there; the image itself is in `home`."""
+        collection = _Collection(self._registry, self._executor, storage, image, deadline, home)
         return collection.run(attestations=attestations)
 
 
@@ -116,14 +117,15 @@ class _Collection:
         self,
         registry: Registry,
         executor: Executor,
-        repository: Repository,
+        storage: Storage,
         image: Digest,
         deadline: Deadline,
         home: Repository,
     ) -> None:
         self._registry = registry
         self._executor = executor
-        self._repository = repository
+        self._repository = storage.repository
+        self._tag = f"{storage.tag_prefix}{image.tag}"
         self._image = image
         self._deadline = deadline
         self._home = home
@@ -134,7 +136,7 @@ class _Collection:
 
     def run(self, *, attestations: bool) -> Listing:
         # Wave 1: the places. One that does not answer leaves the others their say.
-        tags = [f"{self._image.tag}.sig", *([f"{self._image.tag}.att"] if attestations else []), self._image.tag]
+        tags = [f"{self._tag}.sig", *([f"{self._tag}.att"] if attestations else []), self._image.tag]
         tagged = self._start([partial(self._manifest, tag) for tag in tags])
         listed = self._start([lambda: self._registry.referrers(self._repository, self._image, self._deadline)])
         *attached_by_tag, fallback = self._finish(tagged)

@@ -29,7 +29,7 @@ def examine(listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: 
         roots,
         deadline,
         certificates=any(map(_names_certificate, listing.candidates)),
-        countersigned=any(known.root for known in needs.keys) and any(map(_has_beside, listing.candidates)),
+        countersigned=any(map(_has_beside, listing.candidates)),
     )
     unavailable = [*listing.unavailable, *missing]
     signatures: list[VerifiedSignature] = []

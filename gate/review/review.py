@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.deadline import Deadline
+    from gate.evidence.facts import Storage
     from gate.image.digest import Digest
     from gate.image.manifest import Manifest, StoredManifest
     from gate.image.reference import Repository
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy import Kept, PolicySet
     from gate.policy.trust import TrustNeeds
     from gate.review.ports import Registry, TrustedRoots
     from gate.review.tags import TagsOf
@@ -82,7 +83,7 @@ class ImageReview:
 class _Key:
     """What evidence is kept under: never the digest alone, or a stranger's repository could speak for ours."""
 
-    source: Repository
+    source: Storage
     digest: Digest
     scope: str
     home: Repository
@@ -179,8 +180,10 @@ class Reviewer:
 
         return look_up(tags, digest, resolve, self._requests, deadline)
 
-    def survey(self, reference: Reference, trust: TrustNeeds, deadline: Deadline) -> tuple[StoredManifest, Evidence]:
-        """An image's manifest, and everything found beside it, judged by no policy.
+    def survey(
+        self, reference: Reference, kept: Kept, trust: TrustNeeds, deadline: Deadline
+    ) -> tuple[StoredManifest, Evidence]:
+        """An image's manifest, and everything found that may sign it, judged by no policy.
 
         Raises:
             EvidenceUnavailable: the image itself could not be had.
@@ -191,7 +194,9 @@ class Reviewer:
             raise EvidenceUnavailable(
                 Code.IMAGE_NOT_FOUND, f"{reference.name} has no manifest {digest}", remedy="check the name and digest"
             )
-        listing = self._collector.collect(reference.name, digest, deadline, home=reference.name, attestations=True)
+        listing = self._collector.collect(
+            kept.of(reference.name), digest, deadline, home=reference.name, attestations=True
+        )
         return stored, self._examine(listing, trust, deadline)
 
     def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
@@ -238,7 +243,7 @@ class Reviewer:
         at_hand = self._at_hand(planned)
         return self._conclude(subject, planned, *at_hand) if at_hand is not None else _Pending(subject, planned)
 
-    def _at_hand(self, planned: Plan) -> tuple[Digest, Mapping[Repository, Evidence]] | None:
+    def _at_hand(self, planned: Plan) -> tuple[Digest, Mapping[Storage, Evidence]] | None:
         """Digest and evidence, if all are in the cache; nobody is asked and nothing is verified."""
         reference = planned.reference
         scope = self._registry.known_scope(reference.name)
@@ -247,9 +252,9 @@ class Reviewer:
         digest = reference.digest or self._tags.peek((reference.name, reference.effective_tag, scope))
         if digest is None:
             return None
-        found: dict[Repository, Evidence] = {}
+        found: dict[Storage, Evidence] = {}
         for source in planned.sources:
-            scope = self._registry.known_scope(source)
+            scope = self._registry.known_scope(source.repository)
             evidence = None if scope is None else self._evidence.peek(_key(planned, source, digest, scope))
             if evidence is None:
                 return None
@@ -285,16 +290,16 @@ class Reviewer:
         return self._conclude(subject, planned, digest, found)
 
     def _conclude(
-        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Repository, Evidence]
+        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Storage, Evidence]
     ) -> ImageReview:
         decision = conclude(planned, digest, evidence, self._now())
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
         return ImageReview(subject, decision, planned.reference, digest, pin, _merged(evidence))
 
-    def _gather(self, planned: Plan, source: Repository, digest: Digest, deadline: Deadline) -> Evidence:
+    def _gather(self, planned: Plan, source: Storage, digest: Digest, deadline: Deadline) -> Evidence:
         """The evidence of one repository; what could not be had is in it."""
         try:
-            key = _key(planned, source, digest, self._registry.scope(source, deadline))
+            key = _key(planned, source, digest, self._registry.scope(source.repository, deadline))
 
             def load() -> Evidence:
                 return self._examine(self._listing(key, deadline), planned.trust, deadline)
@@ -320,15 +325,15 @@ class Reviewer:
         )
 
 
-def _key(planned: Plan, source: Repository, digest: Digest, scope: str) -> _Key:
+def _key(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Key:
     return _Key(source, digest, scope, planned.reference.name, planned.attestations, planned.trust)
 
 
-def _landed(future: Future[Evidence], source: Repository, deadline: Deadline) -> Evidence:
+def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Evidence:
     try:
         return future.result(timeout=max(0.0, deadline.remaining()))
     except FutureTimeout:
-        message = f"the time allowed ran out while {source.registry} was asked for signatures"
+        message = f"the time allowed ran out while {source.repository.registry} was asked for signatures"
         return Evidence(unavailable=(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"),))
 
 
@@ -346,7 +351,7 @@ def _size(evidence: Evidence) -> int:
     return statements + 2000 * (len(evidence.signatures) + len(evidence.attestations) + len(evidence.rejected))
 
 
-def _merged(evidence: Mapping[Repository, Evidence]) -> Evidence:
+def _merged(evidence: Mapping[Storage, Evidence]) -> Evidence:
     if len(evidence) == 1:
         return next(iter(evidence.values()))
     found = [e for _, e in sorted(evidence.items())]

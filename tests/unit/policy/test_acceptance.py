@@ -26,7 +26,7 @@ from gate.policy.acceptance import counted, mine, objection, summed_up, unknown
 from gate.policy.decision import Reason
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, LogUse, One
-from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, PrivateAuthorities
+from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, MissingRoot, PrivateAuthorities
 from gate.trust.window import Window
 from tests.fakes.signing import alice, bob
 from tests.unit.policy.build import OTHER, UNCHECKED, UNWITNESSED, WRONG_ENTRY
@@ -367,6 +367,63 @@ def test_what_is_not_known_is_said_once_signers_first() -> None:
         (Code.REGISTRY_TIMEOUT, "no answer"),
     ]
     assert unknown(AnyOf((One("a"), One("ci"))), specs, Evidence()) == []
+
+
+GONE = MissingRoot("acme", "no GateTrustRoot of this name is loaded")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (replace(KEYLESS, trust_root=GONE), "its trust root acme: no GateTrustRoot of this name is loaded"),
+        (replace(KEY, trust_root=GONE), "its trust root acme: "),  # though the log is optional to it
+        (CertificateSpec("pki", WHO, None, missing="it is in a Secret"), "it is in a Secret"),
+        (CertificateSpec("pki", WHO, PrivateAuthorities("pki", (), GONE)), "its trust root acme: "),
+    ],
+)
+def test_who_cannot_be_judged_from_here_is_no_stranger(spec: SignerSpec, said: str) -> None:
+    by = One(spec.name)
+    (reason,) = unknown(by, {spec.name: spec}, Evidence())
+    assert reason.code is Code.TRUST_ROOT_UNAVAILABLE
+    assert f"signer {spec.name}: {said}" in reason.message
+    facts = [signature(BY_ALICE, LOGGED), signature(BY_CI, LOGGED), signature(BY_PKI, STAMPED)]
+    assert counted(by, {spec.name: spec}, facts, NOW) == ({spec.name: frozenset()}, [])
+
+
+def test_to_whom_the_log_is_no_matter_a_missing_trust_root_is_none() -> None:
+    spec = replace(KEY, trust_root=GONE, log=LogUse.IGNORE)
+    assert unknown(One("a"), {"a": spec}, Evidence()) == []
+    assert counted(One("a"), {"a": spec}, [signature(BY_ALICE, WRONG_ENTRY)], NOW)[0] == {
+        "a": frozenset({BY_ALICE.principal})
+    }
+
+
+def test_a_trust_root_that_is_away_matters_to_those_who_trust_it() -> None:
+    away = Unavailable(Code.TRUST_ROOT_UNAVAILABLE, "no answer", "retry", "ours")
+    ours = BuiltInRoot("ours")
+    specs: dict[str, SignerSpec] = {
+        "a": KEY,
+        "ignoring": replace(KEY, log=LogUse.IGNORE, trust_root=ours),
+        "b": replace(KEY, trust_root=ours),
+        "ci": replace(KEYLESS, trust_root=ours),
+        "pki": CertificateSpec("pki", WHO, PrivateAuthorities("pki", (), ours)),
+        "alone": CertificateSpec("alone", WHO, PrivateAuthorities("pki", (), None)),
+    }
+    evidence = Evidence(unavailable=(away,))
+    concerned = {name for name in specs if unknown(One(name), specs, evidence)}
+    assert concerned == {"b", "ci", "pki"}
+    assert unknown(AnyOf((One("a"), One("ci"))), specs, evidence) != []
+
+
+def test_a_witness_of_another_trust_root_is_none() -> None:
+    """One key, known to two signers by two logs: what one log has seen says nothing to who asks the other."""
+    private = replace(KEY, name="p", log=LogUse.REQUIRED, trust_root=BuiltInRoot("ours"))
+    public = replace(KEY, log=LogUse.REQUIRED)
+    specs: dict[str, SignerSpec] = {"a": public, "p": private}
+    facts = [signature(BY_ALICE, LOGGED), signature(KeySigner(alice().public, "ours"), UNWITNESSED)]
+    found, refused = counted(AnyOf((One("a"), One("p"))), specs, facts, NOW)
+    assert found == {"a": frozenset({BY_ALICE.principal}), "p": frozenset()}
+    assert [r.code for r in refused] == [Code.LOG_ENTRY_MISSING]
 
 
 # in few words

@@ -503,7 +503,7 @@ def test_the_registry_is_asked_for_what_rules_need() -> None:
     assert (digest.digest_wanted, digest.sources) == (True, frozenset())
     elsewhere = {"signature": {"by": ["a", "b"], "repository": "ghcr.io/acme/sigs"}}
     signed = planned(policy([*SIGNED, {**elsewhere, "name": "x"}]))
-    assert {str(s) for s in signed.sources} == {REPOSITORY, "ghcr.io/acme/sigs"}
+    assert {str(s.repository) for s in signed.sources} == {REPOSITORY, "ghcr.io/acme/sigs"}
     assert {known.key for known in signed.trust.keys} == {alice().public, bob().public}
 
 
@@ -511,7 +511,7 @@ def test_facts_count_from_the_repository_that_is_named() -> None:
     found = policies(policy([{"signature": {"by": "a", "repository": "ghcr.io/acme/sigs"}}]))
     here = plan(found, Reference.parse(PINNED), Workload(), CHECK)
     (source,) = here.sources
-    assert str(source) == "ghcr.io/acme/sigs"
+    assert (str(source.repository), source.tag_prefix) == ("ghcr.io/acme/sigs", "")
     assert conclude(here, DIGEST, {source: evidence([fact(alice())])}, START).verdict is Verdict.ALLOW
 
 

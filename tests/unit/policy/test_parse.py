@@ -11,6 +11,7 @@ from gate.policy.policy import (
     Config,
     DenyRequirement,
     ImageRequirement,
+    Kept,
     Mode,
     Policy,
     SignatureRequirement,
@@ -510,7 +511,7 @@ def test_a_whole_policy() -> None:
     assert isinstance(signature, SignatureRequirement)
     inner = AtLeast(1, (One("p384"), One("hidden")))
     assert signature.by == AnyOf((One("a"), AtLeast(2, (One("b"), inner))))
-    assert str(signature.repository) == "ghcr.io/acme/signatures"
+    assert str(signature.kept.repository) == "ghcr.io/acme/signatures"
     assert (signature.annotations, signature.reference_match) == ({"env": "prod"}, True)
     assert key_spec(found, "a").log is LogUse.OPTIONAL
     p384 = key_spec(found, "p384")
@@ -529,7 +530,7 @@ def test_defaults() -> None:
     assert one.rules[0].requirement == ImageRequirement((), Tags.PIN, ("latest",), deny_tags_with_digest=False)
     signature = one.rules[1].requirement
     assert isinstance(signature, SignatureRequirement)
-    assert (signature.repository, signature.annotations, signature.reference_match) == (None, {}, False)
+    assert (signature.kept, signature.annotations, signature.reference_match) == (Kept(), {}, False)
     assert found.config == Config(Unmatched.DENY, Where.PODS, ())
 
 

@@ -32,6 +32,7 @@ RULES: list[Json] = [
     {"image": {"denyDigests": [DIGEST]}},
     {"deny": {"message": "no"}},
     {"signature": {"by": "a", "annotations": {"k": "v"}, "repository": "ghcr.io/sigs", "reference": "match"}},
+    {"signature": {"by": "a", "tagPrefix": "team-"}},
     {"signature": {"by": ["a", "b"]}},
     {"signature": {"by": {"all": ["a", "b"]}}},
     {"signature": {"by": {"atLeast": 1, "of": ["a", "b"]}}},

@@ -11,7 +11,7 @@ from gate.codes import Code
 from gate.demo.images import BUNDLE, COSIGN_ARTIFACT, OCI_CONFIG, Layer
 from gate.evidence import cosign
 from gate.evidence.dsse import ENVELOPE
-from gate.evidence.facts import Format
+from gate.evidence.facts import Format, Storage
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Reference
@@ -52,7 +52,7 @@ def image(registry: RegistrySimulator) -> Digest:
 
 
 def collect(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> Listing:
-    return Collector(registry, executor).collect(HOME, image, SettableClock().deadline(), home=HOME)
+    return Collector(registry, executor).collect(Storage(HOME), image, SettableClock().deadline(), home=HOME)
 
 
 def verified(listing: Listing, *keys: SigningKey) -> Evidence:
@@ -214,7 +214,7 @@ def test_the_image_is_looked_for_where_it_is(
 ) -> None:
     elsewhere = Reference.parse("registry.test/signatures").name
     deadline = SettableClock().deadline()
-    found = Collector(registry, executor).collect(elsewhere, image, deadline, home=HOME)
+    found = Collector(registry, executor).collect(Storage(elsewhere), image, deadline, home=HOME)
     assert (found.candidates, found.unavailable) == ((), ())
     assert registry.log[-1] == ("manifest", HOME, str(image))
 
@@ -268,7 +268,7 @@ def test_a_tag_of_signatures_that_is_an_index(
     repository.manifest(index_of(image), f"{image.tag}.{tag}")
     deadline = SettableClock().deadline()
     collector = Collector(registry, executor)
-    found = collector.collect(HOME, image, deadline, home=HOME, attestations=True)
+    found = collector.collect(Storage(HOME), image, deadline, home=HOME, attestations=True)
     assert_broken(found, "is a list of manifests")
     # `.att` is nobody's business where no attestation is wanted
     assert collect(registry, executor, image).complete is (tag == "att")
@@ -294,6 +294,29 @@ def test_a_bundle_manifest_of_two_layers_is_rejected_and_said(
     assert [(r.format, r.code) for r in found.rejected] == [(Format.BUNDLE, Code.SIGNATURE_INVALID)]
 
 
+def test_cosigns_tags_may_have_a_prefix(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
+) -> None:
+    repository = registry.repository(NAME)
+    payload, beside = alice().simple_signing(image, NAME)
+    layer = Layer(cosign.SIMPLE_SIGNING, payload, beside)
+    repository.append(f"team-{image.tag}.sig", layer)
+    repository.append(f"team-{image.tag}.att", Layer(ENVELOPE, b"{}"))
+    repository.sign_bundle(image, alice())
+    collector = Collector(registry, executor)
+
+    def found(prefix: str, *, attestations: bool = False) -> list[Format]:
+        deadline = SettableClock().deadline()
+        storage = Storage(HOME, prefix)
+        return formats(collector.collect(storage, image, deadline, home=HOME, attestations=attestations))
+
+    # referrers have no tags of cosign's: they count for whoever asks
+    assert found("") == [Format.BUNDLE]
+    assert sorted(found("team-")) == [Format.BUNDLE, Format.LEGACY]
+    assert sorted(found("team-", attestations=True)) == [Format.BUNDLE, Format.LEGACY, Format.LEGACY]
+    assert found("teams-") == [Format.BUNDLE]
+
+
 # attestations
 
 
@@ -308,7 +331,7 @@ def test_attestations_are_read_where_they_are_wanted(
     repository.sign_bundle(image, alice(), predicate_type="https://spdx.dev/Document")
     repository.append(f"{image.tag}.att", Layer(ENVELOPE, b"{}"))
     collector = Collector(registry, executor)
-    found = collector.collect(HOME, image, SettableClock().deadline(), home=HOME, attestations=wanted)
+    found = collector.collect(Storage(HOME), image, SettableClock().deadline(), home=HOME, attestations=wanted)
     assert sorted(formats(found)) == (sorted([Format.BUNDLE, Format.LEGACY]) if wanted else [])
     asked = {what for method, _, what in registry.log if method == "manifest"}
     assert (f"{image.tag}.att" in asked) is wanted

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -228,6 +229,19 @@ def test_a_private_pki_without_a_root_asks_for_none() -> None:
     assert (signature.signer.trust, signature.signer.ct_logs) == ("pki", frozenset())
     assert (signature.witness.logs, signature.witness.times) == (frozenset(), ())
     assert (roots.asked.total(), found.unavailable) == (0, ())
+
+
+def test_a_private_pki_asks_for_its_root_only_where_that_could_say_something() -> None:
+    root = TrustedRoot.parse(shared_world().trusted_root())
+    private = PrivateAuthorities("pki", root.authorities, SIGSTORE)
+    issued = shared_world().issue(at=datetime(2026, 11, 1, 12, 0, tzinfo=UTC))
+    roots = public_good()
+    found = examined(listing(legacy(issued, logged=False)), TrustNeeds(private=(private,)), roots)
+    assert (len(found.signatures), roots.asked.total()) == (1, 0)
+    examined(listing(legacy(issued, logged=True)), TrustNeeds(private=(private,)), roots)
+    assert roots.asked.total() == 1
+    examined(listing(legacy(issued, logged=False)), TrustNeeds(private=(replace(private, ct=True),)), roots)
+    assert roots.asked.total() == 2
 
 
 def test_each_trust_that_accepts_a_certificate_says_so_for_itself() -> None:
