@@ -105,15 +105,22 @@ def find_path(
                 Code.CERTIFICATE_EXPIRED, f"its certificate was valid from {own}, and it was signed at {_said(at)}"
             )
     reasons: list[Refused] = []
+    expired: Refused | None = None
     for authority in authorities:
         try:
             return _path_to(authority, leaf, intermediates, times or (leaf.not_valid_before_utc,))
         except Refused as refused:
-            reasons.append(refused)
-    if not reasons:
-        raise Refused(Code.CERTIFICATE_UNTRUSTED, "no certificate authority is trusted here")
-    expired = next((r for r in reasons if r.code is Code.CERTIFICATE_EXPIRED), None)
-    raise expired or reasons[-1]
+            if refused.code is not Code.CERTIFICATE_EXPIRED:
+                reasons.append(refused)
+            elif expired is None and any(
+                known.subject == leaf.issuer for known in (*authority.certificates, *intermediates)
+            ):
+                expired = refused
+    # Of an authority that does not even bear its issuer's name, it says nothing that its time is over.
+    raise expired or next(
+        reversed(reasons),
+        Refused(Code.CERTIFICATE_UNTRUSTED, "no certificate authority is trusted here"),
+    )
 
 
 def _path_to(

@@ -158,9 +158,13 @@ def test_cve_2025_29778_no_field_is_ignored(field: str) -> None:
 
 def test_cve_2025_29778_the_repository_of_signatures_is_not_ignored() -> None:
     found = plan(policies(policy([{"signature": SIGNATURE}])), Reference.parse(PINNED), HERE, Stage.CHECK)
-    assert [str(s) for s in found.sources] == ["ghcr.io/acme/sigs"]
+    assert [str(s.repository) for s in found.sources] == ["ghcr.io/acme/sigs"]
     without = policies(policy([{"signature": changed(SIGNATURE, "repository", to=None)}]))
-    assert [str(s) for s in plan(without, Reference.parse(PINNED), HERE, Stage.CHECK).sources] == [REPOSITORY]
+    (here,) = plan(without, Reference.parse(PINNED), HERE, Stage.CHECK).sources
+    assert (str(here.repository), here.tag_prefix) == (REPOSITORY, "")
+    prefixed = policies(policy([{"signature": {"by": "a", "tagPrefix": "team-"}}]))
+    (here,) = plan(prefixed, Reference.parse(PINNED), HERE, Stage.CHECK).sources
+    assert (str(here.repository), here.tag_prefix) == (REPOSITORY, "team-")
 
 
 def test_cve_2025_29778_the_table_has_every_field() -> None:
@@ -171,7 +175,7 @@ def test_cve_2025_29778_the_table_has_every_field() -> None:
         f"{part}.{name}" for part, s in parts.items() for name, inner in s["properties"].items() if inner != LATER
     }
     fields |= {f"match.namespaces.{name}" for name in spec["match"]["properties"]["namespaces"]["properties"]}
-    assert fields - {"match.namespaces", "signature.repository"} == set(NEGATIVE)
+    assert fields - {"match.namespaces", "signature.repository", "signature.tagPrefix"} == set(NEGATIVE)
 
 
 def test_cve_2025_29778_modes_of_keys_are_not_ignored() -> None:

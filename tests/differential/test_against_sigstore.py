@@ -30,7 +30,10 @@ QUICK: Final = tuple(
 """Each version, content, log and source of time."""
 
 DIFFERENT: Final = {knob: difference for difference in DIFFERENCES for knob in difference.knobs}
-ALIKE: Final = sorted(knob for knob in KNOBS.keys() - DIFFERENT.keys() if "window" not in knob)
+TOGETHER: Final = {"intermediates in the bundle"}
+"""Those that make a difference together with another: `intermediate in the bundle only` is one such pair."""
+
+ALIKE: Final = sorted(knob for knob in KNOBS.keys() - DIFFERENT.keys() - TOGETHER if "window" not in knob)
 """Those that never make a difference. Windows do where another knob moves the time: only we hold to them."""
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "verification.md"
