@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate import instants
 from gate.errors import ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
-from gate.registry.hosts import Hosts
+from gate.policy.parse_config import parse_place
+from gate.registry.hosts import Hosts, Mirror
+from gate.registry.proxies import Proxies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+
+    from gate.policy.config import Config, RegistryRule
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,7 +34,10 @@ class Settings:
 
     Attributes:
         hosts: what was said about registry hosts.
-        docker_configs: files that credentials come from, the first that answers counts.
+        docker_configs: files that credentials come from, in their order.
+        docker_auth: the text of DOCKER_AUTH_CONFIG, which comes before them; "" for none.
+        keychains: clouds that are asked: `ecr`, `google`, `azure`.
+        proxies: that the network is reached through.
         layouts: repositories answered from folders.
         at: the instant decisions are made at; None is now.
         timeout: seconds for the whole command.
@@ -43,6 +50,9 @@ class Settings:
 
     hosts: Hosts = field(default_factory=Hosts)
     docker_configs: tuple[Path, ...] = ()
+    docker_auth: str = field(default="", repr=False)
+    keychains: tuple[str, ...] = ()
+    proxies: Proxies = field(default_factory=Proxies)
     layouts: Mapping[Repository, Path] = field(default_factory=dict, hash=False)
     at: datetime | None = None
     timeout: float = 60.0
@@ -94,11 +104,18 @@ def parse_host(text: str) -> str:
         raise UsageError(error.message, remedy=error.remedy) from error
 
 
-def parse_hosts(insecure: Iterable[str], private: Iterable[str], authorities: Iterable[str], *, offline: bool) -> Hosts:
+def parse_hosts(
+    insecure: Iterable[str],
+    private: Iterable[str],
+    authorities: Iterable[str],
+    mirrors: Iterable[str] = (),
+    *,
+    offline: bool,
+) -> Hosts:
     """The hosts that flags name.
 
     Raises:
-        UsageError: a host, or a `HOST=FILE`, that cannot be used.
+        UsageError: a host, a `HOST=FILE` or an `ORIGIN=HOST[/PREFIX]` that cannot be used.
     """
     files: dict[str, str] = {}
     for text in authorities:
@@ -106,7 +123,65 @@ def parse_hosts(insecure: Iterable[str], private: Iterable[str], authorities: It
         if not equals or not Path(file).is_file():
             raise UsageError(f"--registry-ca {text[:200]!r}", remedy="write HOST=FILE with a PEM file that exists")
         files[parse_host(host)] = file
-    return Hosts(frozenset(map(parse_host, insecure)), frozenset(map(parse_host, private)), files, offline)
+    found = _parse_mirrors(mirrors)
+    named = {*map(parse_host, private), *files, *found, *(m.host for many in found.values() for m in many)}
+    return Hosts(frozenset(map(parse_host, insecure)), frozenset(named), files, mirrors=found, offline=offline)
+
+
+def _parse_mirrors(texts: Iterable[str]) -> dict[str, tuple[Mirror, ...]]:
+    found: dict[str, tuple[Mirror, ...]] = {}
+    for text in texts:
+        origin, equals, place = text.partition("=")
+        try:
+            mirror = parse_place(place)
+        except ParseError as error:
+            raise UsageError(f"--mirror {text[:200]!r}: {error.message}", remedy=error.remedy) from error
+        if not equals:
+            raise UsageError(
+                f"--mirror {text[:200]!r}", remedy="write ORIGIN=HOST[/PREFIX], such as docker.io=mirror.test"
+            )
+        name = parse_host(origin)
+        found[name] = (*found.get(name, ()), Mirror(mirror.host, mirror.prefix))
+    return found
+
+
+def with_config(settings: Settings, config: Config) -> Settings:
+    """The same, with what a `GateConfig` says of registries and credentials. Flags come first."""
+    rules, old = config.registries, settings.hosts
+    mirrors = dict(old.mirrors)
+    for origin, mirror in _mirrors_of(rules):
+        mirrors[origin] = (*mirrors.get(origin, ()), mirror)
+    realms = {rule.place.host: frozenset(rule.token_realms) for rule in rules if rule.token_realms}
+    named = {
+        *(rule.place.host for rule in rules),
+        *(rule.mirror_of for rule in rules if rule.mirror_of),
+        *(mirror.host for many in mirrors.values() for mirror in many),
+        *(realm.removeprefix("https://") for of_host in realms.values() for realm in of_host),
+    }
+    hosts = Hosts(
+        old.insecure | {rule.place.host for rule in rules if rule.insecure},
+        old.private | named,
+        {**{rule.place.host: rule.ca for rule in rules if rule.ca}, **old.authorities},
+        {rule.place.host: rule.client_certificate for rule in rules if rule.client_certificate},
+        realms,
+        mirrors,
+        {rule.place.host: rule.missing for rule in rules if rule.missing},
+        old.offline,
+    )
+    sources = config.credentials
+    return replace(
+        settings,
+        hosts=hosts,
+        docker_configs=(*settings.docker_configs, *((Path(sources.docker_config),) if sources.docker_config else ())),
+        keychains=tuple(dict.fromkeys((*settings.keychains, *(k.value for k in sources.keychains)))),
+    )
+
+
+def _mirrors_of(rules: Iterable[RegistryRule]) -> Iterator[tuple[str, Mirror]]:
+    for rule in rules:
+        yield from ((rule.place.host, Mirror(place.host, place.prefix)) for place in rule.mirrors)
+        if rule.mirror_of:
+            yield rule.mirror_of, Mirror(rule.place.host, rule.place.prefix, rule.authoritative)
 
 
 def parse_layouts(texts: Iterable[str]) -> dict[Repository, Path]:
@@ -160,6 +235,30 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
         places.append(Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json"))
     places.append(Path(env.get("XDG_CONFIG_HOME") or home / ".config", "containers", "auth.json"))
     return tuple(p for p in places if p.is_file())
+
+
+def docker_auth() -> str:
+    """DOCKER_AUTH_CONFIG: a whole config.json in the environment (docker/cli)."""
+    return os.environ.get("DOCKER_AUTH_CONFIG", "")
+
+
+def proxies() -> Proxies:
+    """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in capitals before small letters, as Go has them.
+
+    Raises:
+        UsageError: a proxy that cannot be used.
+    """
+
+    def value(name: str) -> str:
+        return os.environ.get(name) or os.environ.get(name.lower(), "")
+
+    return Proxies.parse(value("HTTPS_PROXY"), value("HTTP_PROXY"), value("NO_PROXY"))
+
+
+def shown_path(path: Path) -> str:
+    """A path as people write it: the home folder is `~`."""
+    home = os.environ.get("HOME", "")
+    return f"~/{path.relative_to(home)}" if home.startswith("/") and path.is_relative_to(home) else str(path)
 
 
 def cache_folder() -> Path | None:

@@ -22,7 +22,7 @@ from gate.feeds.folder import BASELINE, require
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload
 from gate.review.review import Subject
-from gate.settings import wants_color
+from gate.settings import wants_color, with_config
 from gate.sources.files import read_all, read_sources
 from gate.sources.manifests import Found, ImageUse, Location
 from gate.wiring import build
@@ -97,8 +97,8 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
             remedy="name files or folders, - for stdin, or image:REF",
         )
     _check_namespace(flags["namespace"])
-    settings = settings_of(flags)
     policies = _policies(flags["policies"])
+    settings = with_config(settings_of(flags), policies.config)
     targets = [_target(s.removeprefix(_IMAGE), flags["as_"]) for s in sources if s.startswith(_IMAGE)]
     if flags["as_"] is not None and not any(target.layouts for target in targets):
         raise UsageError("--as without an oci: image", remedy="it names the image of image:oci:DIR")

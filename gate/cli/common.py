@@ -83,7 +83,16 @@ _FLAGS: Final[tuple[Any, ...]] = (
         metavar="ORIGIN=HOST[/PREFIX]",
         show_envvar=True,
         envvar="IMAGEGATE_MIRROR",
-        help="Not supported yet.",
+        help="Another place that has what ORIGIN has: asked first for what is known by digest.",
+    ),
+    click.option(
+        "--keychain",
+        "keychains",
+        multiple=True,
+        type=click.Choice(["ecr", "google", "azure"]),
+        show_envvar=True,
+        envvar="IMAGEGATE_KEYCHAIN",
+        help="A cloud whose identity of this machine gives credentials for its registries.",
     ),
     click.option(
         "--layout",
@@ -155,12 +164,18 @@ def settings_of(flags: dict[str, Any]) -> Settings:
             "--cache PATH is not supported yet by this version of imagegate",
             remedy="leave it out, or pass --cache none",
         )
-    not_yet(flags, "mirror")
     return settings.Settings(
         settings.parse_hosts(
-            flags["insecure_registry"], flags["private_registry"], flags["registry_ca"], offline=flags["offline"]
+            flags["insecure_registry"],
+            flags["private_registry"],
+            flags["registry_ca"],
+            flags["mirror"],
+            offline=flags["offline"],
         ),
         settings.docker_configs(flags["registry_config"]),
+        "" if flags["registry_config"] else settings.docker_auth(),
+        flags["keychains"],
+        settings.proxies(),
         settings.parse_layouts(flags["layout"]),
         settings.parse_instant(flags["at"]) if flags["at"] else None,
         settings.parse_duration(flags["timeout"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any, Final
 
 import click
@@ -19,6 +20,7 @@ _COMMANDS: Final = {
     "verify-blob": ("gate.cli.verify_blob", "Verify a file against a Sigstore bundle."),
     "inspect": ("gate.cli.inspect", "Show what is known of an image, its signatures and attestations."),
     "resolve": ("gate.cli.resolve", "Print references with the digests their tags have now."),
+    "doctor": ("gate.cli.doctor", "Look at a registry step by step, and say what to mend."),
     "policy": ("gate.cli.policy", "Work on policies."),
     "trust": ("gate.cli.trust", "Show and refresh the trusted root."),
     "serve": ("gate.cli.serve", "Run the admission webhook."),
@@ -29,6 +31,8 @@ _COMMANDS: Final = {
 class _Lazy(click.Group):
     def main(self, args: Any = None, prog_name: Any = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """As click's, but what is wrong with the words of a command is one line too (CLI.md, "errors")."""
+        # What libraries think of other people's certificates is no diagnostic of ours, and shows our source.
+        warnings.filterwarnings("ignore", module=r"gate\.")
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
         try:

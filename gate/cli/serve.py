@@ -11,6 +11,7 @@ import click
 from gate.cli.common import common_flags, say, settings_of
 from gate.errors import UsageError
 from gate.feeds.folder import require
+from gate.settings import with_config
 from gate.webhook.server import Serving, parse_address, serve
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def command(**flags: Any) -> None:
     settings = replace(settings_of(flags), threads=max(THREADS, flags["jobs"]))
     policies = require([Path(p) for p in flags["policies"]], may_be_empty=True).set
     _refuse_labels(policies)
+    settings = with_config(settings, policies.config)
     serving = Serving(
         flags["listen"], flags["metrics_listen"], Path(flags["tls_cert"]), Path(flags["tls_key"]), flags["workers"]
     )

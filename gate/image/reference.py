@@ -106,6 +106,12 @@ class Reference:
         """The text as written with `@digest` appended; unchanged where a digest is written."""
         return self.text if self.digest else f"{self.text}@{digest}"
 
+    def renamed(self, name: Repository) -> Reference:
+        """The same image in another repository; what was written stays."""
+        if name == self.name:
+            return self
+        return Reference(name.registry, name.path, self.tag, self.digest, self.text)
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""

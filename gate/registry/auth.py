@@ -16,17 +16,21 @@ import msgspec
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.credentials.credential import scope_of
+from gate.registry.failures import CredentialRefused, token_failure
 from gate.registry.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
     from gate.registry.challenge import Challenge
+    from gate.registry.credentials.credential import Credential
+    from gate.registry.credentials.keychain import Remembering
     from gate.registry.hosts import Hosts
-    from gate.registry.keychain import Credential, Remembering
-    from gate.registry.transport import Transport
+    from gate.registry.patience import Patience
 
 MAX_TOKEN: Final = 64 * 1024
 """Bytes of a token service's answer."""
@@ -39,6 +43,7 @@ _EARLY: Final = 10  # seconds before its end a token is no longer used
 _REALMS: Final = {"docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
 _OK: Final = 200
 _HTTP: Final = 80
+_HTTPS: Final = 443
 
 
 class _TokenAnswer(msgspec.Struct):
@@ -58,72 +63,96 @@ class _Realm:
 class Authenticator:
     """Keeps tokens per registry, repository and credential, and how each registry asks for them. Thread-safe."""
 
-    def __init__(self, transport: Transport, keychain: Remembering, hosts: Hosts, clock: Callable[[], float]) -> None:
-        """Args as named; `clock` is monotonic, in seconds."""
+    def __init__(
+        self,
+        transport: Patience,
+        keychain: Remembering,
+        hosts: Hosts,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Args as named; `clock` is monotonic, in seconds; `now` is the time of day, aware, for messages."""
         self._transport = transport
         self._keychain = keychain
         self._hosts = hosts
         self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._realms: dict[str, _Realm] = {}
         self._basic: set[str] = set()
         self._tokens: OrderedDict[tuple[Repository, _Realm, str], tuple[str, float]] = OrderedDict()
         self._flights: dict[tuple[Repository, str], threading.Lock] = {}
 
-    def credential(self, repository: Repository, deadline: Deadline) -> Credential | None:
-        """The credentials that would be used.
+    def credentials(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """The credentials that may be tried, in their order.
 
         Raises:
             EvidenceUnavailable: the keychain has an entry it can't use.
         """
         return self._keychain.find(repository, deadline)
 
+    def renew(self, repository: Repository) -> None:
+        """All of them were refused: have the keychain look anew."""
+        self._keychain.forget(repository)
+
     def known_scope(self, repository: Repository) -> str | None:
         """The scope of the credentials, if they are at hand; None where somebody would have to be asked."""
         kept = self._keychain.at_hand(repository)
-        if kept is None or kept.failure is not None:
-            return None
-        return kept.credential.scope if kept.credential else ""
+        return None if kept is None else scope_of(kept)
 
-    def known(self, repository: Repository, deadline: Deadline) -> str | None:
-        """The header for a registry whose way of asking is known; None the first time, to be challenged."""
-        credential = self.credential(repository, deadline)
+    def known(self, repository: Repository, credential: Credential | None, deadline: Deadline) -> str | None:
+        """The header for a registry whose way of asking is known; None the first time, to be challenged.
+
+        Raises:
+            CredentialRefused: by the token service.
+            EvidenceUnavailable: it could not be asked.
+        """
         if credential is not None and credential.registry_token:
             return f"Bearer {credential.registry_token}"
-        if credential is not None and repository.registry in self._basic:
+        if credential is not None and not credential.identity_token and repository.registry in self._basic:
             return credential.basic
         realm = self._realms.get(repository.registry)
         return self._token(repository, realm, credential, deadline) if realm else None
 
     def answer(
-        self, repository: Repository, challenges: tuple[Challenge, ...], stale: str | None, deadline: Deadline
+        self,
+        repository: Repository,
+        credential: Credential | None,
+        challenges: tuple[Challenge, ...],
+        deadline: Deadline,
     ) -> str | None:
         """The header that answers a 401, or None when there is none to give.
 
         Args:
             repository: what is asked for.
+            credential: with what.
             challenges: what the registry said.
-            stale: the header that was refused; its token is forgotten.
             deadline: for asking the realm.
 
         Raises:
-            EvidenceUnavailable: the realm is not one that may be asked, refuses or fails.
+            CredentialRefused: by the realm.
+            EvidenceUnavailable: the realm is not one that may be asked, or fails.
         """
-        credential = self.credential(repository, deadline)
         if credential is not None and credential.registry_token:
             return None
         bearer = next((c for c in challenges if c.scheme == "bearer"), None)
         if bearer is not None:
             realm = self._checked_realm(repository.registry, bearer)
             self._realms[repository.registry] = realm
-            self._forget(stale)
             return self._token(repository, realm, credential, deadline)
         if credential is not None and not credential.identity_token and any(c.scheme == "basic" for c in challenges):
             self._basic.add(repository.registry)
             return credential.basic
         return None
 
-    def _forget(self, header: str | None) -> None:
+    def lifetime(self, repository: Repository, credential: Credential | None) -> float | None:
+        """Seconds that a token which is kept goes on being used; None where none is."""
+        realm = self._realms.get(repository.registry)
+        kept = self._tokens.get((repository, realm, credential.scope if credential else "")) if realm else None
+        return None if kept is None else kept[1] - self._clock()
+
+    def forget(self, header: str) -> None:
+        """A token was refused."""
         with self._lock:
             for key in [k for k, (token, _) in self._tokens.items() if f"Bearer {token}" == header]:
                 del self._tokens[key]
@@ -161,23 +190,16 @@ class Authenticator:
         self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline
     ) -> tuple[str, float]:
         scope = f"repository:{repository.path}:pull"
-        own = self._is_own(repository.registry, realm.url)
-        if credential is not None and not own:
-            raise EvidenceUnavailable(
-                Code.REGISTRY_UNAUTHORIZED,
-                f"{repository.registry} wants the credentials of {credential.source} sent to "
-                f"another host, {urlsplit(realm.url).hostname}",
-                remedy="they were not sent",
+        if credential is not None and not self._is_own(repository.registry, realm.url):
+            host = urlsplit(realm.url).hostname
+            raise CredentialRefused(
+                credential,
+                f"{repository.registry} wants {credential.shown()} sent to another host, {host}; they were not sent",
+                remedy=f"where {host} is its token service, name it in GateConfig: `tokenRealms: [https://{host}]`",
             )
         response = self._transport.send(_token_request(realm, scope, credential), deadline)
         if response.status != _OK:
-            who = f"the credentials of {credential.source}" if credential else "no credentials"
-            raise EvidenceUnavailable(
-                _refusal(response.status),
-                f"{repository.registry}: its token service answered {response.status} "
-                f"for repository {repository.path} with {who}",
-                remedy=f"docker login {repository.registry}",
-            )
+            raise token_failure(repository, response, credential, self._now())
         try:
             answer = msgspec.json.decode(response.body, type=_TokenAnswer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -202,7 +224,7 @@ class Authenticator:
             plain_allowed = self._hosts.is_insecure(registry) and self._is_own(registry, url)
         except ValueError as error:
             raise EvidenceUnavailable(
-                Code.REGISTRY_PROTOCOL, f"{registry} names no token service: {url[:200]!r}", remedy=""
+                Code.REGISTRY_PROTOCOL, f"{registry} names no token service: {_shown(url)!r}", remedy=""
             ) from error
         if (
             not parts.hostname
@@ -210,12 +232,14 @@ class Authenticator:
             or not (parts.scheme == "https" or (parts.scheme == "http" and plain_allowed))
         ):
             raise EvidenceUnavailable(
-                Code.REGISTRY_PROTOCOL, f"{registry} names a token service that is not asked: {url[:200]!r}", remedy=""
+                Code.REGISTRY_PROTOCOL,
+                f"{registry} names a token service that is not asked: {_shown(url)!r}",
+                remedy="",
             )
         return _Realm(url, challenge.parameters.get("service", ""))
 
     def _is_own(self, registry: str, url: str) -> bool:
-        """Whether a token service is the registry's: the same host, or the one known for it.
+        """Whether a token service is the registry's: the same host, the one known for it, or one the operator names.
 
         Over TLS whoever has the certificate has the host, whatever its port; over plain HTTP another port is
         somebody else.
@@ -223,15 +247,14 @@ class Authenticator:
         parts, own = urlsplit(url), urlsplit(self._hosts.base_url(registry))
         if parts.scheme == "http":
             return (parts.hostname, parts.port or _HTTP) == (own.hostname, own.port or _HTTP)
-        return parts.hostname in (own.hostname, _REALMS.get(registry))
+        port = f":{parts.port}" if parts.port not in (None, _HTTPS) else ""
+        named = self._hosts.token_realms.get(registry, frozenset())
+        return parts.hostname in (own.hostname, _REALMS.get(registry)) or f"https://{parts.hostname}{port}" in named
 
 
-def _refusal(status: int) -> Code:
-    if status in (400, 401, 403, 404):
-        return Code.REGISTRY_UNAUTHORIZED
-    if status == 429:
-        return Code.REGISTRY_RATE_LIMITED
-    return Code.REGISTRY_UNREACHABLE
+def _shown(url: str) -> str:
+    """A URL without who is in it: a password, perhaps, of whoever set the registry up."""
+    return url.rpartition("@")[2][:200]
 
 
 def _token_request(realm: _Realm, scope: str, credential: Credential | None) -> Request:

@@ -9,42 +9,66 @@ from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST, SCHEMA1_TYPES, StoredManifest, parse_manifest
 from gate.registry import referrers, tags
-from gate.registry.challenge import parse_challenges
+from gate.registry.asking import Asker, Question
+from gate.registry.auth import Authenticator
+from gate.registry.credentials.credential import scope_of
+from gate.registry.failures import failure
 from gate.registry.limits import check_size
-from gate.registry.transport import Request
+from gate.registry.patience import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from gate.deadline import Deadline
     from gate.image.manifest import Descriptor
     from gate.image.reference import Repository
-    from gate.registry.auth import Authenticator
+    from gate.registry.asking import Answer
+    from gate.registry.credentials.keychain import Remembering
     from gate.registry.hosts import Hosts
     from gate.registry.transport import Response, Transport
 
 _ACCEPT: Final = {"Accept": ", ".join(ACCEPTED)}
 _OK: Final = 200
-_UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
-_CODES: Final = {
-    401: Code.REGISTRY_UNAUTHORIZED,
-    403: Code.REGISTRY_UNAUTHORIZED,
-    429: Code.REGISTRY_RATE_LIMITED,
-}
 
 
 class RegistryClient:
     """The registry port over HTTP. Thread-safe."""
 
-    def __init__(self, transport: Transport, authenticator: Authenticator, hosts: Hosts) -> None:
-        """Takes its collaborators; connects to nothing."""
-        self._transport = transport
+    def __init__(self, asker: Asker, authenticator: Authenticator, now: Callable[[], datetime]) -> None:
+        """Takes its collaborators, and the time of day, aware, for messages; connects to nothing."""
+        self._asker = asker
         self._authenticator = authenticator
-        self._hosts = hosts
+        self._now = now
+
+    @classmethod
+    def over(
+        cls,
+        transport: Transport,
+        keychain: Remembering,
+        hosts: Hosts,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> RegistryClient:
+        """A client that asks through one transport.
+
+        Args:
+            transport: the guard.
+            keychain: whose credentials are tried.
+            hosts: what the operator said about hosts.
+            clock: monotonic, in seconds.
+            now: the time of day, aware.
+            pause: waits for so many seconds.
+        """
+        patient = Patience(transport, pause)
+        authenticator = Authenticator(patient, keychain, hosts, clock, now)
+        return cls(Asker(patient, authenticator, hosts, clock), authenticator, now)
 
     def scope(self, repository: Repository, deadline: Deadline) -> str:
         """Tells callers with different credentials apart; contains none."""
-        credential = self._authenticator.credential(repository, deadline)
-        return credential.scope if credential else ""
+        return scope_of(self._authenticator.credentials(repository, deadline))
 
     def known_scope(self, repository: Repository) -> str | None:
         """The scope, if no helper has to be asked for it."""
@@ -60,7 +84,8 @@ class RegistryClient:
             EvidenceUnavailable: IMAGE_NOT_FOUND, or the registry's failure.
         """
         path = f"/v2/{repository.path}/manifests/{tag}"
-        response = self._ask("HEAD", repository, path, _ACCEPT, 0, deadline)
+        answer = self._ask("HEAD", repository, path, _ACCEPT, 0, deadline)
+        response = answer.response
         claimed = response.headers.get("docker-content-digest", "")
         if response.status == _OK and claimed:
             if response.headers.get("content-type", "").partition(";")[0].strip() in SCHEMA1_TYPES:
@@ -75,16 +100,11 @@ class RegistryClient:
                 raise _protocol(
                     repository, f"its Docker-Content-Digest for tag {tag} is unusable: {error.message}"
                 ) from error
-        if response.status in (_UNAUTHORIZED, 403, 429):
-            raise self._failure(repository, response, f"tag {tag}", deadline)
+        if response.status in (401, 403, 429):
+            raise self._failure(repository, answer, f"tag {tag}")
         stored = self.manifest(repository, tag, deadline)
         if stored is None:
-            raise EvidenceUnavailable(
-                Code.IMAGE_NOT_FOUND,
-                f"{repository.registry} has no tag {tag} in repository {repository.path} "
-                f"(asked with {self._who(repository, deadline)})",
-                remedy="check the name",
-            )
+            raise self._not_found(repository, f"tag {tag} in repository {repository.path}", deadline)
         return stored.digest
 
     def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
@@ -96,22 +116,17 @@ class RegistryClient:
         """
 
         def get(path: str) -> Response:
-            response = self._ask("GET", repository, path, {"Accept": "application/json"}, tags.MAX_PAGE, deadline)
-            if response.status not in (_OK, _NOT_FOUND):
-                raise self._failure(repository, response, "the tags", deadline)
-            return response
+            answer = self._ask("GET", repository, path, {"Accept": "application/json"}, tags.MAX_PAGE, deadline)
+            if answer.response.status not in (_OK, _NOT_FOUND):
+                raise self._failure(repository, answer, "the tags")
+            return answer.response
 
         try:
             found = tags.collect(repository, get)
         except ParseError as error:
             raise _protocol(repository, f"its list of tags: {error.message}") from error
         if found is None:
-            raise EvidenceUnavailable(
-                Code.IMAGE_NOT_FOUND,
-                f"{repository.registry} has no repository {repository.path} "
-                f"(asked with {self._who(repository, deadline)})",
-                remedy="check the name",
-            )
+            raise self._not_found(repository, f"repository {repository.path}", deadline)
         return found
 
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
@@ -120,13 +135,13 @@ class RegistryClient:
         Raises:
             EvidenceUnavailable: REGISTRY_PROTOCOL when it is no manifest or not the one of the digest asked for.
         """
-        response = self._ask(
-            "GET", repository, f"/v2/{repository.path}/manifests/{target}", _ACCEPT, MAX_MANIFEST, deadline
-        )
+        path = f"/v2/{repository.path}/manifests/{target}"
+        answer = self._ask("GET", repository, path, _ACCEPT, MAX_MANIFEST, deadline)
+        response = answer.response
         if response.status == _NOT_FOUND:
             return None
         if response.status != _OK:
-            raise self._failure(repository, response, f"manifest {target}", deadline)
+            raise self._failure(repository, answer, f"manifest {target}")
         digest = target if isinstance(target, Digest) else Digest.of(response.body)
         if not digest.matches(response.body):
             raise _protocol(repository, f"it sent other content for {digest}")
@@ -144,11 +159,12 @@ class RegistryClient:
         """
         check_size(repository, descriptor, limit)
         path = f"/v2/{repository.path}/blobs/{descriptor.digest}"
-        response = self._ask("GET", repository, path, {}, descriptor.size, deadline)
+        answer = self._ask("GET", repository, path, {}, descriptor.size, deadline)
+        response = answer.response
         if response.status == _NOT_FOUND:
             raise _protocol(repository, f"it has no blob {descriptor.digest}, which a manifest of its names")
         if response.status != _OK:
-            raise self._failure(repository, response, f"blob {descriptor.digest}", deadline)
+            raise self._failure(repository, answer, f"blob {descriptor.digest}")
         if len(response.body) != descriptor.size or not descriptor.digest.matches(response.body):
             raise _protocol(repository, f"it sent other content for {descriptor.digest}")
         return response.body
@@ -157,55 +173,34 @@ class RegistryClient:
         """What the referrers API lists for a digest; nothing where the registry has no such API."""
 
         def get(path: str) -> Response:
-            response = self._ask("GET", repository, path, {"Accept": ACCEPTED[0]}, MAX_MANIFEST, deadline)
-            if response.status not in (_OK, *referrers.NO_API):
-                raise self._failure(repository, response, f"referrers of {digest}", deadline)
-            return response
+            answer = self._ask("GET", repository, path, {"Accept": ACCEPTED[0]}, MAX_MANIFEST, deadline)
+            if answer.response.status not in (_OK, *referrers.NO_API):
+                raise self._failure(repository, answer, f"referrers of {digest}")
+            return answer.response
 
         try:
             return referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error
 
-    def _who(self, repository: Repository, deadline: Deadline) -> str:
-        """Whose credentials were used, for messages."""
-        credential = self._authenticator.credential(repository, deadline)
-        return f"the credentials of {credential.source}" if credential else "no credentials"
-
     def _ask(
         self, method: str, repository: Repository, path: str, headers: dict[str, str], limit: int, deadline: Deadline
-    ) -> Response:
-        url = self._hosts.base_url(repository.registry) + path
-        authorization = self._authenticator.known(repository, deadline)
-        response = self._transport.send(_with(method, url, limit, headers, authorization), deadline)
-        if response.status != _UNAUTHORIZED or not response.url.startswith(url.removesuffix(path) + "/"):
-            return response  # what a redirect's target asks for is not the registry's word
-        challenges = parse_challenges(response.headers.get("www-authenticate", ""))
-        fresh = self._authenticator.answer(repository, challenges, authorization, deadline)
-        if fresh is None or fresh == authorization:
-            return response
-        return self._transport.send(_with(method, url, limit, headers, fresh), deadline)
+    ) -> Answer:
+        return self._asker.ask(repository, Question(method, path, headers, limit), deadline)
 
-    def _failure(
-        self, repository: Repository, response: Response, what: str, deadline: Deadline
-    ) -> EvidenceUnavailable:
-        who = self._who(repository, deadline)
-        code = _CODES.get(response.status, Code.REGISTRY_UNREACHABLE)
-        remedy = "retry"
-        if code is Code.REGISTRY_UNAUTHORIZED:
-            remedy = f"docker login {repository.registry}"
-        elif code is Code.REGISTRY_RATE_LIMITED:
-            after = response.headers.get("retry-after", "")
-            remedy = f"retry in {after} s" if after.isdecimal() else "retry later"
+    def _failure(self, repository: Repository, answer: Answer, what: str) -> EvidenceUnavailable:
+        return failure(repository, answer, what, self._now())
+
+    def _not_found(self, repository: Repository, what: str, deadline: Deadline) -> EvidenceUnavailable:
+        """Nothing there; to somebody who may not see it, a registry says the same."""
+        known = self._authenticator.credentials(repository, deadline)
+        who = known[0].shown(self._now()) if known else "no credentials"
+        private = "" if known else f"; if it is private: docker login {repository.registry}"
         return EvidenceUnavailable(
-            code,
-            f"{repository.registry} answered {response.status} for {what} of repository {repository.path} with {who}",
-            remedy=remedy,
+            Code.IMAGE_NOT_FOUND,
+            f"{repository.registry} has no {what} (asked with {who})",
+            remedy=f"check the name{private}",
         )
-
-
-def _with(method: str, url: str, limit: int, headers: dict[str, str], authorization: str | None) -> Request:
-    return Request(method, url, limit, {**headers, "Authorization": authorization} if authorization else headers)
 
 
 def _protocol(repository: Repository, message: str) -> EvidenceUnavailable:

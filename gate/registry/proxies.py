@@ -1,7 +1,8 @@
 """Which proxy a request goes through: the rules of Go's golang.org/x/net/http/httpproxy, which runtimes follow too.
 
 One set of HTTPS_PROXY, HTTP_PROXY and NO_PROXY then means the same to the gate and to containerd. Python's own readings
-of NO_PROXY know no CIDR (urllib), no `*.domain` (urllib) and no IPv6 CIDR (requests).
+of NO_PROXY know no CIDR (urllib), no `*.domain` (urllib) and no IPv6 CIDR (requests). What is then said to the proxy,
+and what may be asked through one, is in `gate.registry.proxied`.
 """
 
 from __future__ import annotations
@@ -46,8 +47,13 @@ class Proxy:
     @property
     def shown(self) -> str:
         """Its URL without user and password, for messages."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """`host[:port]` as operators name hosts: without 443."""
+        host = bracketed(self.host)
+        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +127,28 @@ class Proxies:
         proxy = {"https": self._https, "http": self._http}.get(scheme)
         if proxy is None:
             return None
-        name = _ascii(host.strip().lower())
+        name = ascii_name(host.strip().lower())
         address = _address(name)
         if name == "localhost" or (address is not None and address.is_loopback):
             return None
         if any(direct.covers(name, address, str(port)) for direct in self._direct):
             return None
         return proxy
+
+
+def bracketed(host: str) -> str:
+    """A host as URLs have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def ascii_name(name: str) -> str:
+    """An international name as DNS has it; one that has no such form stays."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return name
 
 
 def _proxy(variable: str, value: str) -> Proxy | None:
@@ -161,7 +182,7 @@ def _place(variable: str, text: str) -> tuple[str, int]:
     if port > 65535 or (found["port"] and not port):
         raise _unusable(variable, "its port is not 1 to 65535")
     if found["v6"] is None:
-        name = _ascii(found["name"].lower())
+        name = ascii_name(found["name"].lower())
         if not name.isascii():
             raise _unusable(variable, "its host is no name")
         return name, port
@@ -196,7 +217,7 @@ def _direct_entry(entry: str) -> _Direct | None:
     if host.startswith("*."):
         host = host[1:]
     itself = not host.startswith(".")
-    return _Domain("." + _ascii(host.removeprefix(".")), itself, port)
+    return _Domain("." + ascii_name(host.removeprefix(".")), itself, port)
 
 
 def _host_port(entry: str) -> tuple[str, str]:
@@ -236,13 +257,3 @@ def _address(text: str) -> _Address | None:
     if isinstance(address, ipaddress.IPv6Address):
         return address.ipv4_mapped or ipaddress.IPv6Address(int(address))
     return address
-
-
-def _ascii(name: str) -> str:
-    """An international name as DNS has it; one that has no such form stays."""
-    if name.isascii():
-        return name
-    try:
-        return name.encode("idna").decode()
-    except UnicodeError:
-        return name

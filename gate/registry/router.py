@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.client import RegistryClient
     from gate.registry.layout import LayoutRegistry
+    from gate.registry.mirrors import MirroredRegistry
 
 
 class RegistryRouter:
     """The registry port, answered per repository."""
 
-    def __init__(self, network: Callable[[], RegistryClient], layouts: Mapping[Repository, LayoutRegistry]) -> None:
+    def __init__(
+        self, network: Callable[[], RegistryClient | MirroredRegistry], layouts: Mapping[Repository, LayoutRegistry]
+    ) -> None:
         """Repositories of `layouts` are never asked of the network, whose client is made when it is first wanted."""
         self._network = network
         self._layouts = layouts
 
-    def _for(self, repository: Repository) -> RegistryClient | LayoutRegistry:
+    def _for(self, repository: Repository) -> RegistryClient | MirroredRegistry | LayoutRegistry:
         return self._layouts.get(repository) or self._network()
 
     def scope(self, repository: Repository, deadline: Deadline) -> str:

@@ -1,21 +1,29 @@
 """Sockets that give each read and write only what is left of a request's time.
 
 http.client and urllib3 start their timeouts anew at every byte; a server that drips one byte a second holds them for
-ever. These connections ask their guard before each call to the system.
+ever. These connections ask their guard before each call to the system. TLS, also within TLS, and a proxy's answer to
+CONNECT are read in the same way.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final, Protocol
+import re
+import ssl
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of a proxy's answer to CONNECT."""
+
 _CHUNK: Final = 64 * 1024
+_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
 class Guard(Protocol):
@@ -60,7 +68,7 @@ class DeadlineRaw(io.RawIOBase):
 
 
 class DeadlineSocket:
-    """What http.client and urllib3 see as the socket."""
+    """What http.client, urllib3 and a TLS inside see as the socket."""
 
     def __init__(self, connection: socket.socket, guard: Guard) -> None:
         self._connection = connection
@@ -72,42 +80,98 @@ class DeadlineSocket:
         self._guard.reading(reader)
         return io.BufferedReader(reader, _CHUNK)
 
-    def sendall(self, data: bytes) -> None:
-        """Send within the time that is left."""
+    def settimeout(self, _: float | None) -> None:
+        """Nothing: no timeout of others counts, and to set it takes a call to the system each time."""
+
+    def recv(self, size: int) -> bytes:
+        """Receive within the time that is left."""
         self._connection.settimeout(self._guard.remaining())
-        self._connection.sendall(data)
+        return self._connection.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """Send within the time that is left.
+
+        A server of TLS 1.3 refuses a client's certificate after the handshake: what we say meets a closed connection,
+        but what it said can still be read. urllib3 reads on after a BrokenPipeError, and after no other.
+        """
+        self._connection.settimeout(self._guard.remaining())
+        try:
+            self._connection.sendall(data)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError(str(error)) from error
+
+    @property
+    def _io_refs(self) -> int:
+        """How many files read the socket: it is closed after the last. urllib3's TLS in TLS counts there itself."""
+        return cast("Any", self._connection)._io_refs  # type: ignore[no-any-return]  # noqa: SLF001
+
+    @_io_refs.setter
+    def _io_refs(self, count: int) -> None:
+        cast("Any", self._connection)._io_refs = count  # noqa: SLF001
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
 
 class GuardedHTTP(HTTPConnection):
-    """A plain connection; subclasses bind `guard` and `dial`, which connects to a checked address."""
+    """A connection for http URLs; subclasses bind `guard` and `dial`, which connects as far as HTTP begins."""
 
     guard: Guard
     dial: Callable[[], socket.socket]
 
-    def _new_conn(self) -> socket.socket:
-        return self.dial()
-
     def connect(self) -> None:
         """Connect, and put the deadline around the socket."""
-        super().connect()
-        self.sock = DeadlineSocket(self.sock, self.guard)
+        self.sock = DeadlineSocket(self.dial(), self.guard)
 
 
 class GuardedHTTPS(HTTPSConnection):
-    """A TLS connection; otherwise as `GuardedHTTP`."""
+    """The same for https URLs: `dial` has done TLS (`secure`), and compared the certificate's name."""
 
     guard: Guard
     dial: Callable[[], socket.socket]
 
-    def _new_conn(self) -> socket.socket:
-        connection = self.dial()
-        connection.settimeout(self.guard.remaining())  # for the handshake, which Python times as a whole
-        return connection
-
     def connect(self) -> None:
         """Connect, and put the deadline around the socket."""
-        super().connect()
-        self.sock = DeadlineSocket(self.sock, self.guard)
+        self.sock = DeadlineSocket(self.dial(), self.guard)
+        self.is_verified = True  # or urllib3 warns that it is not
+
+
+def secure(connection: socket.socket, context: ssl.SSLContext, host: str, guard: Guard) -> socket.socket:
+    """TLS with `host` over a connection that may have TLS itself, as that to a proxy has.
+
+    The connection is closed where this fails.
+
+    Raises:
+        OSError: ssl.SSLError, TimeoutError and others.
+    """
+    name = host.partition("%")[0].rstrip(".")  # certificates know neither an address's zone nor the root's dot
+    try:
+        if isinstance(connection, ssl.SSLSocket):
+            # ssl would take the bare socket from under the TLS that is there.
+            outer = cast("socket.socket", DeadlineSocket(connection, guard))
+            return cast("socket.socket", SSLTransport(outer, context, name))
+        connection.settimeout(guard.remaining())  # for the handshake, which Python times as a whole
+        return context.wrap_socket(connection, server_hostname=name)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def ask_head(connection: socket.socket, question: bytes, guard: Guard) -> bytes:
+    """Send `question`, and read until the headers of the answer end or `MAX_HEAD` bytes have come.
+
+    Returns:
+        All that was received: it may have no end, where the connection did or it is too long, or more behind it.
+
+    Raises:
+        OSError: TimeoutError and others.
+    """
+    guarded = DeadlineSocket(connection, guard)
+    guarded.sendall(question)
+    received = b""
+    while len(received) < MAX_HEAD and not _HEAD_END.search(received):
+        more = guarded.recv(MAX_HEAD - len(received))
+        if not more:
+            break
+        received += more
+    return received

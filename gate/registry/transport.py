@@ -2,38 +2,47 @@
 
 urllib3 does HTTP and pooling. What it leaves open is closed here: its timeouts start anew at every byte, it decodes
 bodies without a bound, follows redirects with headers on, and connects to whatever a name resolves to.
+
+Nor does it connect: `gate.registry.dial` does, through a proxy where there is one (`gate.registry.proxied` says which
+rules then hold of a target) and with TLS, within the request's time.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.client import RemoteDisconnected
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
+from urllib3.util import Retry
 
 from gate import __version__
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable
+from gate.errors import EvidenceUnavailable, UsageError
+from gate.registry import tls
+from gate.registry.dial import Dialer, Origin, Seen, cause, unreachable
+from gate.registry.proxied import check_forwarded, forwarded
+from gate.registry.proxies import Proxies
 from gate.registry.sockets import GuardedHTTP, GuardedHTTPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
 
     from gate.deadline import Deadline
     from gate.registry.hosts import Hosts
+    from gate.registry.proxies import Proxy
     from gate.registry.sockets import DeadlineRaw
 
+_V = TypeVar("_V")
 REQUEST_SECONDS: Final = 20.0
 """The longest that one request may take, connection and body included, whatever the deadline allows."""
 
@@ -41,11 +50,10 @@ MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
+_NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
 _POOL: Final = 16  # kept connections a host
 _HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,47 +88,48 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
-    scheme: str
-    host: str
-    port: int
+class _Way:
+    """How an origin is reached.
 
-    @classmethod
-    def of(cls, url: str) -> _Origin:
-        parts = urlsplit(url)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise ValueError(f"not an http(s) URL: {url[:200]!r}")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("a URL with credentials in it")
-        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+    Attributes:
+        pool: its kept connections.
+        proxy: that is between; None for none.
+        peer: who answers, for messages about TLS.
+        context: of TLS; None for plain HTTP.
+    """
 
-    @property
-    def name(self) -> str:
-        """`host[:port]` in the canonical form that operators' names have too: without 443."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
+    pool: urllib3.HTTPConnectionPool
+    proxy: Proxy | None
+    peer: tls.Peer
+    context: ssl.SSLContext | None
 
 
 class Transport:
-    """Sends requests for one configuration of hosts. Thread-safe; keeps connections per origin."""
+    """Sends requests for one configuration of hosts and proxies. Thread-safe; keeps connections per origin."""
 
-    def __init__(self, hosts: Hosts, resolver: Callable[[str, int], list[str]] | None = None) -> None:
-        """Nothing is connected or read until the first request."""
+    def __init__(
+        self,
+        hosts: Hosts,
+        resolver: Callable[[str, int], list[str]] | None = None,
+        proxies: Proxies | None = None,
+        contexts: tls.Contexts | None = None,
+    ) -> None:
+        """Nothing is connected or read until the first request. `proxies`: none by default."""
         self._hosts = hosts
-        self._resolver = resolver or system_resolver
-        self._lookups = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="dns")
-        self._pools: OrderedDict[_Origin, urllib3.HTTPConnectionPool] = OrderedDict()
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._proxies = proxies or Proxies()
+        self._contexts = contexts or tls.Contexts()
+        self._dialer = Dialer(hosts, resolver, self._contexts, self, self._connect)
+        self._pools: OrderedDict[Origin, _Way] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
 
     def close(self) -> None:
         """Drop kept connections."""
         with self._lock:
-            pools, self._pools = list(self._pools.values()), OrderedDict()
-        for pool in pools:
-            pool.close()
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+            ways, self._pools = list(self._pools.values()), OrderedDict()
+        for way in ways:
+            way.pool.close()
+        self._dialer.close()
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send one request and read the whole answer.
@@ -135,14 +144,35 @@ class Transport:
                 return response
             request = self._redirected(request, response)
         raise EvidenceUnavailable(
-            Code.REGISTRY_PROTOCOL, f"{_Origin.of(request.url).name} is one redirect too many (at most {MAX_REDIRECTS})"
+            Code.REGISTRY_PROTOCOL, f"{Origin.of(request.url).name} is one redirect too many (at most {MAX_REDIRECTS})"
         )
 
+    def look(self, url: str, deadline: Deadline) -> Seen:
+        """Connect to where a URL leads, ask nothing, and say how it went.
+
+        Raises:
+            EvidenceUnavailable: as `send`.
+        """
+        return self._asking(Origin.of(url), self._seen, deadline)
+
+    def _seen(self, origin: Origin, allowed: float) -> Seen:
+        way: _Way | None = None
+        try:
+            way = self._way(origin)
+            connection = self._dialer.dial(origin, way.proxy, way.context)
+        except ssl.SSLError as error:
+            assert way is not None
+            raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
+        except OSError as error:
+            _translate(error, way.peer.shown if way else origin.name, allowed)
+        with closing(connection):
+            return Seen.of(connection, way.proxy)
+
     def _redirected(self, request: Request, response: Response) -> Request:
-        here = _Origin.of(request.url)
+        here = Origin.of(request.url)
         try:
             target = urljoin(request.url, response.headers.get("location", ""))
-            there = _Origin.of(target)
+            there = Origin.of(target)
         except ValueError as error:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{here.name} redirected to {error}", remedy=""
@@ -158,9 +188,13 @@ class Transport:
 
     def _once(self, request: Request, deadline: Deadline) -> Response:
         try:
-            origin = _Origin.of(request.url)
+            origin = Origin.of(request.url)
         except ValueError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"the registry named {error}", remedy="") from error
+        return self._asking(origin, partial(self._tried, request=request), deadline)
+
+    def _asking(self, origin: Origin, ask: Callable[[Origin, float], _V], deadline: Deadline) -> _V:
+        """Do something within a deadline that the sockets know of."""
         if self._hosts.offline:
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNREACHABLE,
@@ -170,27 +204,49 @@ class Transport:
         allowed = deadline.check(f"asking {origin.name}")
         self._current.deadline = deadline
         try:
-            try:
-                return self._exchange(origin, request)
-            except ProtocolError:
-                # A kept connection that the server has closed meanwhile: once more, on a new one if need be.
-                self.remaining()
-                return self._exchange(origin, request)
-        except (HTTPError, OSError, ValueError) as error:
-            if isinstance(error, InvalidHeader):
-                self._current.reader.close()  # urllib3 has no response yet that could be
-            _translate(error, origin.name, allowed)
+            return ask(origin, allowed)
+        except UsageError as error:
+            # Files that were good when we started: a review under way can only say that it does not know.
+            raise EvidenceUnavailable(
+                Code.REGISTRY_UNREACHABLE, f"{origin.name} was not asked: {error.message}", remedy=error.remedy
+            ) from error
         finally:
             self._current.deadline = None
 
-    def _exchange(self, origin: _Origin, request: Request) -> Response:
+    def _tried(self, origin: Origin, allowed: float, request: Request) -> Response:
+        way: _Way | None = None
+        try:
+            way = self._way(origin)
+            try:
+                return self._exchange(way, origin, request)
+            except ProtocolError:
+                # A kept connection that the server has closed meanwhile: once more, on a new one if need be.
+                self.remaining()
+            except SSLError:
+                # Files that were renewed after we last looked at them: once more, with those.
+                if not self._contexts.renewed(way.peer.files):
+                    raise
+                way = self._way(origin)
+            return self._exchange(way, origin, request)
+        except (HTTPError, OSError, ValueError) as error:
+            if isinstance(error, InvalidHeader):
+                self._current.reader.close()  # urllib3 has no response yet that could be
+            failed = _tls_error(error)
+            if failed is not None and way is not None:
+                raise self._dialer.explain(failed, way.peer, origin, way.proxy) from error
+            _translate(error, way.peer.shown if way else origin.name, allowed)
+
+    def _exchange(self, way: _Way, origin: Origin, request: Request) -> Response:
         parts = urlsplit(request.url)
-        response = self._pool(origin).urlopen(
+        target, own = (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), request.headers
+        if way.proxy is not None and way.context is None:
+            target, own = forwarded(way.proxy, origin, target, own)
+        response = way.pool.urlopen(
             request.method,
-            (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+            target,
             body=request.body,
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **request.headers},
-            retries=False,
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own},
+            retries=_NEVER,
             redirect=False,
             preload_content=False,
             decode_content=False,
@@ -199,10 +255,16 @@ class Transport:
         try:
             if self._current.reader.ended:
                 raise ProtocolError("the connection ended within the headers")
+            if way.proxy is not None and way.context is None:
+                check_forwarded(way.proxy, origin.name, response.status, response.headers)
             good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
             content = b"" if request.method == "HEAD" else _read(response, limit, origin.name, cut=not good)
             self.remaining()  # what came out of a buffer was not read within the time that was left
+            if response.status == 400:
+                told = tls.told_by_http(way.peer, content, secured=way.context is not None)
+                if told is not None:
+                    raise told
         except BaseException:
             response.close()
             raise
@@ -210,31 +272,36 @@ class Transport:
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
         return Response(response.status, headers, content, request.url)
 
-    def _pool(self, origin: _Origin) -> urllib3.HTTPConnectionPool:
+    def _way(self, origin: Origin) -> _Way:
+        """The way to an origin; a new one where the files that its TLS is made of have changed."""
+        way = self._pools.get(origin)
+        files = way.peer.files if way else tls.Files.of(self._hosts, origin.name)
+        context = self._contexts.get(files) if origin.scheme == "https" else None
+        dropped = []
         with self._lock:
-            pool = self._pools.get(origin)
-            if pool is None:
-                pool = self._pools[origin] = self._new_pool(origin)
+            way = self._pools.get(origin)
+            if way is None or way.context is not context:
+                dropped += [way] if way else []
+                way = self._pools[origin] = self._new_way(origin, files, context)
             self._pools.move_to_end(origin)
-            old = self._pools.popitem(last=False)[1] if len(self._pools) > _HOSTS else None
-        if old is not None:
-            old.close()  # its requests under way end by themselves
-        return pool
+            if len(self._pools) > _HOSTS:
+                dropped.append(self._pools.popitem(last=False)[1])
+        for old in dropped:
+            old.pool.close()  # its requests under way end by themselves
+        return way
 
-    def _new_pool(self, origin: _Origin) -> urllib3.HTTPConnectionPool:
-        bound = {"guard": self, "dial": partial(self._connect, origin)}
-        if origin.scheme == "http":
-            plain = urllib3.HTTPConnectionPool(origin.host, origin.port, maxsize=_POOL)
-            plain.ConnectionCls = type("_Bound", (GuardedHTTP,), bound)
-            return plain
-        authority = self._hosts.authorities.get(origin.name)
-        if authority not in self._contexts:
-            self._contexts[authority] = _ssl_context(authority)
-        secure = urllib3.HTTPSConnectionPool(
-            origin.host, origin.port, maxsize=_POOL, ssl_context=self._contexts[authority]
-        )
-        secure.ConnectionCls = type("_Bound", (GuardedHTTPS,), bound)
-        return secure
+    def _new_way(self, origin: Origin, files: tls.Files, context: ssl.SSLContext | None) -> _Way:
+        proxy = self._proxies.proxy_for(origin.scheme, origin.host, origin.port)
+        shown = f"{origin.name} through the proxy {proxy.shown}" if proxy else origin.name
+        bound = {"guard": self, "dial": staticmethod(partial(self._dialer.dial, origin, proxy, context))}
+        pool: urllib3.HTTPConnectionPool
+        if context is None:
+            pool = urllib3.HTTPConnectionPool(origin.host, origin.port, maxsize=_POOL)
+            pool.ConnectionCls = type("_Bound", (GuardedHTTP,), bound)
+        else:
+            pool = urllib3.HTTPSConnectionPool(origin.host, origin.port, maxsize=_POOL)
+            pool.ConnectionCls = type("_Bound", (GuardedHTTPS,), bound)
+        return _Way(pool, proxy, tls.Peer(origin.name, shown, files), context)
 
     def remaining(self) -> float:
         """Seconds left for the request this thread is sending.
@@ -248,47 +315,23 @@ class Transport:
             raise TimeoutError("the time allowed ran out")
         return left
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """At most so many seconds of the request's time for what is done inside."""
+        whole: Deadline | None = self._current.deadline
+        self._current.deadline = whole.sooner(seconds) if whole else None
+        try:
+            yield
+        finally:
+            self._current.deadline = whole
+
     def reading(self, reader: DeadlineRaw) -> None:
         """Remember what this thread reads its answer from: http.client takes headers cut off by EOF for whole ones."""
         self._current.reader = reader
 
-    def _connect(self, origin: _Origin) -> socket.socket:
+    def _connect(self, origin: Origin) -> socket.socket:
         """A TCP connection to an address of `origin` that has been checked, and to no other."""
-        future = self._lookups.submit(self._resolver, origin.host, origin.port)
-        try:
-            addresses = future.result(timeout=self.remaining())
-        except FutureTimeout as error:
-            future.cancel()
-            raise TimeoutError("its name took too long to resolve") from error
-        except (OSError, UnicodeError) as error:
-            raise _unreachable(origin.name, error) from error
-        for address in addresses:
-            self._hosts.check_address(origin.name, address)
-        failure: OSError = OSError("its name has no address")
-        for address in addresses:
-            try:
-                connection = socket.create_connection((address, origin.port), timeout=self.remaining())
-            except TimeoutError:
-                raise
-            except (OSError, OverflowError) as error:
-                failure = OSError(str(error))
-            else:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connection
-        raise _unreachable(origin.name, failure)
-
-
-def system_resolver(host: str, port: int) -> list[str]:
-    """The numeric addresses of a host, in the system's order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _ssl_context(authority: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authority is not None:
-        context.load_verify_locations(cafile=authority)
-    return context
+        return self._dialer.connect(origin)
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
@@ -304,6 +347,8 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
             raise EvidenceUnavailable(
                 Code.RESPONSE_TOO_LARGE, f"{host} sent more than the {limit} bytes that are read", remedy=""
             )
+        if response.length_remaining == 0:
+            break  # as it announced: no need to ask for more
     return b"".join(chunks)[:limit]
 
 
@@ -321,22 +366,13 @@ def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
         error = wrapped  # of connecting and sending, or a reset
     if isinstance(error, (TimeoutError, Urllib3Timeout)):
         raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.1f} s") from error
-    if isinstance(error, (SSLError, ssl.SSLError)):
-        raise EvidenceUnavailable(
-            Code.REGISTRY_UNREACHABLE,
-            f"TLS with {host} failed: {_cause(error)}",
-            remedy=f"for a private CA pass --registry-ca {host}=FILE; for plain HTTP --insecure-registry {host}",
-        ) from error
     if isinstance(error, OSError):
-        raise _unreachable(host, error) from error
-    raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {_cause(error)}") from error
+        raise unreachable(host, error) from error
+    raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {cause(error)}") from error
 
 
-def _unreachable(host: str, error: Exception) -> EvidenceUnavailable:
-    return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, f"{host} could not be reached: {_cause(error)}")
-
-
-def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)[:200] or type(error).__name__
+def _tls_error(error: Exception) -> ssl.SSLError | None:
+    """What TLS said, of an error of urllib3's or its own; None where it was something else."""
+    while isinstance(error, SSLError) and error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    return error if isinstance(error, ssl.SSLError) else None

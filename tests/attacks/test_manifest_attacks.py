@@ -15,7 +15,7 @@ from gate.image.reference import Repository
 from gate.kubernetes.workload import WORKLOAD_KINDS
 from gate.policy import schema
 from gate.policy.parse import parse_set
-from gate.registry.keychain import DockerConfig
+from gate.registry.credentials.docker_config import DockerConfig
 from gate.settings import parse_duration
 from gate.sources.manifests import Found, read_manifests
 
@@ -108,15 +108,16 @@ def test_the_kinds_a_policy_may_name_are_those_that_are_read() -> None:
     assert set(schema.WORKLOAD_KINDS) == set(WORKLOAD_KINDS)
 
 
-def test_a_token_that_is_no_header_is_shown_to_nobody(tmp_path: Path) -> None:
+def test_a_token_that_is_no_header_is_shown_to_nobody() -> None:
     """It stood in the message, and so in the answer to everybody who may create a Pod."""
-    file = tmp_path / "config.json"
     for token in ("S3CRET-TOKEN\n", "S3CRET\u20acTOKEN", "S3CRET TOKEN"):
-        file.write_text(json.dumps({"auths": {"registry.test": {"registrytoken": token}}}))
+        text = json.dumps({"auths": {"registry.test": {"registrytoken": token}}}).encode()
         with pytest.raises(EvidenceUnavailable) as refused:
-            DockerConfig.read(file).find(Repository("registry.test", "a"), Deadline.after(10, lambda: 0.0))
+            DockerConfig.parse(text, "config.json").find(
+                Repository("registry.test", "a"), Deadline.after(10, lambda: 0.0)
+            )
         assert "S3CRET" not in str(refused.value)
-        assert str(file) in str(refused.value)
+        assert "config.json" in str(refused.value)
 
 
 def test_folders_that_link_to_themselves_end(tmp_path: Path) -> None:

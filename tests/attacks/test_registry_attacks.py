@@ -22,8 +22,10 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST, Descriptor, Manifest
 from gate.image.reference import Repository
 from gate.policy.evaluate import Stage
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.docker_config import DockerConfigFile
+from gate.registry.credentials.keychain import Remembering
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Credential, DockerConfig, Remembering
 from gate.registry.transport import MAX_REDIRECTS, Request, Transport
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clients import Held, client_of, soon
@@ -823,7 +825,7 @@ def _challenging(realm: str) -> Callable[[Peer], bool | None]:
     "realm", ["https://tokens.evil.test/token", "https://registry.test.evil.test/t", "https://evil.test/?registry.test"]
 )
 def test_cve_2025_27403_a_foreign_realm_gets_no_credentials(realm: str) -> None:
-    """Who gets credentials is decided by host, as a whole, before anything is asked."""
+    """Who gets credentials is decided by host, as a whole; what there is for anybody anybody may ask for."""
     lookups: list[str] = []
 
     def resolver(host: str, port: int) -> list[str]:
@@ -837,8 +839,11 @@ def test_cve_2025_27403_a_foreign_realm_gets_no_credentials(realm: str) -> None:
             pytest.raises(EvidenceUnavailable) as caught,
         ):
             client.resolve(Repository(name, "acme/api"), "v1", soon())
+        assert all("authorization" not in head.lower() for head in server.heads)
     assert caught.value.code is Code.REGISTRY_UNAUTHORIZED
-    assert lookups == ["registry.test"]
+    assert "they were not sent" in caught.value.message
+    assert lookups[0] == "registry.test"
+    assert len(lookups) == 2  # with no credentials; at a private address, it is not connected to
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "::ffff:10.0.0.1", "10.0.0.1", "127.0.0.1"])
@@ -994,7 +999,7 @@ def test_a_name_for_every_image_opens_no_more_connections_than_are_kept() -> Non
             for name in names:
                 assert client.resolve(Repository(name, "acme/api"), "v1", soon()) == DIGEST
             assert server.connections == 200
-            assert len(client._transport._pools) == 64
+            assert len(client._asker._transport._transport._pools) == 64
             while len(server._open) > 64:  # those of the others are closed, as the server will see
                 threading.Event().wait(0.001)
             # the first has left, the last is kept
@@ -1106,14 +1111,14 @@ def test_a_tag_that_would_steer_a_path_or_a_terminal_is_no_tag(tag: str) -> None
 # credential helpers
 
 
-def _slow_helper(folder: Path, script: str) -> DockerConfig:
+def _slow_helper(folder: Path, script: str) -> DockerConfigFile:
     """A configuration with a credential helper that notes each call in `asked`."""
     helper = folder / "docker-credential-slow"
     helper.write_text(f"#!/bin/sh\necho >> {folder}/asked\n{script}\n")
     helper.chmod(0o755)
     (folder / "asked").touch()
     (folder / "config.json").write_text(json.dumps({"credsStore": "slow"}))
-    return DockerConfig.read(folder / "config.json")
+    return DockerConfigFile(folder / "config.json", "config.json")
 
 
 def _calls(folder: Path) -> int:

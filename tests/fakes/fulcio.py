@@ -169,18 +169,43 @@ class Issuer:
     certificate: x509.Certificate
 
     @classmethod
-    def root(cls, name: str, *, kind: KeyType = "P-384", key: Keypair | None = None, valid: Period = AGES) -> Self:
-        """A root of its own."""
+    def root(
+        cls,
+        name: str,
+        *,
+        kind: KeyType = "P-384",
+        key: Keypair | None = None,
+        valid: Period = AGES,
+        usages: Sequence[ObjectIdentifier] = (),
+        bare: bool = False,
+    ) -> Self:
+        """A root of its own; arguments as of `intermediate`."""
         key = key or Keypair.generate(kind)
-        builder = _authority(name, key, valid, path_length=None).issuer_name(_name(name))
+        builder = _authority(name, key, valid, None, usages, bare=bare).issuer_name(_name(name))
         return cls(key, builder.sign(key.private, _signing_hash(key)))
 
     def intermediate(
-        self, name: str, *, kind: KeyType = "P-384", key: Keypair | None = None, valid: Period = AGES
+        self,
+        name: str,
+        *,
+        kind: KeyType = "P-384",
+        key: Keypair | None = None,
+        valid: Period = AGES,
+        usages: Sequence[ObjectIdentifier] = (),
+        bare: bool = False,
     ) -> Issuer:
-        """One below it that may issue too."""
+        """One below it that may issue too.
+
+        Args:
+            name: its common name.
+            kind: of its key.
+            key: its key; None is a new one.
+            valid: when it is valid.
+            usages: its extended key usages; () leaves the extension out.
+            bare: whether it says no more than that it may issue, and that not critically, as OpenSSL's own do.
+        """
         key = key or Keypair.generate(kind)
-        return Issuer(key, self.sign(_authority(name, key, valid, path_length=0)))
+        return Issuer(key, self.sign(_authority(name, key, valid, 0, usages, bare=bare)))
 
     def sign(self, builder: x509.CertificateBuilder, last: x509.ExtensionType | None = None) -> x509.Certificate:
         """Issue what `builder` holds, and `last` as its last extension."""
@@ -388,12 +413,14 @@ def leaf_builder(name: str, key: Keypair, valid: Period) -> x509.CertificateBuil
     return _builder(_name(name), key, valid)
 
 
-def _authority(name: str, key: Keypair, valid: Period, *, path_length: int | None) -> x509.CertificateBuilder:
-    return (
-        _builder(_name(name), key, valid)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(key_usage(issues=True), critical=True)
-    )
+def _authority(
+    name: str, key: Keypair, valid: Period, path_length: int | None, usages: Sequence[ObjectIdentifier], *, bare: bool
+) -> x509.CertificateBuilder:
+    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
+    builder = _builder(_name(name), key, valid).add_extension(constraints, critical=not bare)
+    if not bare:
+        builder = builder.add_extension(key_usage(issues=True), critical=True)
+    return builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False) if usages else builder
 
 
 def _builder(subject: x509.Name, key: Keypair, valid: Period) -> x509.CertificateBuilder:

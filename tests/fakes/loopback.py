@@ -24,15 +24,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gate.registry.transport import Transport, _unreachable
+from gate.registry.dial import unreachable
+from gate.registry.transport import Transport
 from tests.fakes.scripted_server import _Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from gate.registry.dial import Origin
     from gate.registry.hosts import Hosts
-    from gate.registry.transport import _Origin
     from tests.fakes.scripted_server import Asked, Reply
 
 LOOPBACK: Final = "127.0.0.1"
@@ -100,7 +101,7 @@ class LoopbackTransport(Transport):
         super().__init__(hosts, resolve_loopback)
         self._ports = dict(ports)
 
-    def _connect(self, origin: _Origin) -> socket.socket:
+    def _connect(self, origin: Origin) -> socket.socket:
         port = self._ports.get(origin.name)
         if port is None:
             return super()._connect(origin)
@@ -108,7 +109,7 @@ class LoopbackTransport(Transport):
         try:
             return socket.create_connection((LOOPBACK, port), timeout=self.remaining())
         except ConnectionError as error:
-            raise _unreachable(origin.name, error) from error
+            raise unreachable(origin.name, error) from error
 
 
 def resolve_loopback(host: str, port: int) -> list[str]:

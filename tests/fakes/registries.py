@@ -23,7 +23,8 @@ Credentials: `good()` may read everything, `wrong()` never could, `stale()` coul
 read no private repository. Everything secret that a fake has ever given out is in `fake.secrets`.
 
 Faults: `fail(500, times=2)`, `fail(429, where="/manifests/", headers=…)`, `heal()`, `expire_tokens()`, `down()`,
-`up()`; time passes with `fake.clock.advance(seconds)`, which is also the clock of `fake.client(…)`.
+`up()`; time passes with `fake.clock.advance(seconds)`, which is also the clock of `fake.client(…)`. What its client
+would wait for a busy registry is in `fake.pauses`, and is not waited for.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ from gate.errors import ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Repository
-from gate.registry.auth import Authenticator
 from gate.registry.client import RegistryClient
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.keychain import Remembering
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Credential, Remembering
 from tests.fakes.clients import Held
 from tests.fakes.clock import SettableClock
 from tests.fakes.loopback import LOOPBACK, Listener, LoopbackTransport, certificate_for
@@ -55,7 +56,7 @@ from tests.fakes.scripted_server import Reply, as_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gate.registry.keychain import Keychain
+    from gate.registry.credentials.credential import Keychain
     from tests.fakes.scripted_server import Asked
 
 SOURCE: Final = "/home/u/.docker/config.json"
@@ -163,6 +164,7 @@ class FakeRegistry(Content):
         log: each request with its answer.
         clock: by which tokens end.
         secrets: what must be in no message.
+        pauses: the seconds that its client would have waited.
         host: `127.0.0.1:PORT`.
     """
 
@@ -176,6 +178,7 @@ class FakeRegistry(Content):
         self.clock = clock or SettableClock()
         self.secrets: set[str] = set()
         self.log: list[Logged] = []
+        self.pauses: list[float] = []
         self.asked: list[Asked] = []  # the server's own record, secrets and all
         self._faults: list[_Fault] = []
         self._over = ExitStack()
@@ -363,9 +366,10 @@ def client_for(
     authorities = {name: fake.authority for fake in fakes for name in fake.names}
     hosts = Hosts(insecure=insecure | {fake.host for fake in fakes}, authorities=authorities)
     transport = LoopbackTransport(hosts, {name: fake.port for fake in fakes for name in fake.names})
-    clock = fakes[0].clock.monotonic
+    clock, pause = fakes[0].clock, fakes[0].pauses.append
+    remembering = Remembering(keychain, clock.monotonic)
     try:
-        yield RegistryClient(transport, Authenticator(transport, Remembering(keychain, clock), hosts, clock), hosts)
+        yield RegistryClient.over(transport, remembering, hosts, clock.monotonic, clock.now, pause)
     finally:
         transport.close()
 

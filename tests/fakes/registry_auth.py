@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from gate.registry.keychain import Credential
+from gate.registry.credentials.credential import Credential
 from tests.fakes.registries import SOURCE, FakeRegistry, Presented, refusal
 from tests.fakes.scripted_server import as_json
 

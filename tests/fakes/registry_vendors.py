@@ -15,7 +15,7 @@ from tests.fakes.scripted_server import Reply, as_json
 
 if TYPE_CHECKING:
     from gate.image.digest import Digest
-    from gate.registry.keychain import Credential
+    from gate.registry.credentials.credential import Credential
     from tests.fakes.clock import SettableClock
     from tests.fakes.registry_auth import Account
     from tests.fakes.registry_simulator import MemoryRepository

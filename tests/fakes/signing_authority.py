@@ -339,8 +339,22 @@ def _usual_kind(log: TransparencyLog, signature: Signature) -> Kind:
 def _content(signature: Signature) -> Json:
     if signature.payload is not None:
         return {"dsseEnvelope": signature.envelope}
-    digest = {"algorithm": "SHA2_256", "digest": b64(hashlib.sha256(signature.message).digest())}
-    return {"messageSignature": {"messageDigest": digest, "signature": b64(signature.content)}}
+    return {
+        "messageSignature": {
+            "messageDigest": _message_digest(signature.signer.key, signature.message),
+            "signature": b64(signature.content),
+        }
+    }
+
+
+def _message_digest(key: Keypair, message: bytes) -> Json:
+    """As cosign 3.1 writes it: by the hash that the key signs with, and for Ed25519 none."""
+    if key.kind == "Ed25519":
+        return {}
+    return {
+        "algorithm": f"SHA2_{key.hash.digest_size * 8}",
+        "digest": b64(hashlib.new(key.hash.name, message).digest()),
+    }
 
 
 def _verifier(signer: Signer, version: BundleVersion, *, intermediates: bool) -> Json:

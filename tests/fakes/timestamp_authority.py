@@ -44,8 +44,22 @@ class TimestampAuthority:
         """A new one: a root, an intermediate if wanted, and a certificate that signs timestamps."""
         root = Issuer.root(name, valid=root_valid)
         above = (root.intermediate(f"{name} intermediate"), root) if intermediate else (root,)
+        return cls.below(name, above, kind=kind, valid=signer_valid, usages=usages, critical=critical)
+
+    @classmethod
+    def below(
+        cls,
+        name: str,
+        above: tuple[Issuer, ...],
+        *,
+        kind: KeyType = "P-256",
+        valid: Period = AGES,
+        usages: Sequence[ObjectIdentifier] = _TIME_STAMPING,
+        critical: bool = True,
+    ) -> Self:
+        """A certificate that signs timestamps, by the first of those above it."""
         key = Keypair.generate(kind)
-        builder = leaf_builder(f"{name} signer", key, signer_valid).add_extension(key_usage(signs=True), critical=True)
+        builder = leaf_builder(f"{name} signer", key, valid).add_extension(key_usage(signs=True), critical=True)
         if usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical)
         return cls(f"https://{name}/api/v1/timestamp", (Issuer(key, above[0].sign(builder)), *above))

@@ -15,6 +15,7 @@ from gate.settings import (
     parse_instant,
     parse_layouts,
     parse_reference,
+    shown_path,
 )
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -203,3 +204,26 @@ def test_places_that_are_empty_or_gone(home: Path, monkeypatch: pytest.MonkeyPat
     assert docker_configs(None) == (docker,)
     monkeypatch.setenv("HOME", "")
     assert docker_configs(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("home", "path", "shown"),
+    [
+        ("/home/u", "/home/u/.docker/config.json", "~/.docker/config.json"),
+        ("/home/u/", "/home/u/.docker/config.json", "~/.docker/config.json"),
+        ("/home/u", "/home/user/.docker/config.json", "/home/user/.docker/config.json"),
+        ("/home/u", "/etc/config.json", "/etc/config.json"),
+        ("/home/u", "config.json", "config.json"),
+        ("", "/home/u/config.json", "/home/u/config.json"),
+        ("", "config.json", "config.json"),
+        ("home", "home/config.json", "home/config.json"),
+    ],
+)
+def test_a_path_is_shown_as_people_write_it(monkeypatch: pytest.MonkeyPatch, home: str, path: str, shown: str) -> None:
+    monkeypatch.setenv("HOME", home)
+    assert shown_path(Path(path)) == shown
+
+
+def test_a_path_is_shown_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    assert shown_path(Path("/home/u/config.json")) == "/home/u/config.json"

@@ -12,8 +12,8 @@ from gate.demo.images import LayoutWriter
 from gate.demo.registry import DemoRegistry
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
-from gate.registry.keychain import Credential
-from tests.fakes.clients import Held, client_of, soon
+from gate.registry.credentials.credential import Credential
+from tests.fakes.clients import Held, Saying, client_of, soon
 from tests.fakes.clock import SettableClock
 from tests.fakes.scripted_server import Asked, Reply, ScriptedServer, as_json
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from gate.deadline import Deadline
     from gate.registry.client import RegistryClient
 
 PASSWORD = "hunter2-correct-horse"
@@ -228,24 +227,18 @@ def test_tokens_are_kept_per_repository(world: World) -> None:
 
 
 def test_tokens_are_kept_per_credential(world: World) -> None:
-    @dataclass
-    class Changing:
-        credential: Credential
-
-        def find(self, repository: Repository, deadline: Deadline) -> Credential:
-            return self.credential
-
+    held = [BASIC]
     world.guarded.token_answer = lambda token: {"token": token, "expires_in": 3600}
-    keychain, clock = Changing(BASIC), SettableClock()
-    with client_of(world.server.host, keychain=keychain, clock=clock.monotonic) as client:
+    clock = SettableClock()
+    with client_of(world.server.host, keychain=Saying(lambda _: held), clock=clock.monotonic) as client:
         client.resolve(world.repository, "v1", soon())
         before = client.scope(world.repository, soon())
-        keychain.credential = Credential("config.json", "u", "another")
+        held[:] = [Credential("config.json", "u", "another")]
         assert client.scope(world.repository, soon()) == before
         clock.advance(61)  # answers of a keychain are kept for a minute
         client.resolve(world.repository, "v1", soon())
         assert client.scope(world.repository, soon()) != before
-    assert [asked.authorization for asked in world.tokens()] == [BASIC.basic, keychain.credential.basic]
+    assert [asked.authorization for asked in world.tokens()] == [BASIC.basic, held[0].basic]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +305,8 @@ def test_wrong_basic_credentials_are_sent_once_and_named_by_source(world: World)
     assert "401" in error.message
     assert "config.json" in error.message
     assert error.remedy == f"docker login {world.server.host}"
-    assert [asked.authorization for asked in world.server.asked] == [None, BASIC.basic]
+    # nobody's credentials come last: what is asked for may be public
+    assert [asked.authorization for asked in world.server.asked] == [None, BASIC.basic, None]
 
 
 def test_an_identity_token_is_no_password_for_basic(world: World) -> None:
@@ -337,8 +331,49 @@ def test_a_registry_token_is_sent_as_it_is(world: World) -> None:
 
 
 def test_a_refused_registry_token_is_not_traded_for_another(world: World) -> None:
-    assert world.fails(REGISTRY_TOKEN).code is Code.REGISTRY_UNAUTHORIZED
-    assert world.tokens() == []
+    """What there is for anybody is asked for with no credentials; and that is nothing here."""
+    world.guarded.token_answer = lambda _: Reply(401)
+    error = world.fails(REGISTRY_TOKEN)
+    assert error.code is Code.REGISTRY_UNAUTHORIZED
+    assert error.message.endswith("with the credentials of config.json, and 1 other way to ask")
+    assert [asked.authorization for asked in world.server.asked if asked.path != "/token"] == [
+        f"Bearer {PASSWORD}",
+        None,
+    ]
+    assert [asked.authorization for asked in world.tokens()] == [None]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_registry_token_refused_without_a_challenge_is_named(world: World, status: int) -> None:
+    """It was what the registry did not take, though the same is then asked for without it."""
+    refusing = Reply(status)
+    with ScriptedServer(lambda asked: refusing if asked.authorization else Reply(401)) as server:
+        repository = Repository(server.host, "acme/api")
+        with client_of(server.host, keychain=Held(REGISTRY_TOKEN)) as client, pytest.raises(EvidenceUnavailable) as e:
+            client.resolve(repository, "v1", soon())
+        assert [asked.authorization for asked in server.asked] == [f"Bearer {PASSWORD}", None, None]
+    assert e.value.code is Code.REGISTRY_UNAUTHORIZED
+    assert "with the credentials of config.json" in e.value.message
+
+
+def test_an_identity_token_is_never_sent_as_an_empty_password(world: World) -> None:
+    """Not to a registry that is known to want Basic either."""
+    world.guarded.challenge = 'Basic realm="reg"'
+    world.guarded.valid = {BASIC.basic}
+    held = [BASIC]
+    with client_of(world.server.host, keychain=Saying(lambda _: held), clock=(clock := SettableClock()).monotonic) as c:
+        c.resolve(world.repository, "v1", soon())
+        held[:] = [IDENTITY]
+        clock.advance(61)
+        world.fails_with(c)
+    assert {asked.authorization for asked in world.server.asked} == {None, BASIC.basic}
+
+
+def test_a_realms_userinfo_is_shown_to_nobody(world: World) -> None:
+    for rest in ("//u:{}@tokens.test/token", "//u:{}@[::1/", "u:{}@tokens.test"):
+        world.guarded.realm = f"https:{rest.format(PASSWORD)}"
+        for credential in (None, BASIC):
+            assert world.fails(credential).code is Code.REGISTRY_PROTOCOL  # which looks for PASSWORD
 
 
 def _says_hello(asked: Asked) -> Reply:
@@ -347,11 +382,13 @@ def _says_hello(asked: Asked) -> Reply:
 
 def test_credentials_are_not_sent_to_a_foreign_token_service(world: World) -> None:
     world.guarded.realm = "https://tokens.evil.test/token"
-    error = world.fails(BASIC)
-    assert error.code is Code.REGISTRY_UNAUTHORIZED
-    assert "tokens.evil.test" in error.message
-    assert error.remedy == "they were not sent"
-    assert world.fails(IDENTITY).code is Code.REGISTRY_UNAUTHORIZED
+    for credential in (BASIC, IDENTITY):
+        error = world.fails(credential)
+        assert error.code is Code.REGISTRY_UNAUTHORIZED
+        assert "sent to another host, tokens.evil.test; they were not sent" in error.message
+        assert "the credentials of config.json" in error.message
+        assert "tokenRealms: [https://tokens.evil.test]" in error.remedy
+    assert world.tokens() == []
 
 
 @pytest.mark.parametrize(

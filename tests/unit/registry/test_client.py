@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +10,13 @@ from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from gate.image.reference import Repository
-from gate.registry.auth import Authenticator
 from gate.registry.client import RegistryClient
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.keychain import Remembering
 from gate.registry.hosts import Hosts
-from gate.registry.keychain import Credential, Remembering
 from gate.registry.transport import Request, Response, Transport
 from tests.fakes.clients import Held, client_of, soon
+from tests.fakes.clock import SettableClock
 from tests.fakes.scripted_server import Asked, Counted, Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def test_get_is_asked_where_head_says_no_digest(world: World, head: Reply) -> No
     world.answers(f"HEAD {TAG}", head)
     world.answers(f"GET {TAG}", Reply(200, body=MANIFEST, content_type=OCI_MANIFEST))
     assert world.resolve() == DIGEST
-    assert [asked.method for asked in world.server.asked] == ["HEAD", "GET"]
+    busy = head.status == 500
+    assert [asked.method for asked in world.server.asked] == ["HEAD"] * (1 + busy) + ["GET"]
 
 
 def test_the_digest_of_a_get_is_computed_and_not_believed(world: World) -> None:
@@ -231,13 +232,32 @@ def test_a_refused_head_is_not_asked_again_as_get(world: World, status: int) -> 
     assert [asked.method for asked in world.server.asked] == ["HEAD"]
 
 
-def test_a_message_names_the_source_of_the_credentials_that_were_used(world: World) -> None:
-    world.answers(TAG, Reply(403))
-    held = Held(Credential("/home/u/.docker/config.json", "u", "hunter2"))
-    with client_of(world.server.host, keychain=held) as client:
-        error = _fails(lambda: client.resolve(world.repository, "v1", soon()))
-    assert "/home/u/.docker/config.json" in error.message
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_message_names_the_source_of_the_credentials_that_were_refused(status: int) -> None:
+    """Those that were sent: what a registry says before it has seen any says nothing of them."""
+    challenge = Reply(401, (("WWW-Authenticate", 'Basic realm="x"'),))
+    held = Held(Credential("~/.docker/config.json", "u", "hunter2"))
+    with (
+        ScriptedServer(lambda asked: Reply(status) if asked.authorization else challenge) as server,
+        client_of(server.host, keychain=held) as client,
+    ):
+        repository = Repository(server.host, "acme/api")
+        error = _fails(lambda: client.resolve(repository, "v1", soon()))
+        sent = [bool(asked.authorization) for asked in server.asked]
+    assert error.message == (
+        f"{server.host} answered {status} for tag v1 of repository acme/api"
+        " with the credentials of ~/.docker/config.json, and 1 other way to ask"
+    )
+    assert sent == [False, True, False]
     assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_a_message_names_no_credentials_that_were_not_sent(world: World, status: int) -> None:
+    world.answers(TAG, Reply(status))
+    with client_of(world.server.host, keychain=Held(Credential("~/.docker/config.json", "u", "hunter2"))) as client:
+        error = _fails(lambda: client.resolve(world.repository, "v1", soon()))
+    assert error.message.endswith("of repository acme/api with no credentials")
 
 
 def test_an_unknown_tag_says_so(world: World) -> None:
@@ -342,7 +362,7 @@ def test_tags_that_are_not_told_are_not_none(world: World, status: int, code: Co
     world.answers(TAGS, *[first][: page - 1], Reply(status))
     error = _fails(lambda: world.client.tags(world.repository, soon()))
     assert error.code is code
-    assert len(world.server.asked) == page
+    assert len(world.server.asked) == page + (status == 500)  # a busy registry is asked once more
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"{}", _tags("a\n")])
@@ -390,14 +410,15 @@ def test_only_the_registrys_own_challenge_is_answered(url: str, own: object) -> 
     hosts = Hosts()
     transport = _Redirected(hosts, url)
     held = Held(Credential("config.json", "u", "hunter2"))
-    client = RegistryClient(
-        transport, Authenticator(transport, Remembering(held, time.monotonic), hosts, time.monotonic), hosts
+    clock = SettableClock()
+    client = RegistryClient.over(
+        transport, Remembering(held, clock.monotonic), hosts, clock.monotonic, clock.now, clock.advance
     )
     assert _fails(lambda: client.resolve(Repository("registry.test", "acme/api"), "v1", soon())).code is (
         Code.REGISTRY_UNAUTHORIZED
     )
     assert [request.headers.get("Authorization", "") for request in transport.sent] == (
-        ["", held.credential.basic if held.credential else ""] if own else [""]
+        ["", held.credential.basic if held.credential else "", ""] if own else [""]
     )
     transport.close()
 

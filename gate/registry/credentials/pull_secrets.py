@@ -16,11 +16,12 @@ import msgspec
 
 from gate.errors import ParseError
 from gate.image.reference import DOCKER_HUB
-from gate.registry.keychain import Credential
+from gate.registry.credentials.credential import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gate.deadline import Deadline
     from gate.image.reference import Repository
 
 MAX_SECRET: Final = 1024 * 1024
@@ -148,7 +149,10 @@ class PullSecrets:
         ordered = sorted(entries, key=lambda entry: entry.key.text, reverse=True)
         return cls(tuple(problems), tuple(ordered))
 
-    def find_all(self, repository: Repository) -> tuple[Credential, ...]:
+    def forget(self, repository: Repository) -> None:
+        """Nothing: secrets are given, and whoever gave them gives them anew."""
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """Every credential for a repository, to be tried in turn; none asks anonymously.
 
         Hosts are compared as `Repository` has them: in lower case and without 443, of which kubelet knows nothing.

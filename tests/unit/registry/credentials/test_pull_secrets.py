@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gate.image.reference import Reference, Repository
-from gate.registry.keychain import Credential
-from gate.registry.pull_secrets import MAX_ENTRIES, MAX_SECRET, PullSecret, PullSecrets
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.pull_secrets import MAX_ENTRIES, MAX_SECRET, PullSecret, PullSecrets
+from tests.fakes.clients import soon
 
 PASSWORD = "hunter2-correct-horse"
 JSON = "kubernetes.io/dockerconfigjson"
@@ -35,7 +36,7 @@ def _secret(*keys: str, name: str = "regcred") -> PullSecret:
 
 
 def _users(secrets: PullSecrets, image: str) -> list[str]:
-    return [credential.username.replace("!", ":") for credential in secrets.find_all(_repository(image))]
+    return [credential.username.replace("!", ":") for credential in secrets.find(_repository(image), soon())]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_docker_keyring_for_glob(key: str, image: str) -> None:
     ],
 )
 def test_keyring_miss(key: str, image: str) -> None:
-    assert PullSecrets.parse([_secret(key)]).find_all(_repository(image)) == ()
+    assert PullSecrets.parse([_secret(key)]).find(_repository(image), soon()) == ()
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_keyring_miss(key: str, image: str) -> None:
     ],
 )
 def test_a_key_is_read_as_go_reads_a_url(key: str, image: str, *, matches: bool) -> None:
-    found = PullSecrets.parse([_secret(key)]).find_all(_repository(image))
+    found = PullSecrets.parse([_secret(key)]).find(_repository(image), soon())
 
     assert [credential.password for credential in found] == ([PASSWORD] if matches else [])
 
@@ -258,7 +259,7 @@ def test_secrets_are_one_keyring() -> None:
     first = _secret("ghcr.io", "quay.io", name="first")
     second = _secret("ghcr.io/acme", "ghcr.io", name="second")
 
-    found = PullSecrets.parse([first, second]).find_all(_repository("ghcr.io/acme/api"))
+    found = PullSecrets.parse([first, second]).find(_repository("ghcr.io/acme/api"), soon())
 
     assert found == (
         Credential("secret prod/second", "ghcr.io/acme", PASSWORD),
@@ -308,7 +309,7 @@ def test_both_types_are_read() -> None:
 def test_an_entry_is_decoded(entry: dict[str, Any] | None, expected: tuple[str, str] | None) -> None:
     secrets = PullSecrets.parse([_raw(json.dumps({"auths": {"ghcr.io": entry}}).encode())])
 
-    found = secrets.find_all(_repository("ghcr.io/acme/api"))
+    found = secrets.find(_repository("ghcr.io/acme/api"), soon())
     assert found == (() if expected is None else (Credential("secret prod/regcred", *expected),))
     assert secrets.problems == ()
 
@@ -316,7 +317,7 @@ def test_an_entry_is_decoded(entry: dict[str, Any] | None, expected: tuple[str, 
 def test_an_entry_that_says_nothing_still_stands_before_the_hubs() -> None:
     auths = {"docker.io": {}, "https://index.docker.io/v1/": _auth("user")}
 
-    assert PullSecrets.parse([_raw(json.dumps({"auths": auths}).encode())]).find_all(_repository("nginx")) == ()
+    assert PullSecrets.parse([_raw(json.dumps({"auths": auths}).encode())]).find(_repository("nginx"), soon()) == ()
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,7 @@ def test_a_secret_may_name_no_registry(content: bytes) -> None:
     secrets = PullSecrets.parse([_raw(content)])
 
     assert secrets.problems == ()
-    assert secrets.find_all(_repository("ghcr.io/acme/api")) == ()
+    assert secrets.find(_repository("ghcr.io/acme/api"), soon()) == ()
 
 
 def test_the_last_of_equal_names_counts() -> None:
@@ -384,7 +385,7 @@ def test_what_cannot_be_read_is_a_problem_and_the_rest_is_used(secret: PullSecre
     assert why in secrets.problems[0]
     assert PASSWORD not in secrets.problems[0]
     assert "ghcr.io" not in secrets.problems[0]
-    found = secrets.find_all(_repository("ghcr.io/acme/api"))
+    found = secrets.find(_repository("ghcr.io/acme/api"), soon())
     assert [credential.source for credential in found] == ["secret prod/before", "secret prod/after"]
 
 
@@ -409,7 +410,7 @@ def test_a_pattern_takes_no_time_whoever_wrote_it() -> None:
     secrets = PullSecrets.parse([_secret("*a" * 30_000 + "*b.io", "*a" * 40 + "b*.io", "a*" * 63 + ".io")])
 
     start = time.perf_counter()
-    found = secrets.find_all(_repository(f"{label}.io/x"))
+    found = secrets.find(_repository(f"{label}.io/x"), soon())
 
     assert time.perf_counter() - start < 1
     assert len(found) == 1
@@ -419,7 +420,7 @@ def test_nothing_shows_what_is_in_a_secret() -> None:
     secret = _secret("ghcr.io")
     secrets = PullSecrets.parse([secret])
 
-    for text in (repr(secret), repr(secrets), repr(secrets.find_all(_repository("ghcr.io/acme/api")))):
+    for text in (repr(secret), repr(secrets), repr(secrets.find(_repository("ghcr.io/acme/api"), soon()))):
         assert PASSWORD not in text
         assert _auth("ghcr.io")["auth"] not in text
     assert {secret}
@@ -427,4 +428,4 @@ def test_nothing_shows_what_is_in_a_secret() -> None:
 
 def test_no_secrets_answer_for_nothing() -> None:
     assert PullSecrets() == PullSecrets.parse([])
-    assert PullSecrets().find_all(_repository("nginx")) == ()
+    assert PullSecrets().find(_repository("nginx"), soon()) == ()

@@ -1,0 +1,91 @@
+"""What is not a rule: `GateConfig` as frozen values (POLICY §7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Where(StrEnum):
+    """Which objects `/mutate` pins."""
+
+    PODS = "pods"
+    ALL = "all"
+    NONE = "none"
+
+
+class Unmatched(StrEnum):
+    """What becomes of an image that no cluster policy in enforce or warn matches."""
+
+    DENY = "deny"
+    WARN = "warn"
+    AUDIT = "audit"
+
+
+class CloudKeychain(StrEnum):
+    """Clouds whose own identity of the gate gives credentials for their registries."""
+
+    ECR = "ecr"
+    GOOGLE = "google"
+    AZURE = "azure"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A registry host, in canonical form, and a path below which repositories stand; "" for none."""
+
+    host: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRule:
+    """What the operator says of one registry.
+
+    Attributes:
+        place: its host, and, of a mirror, the path below which it keeps what it mirrors.
+        mirrors: other places that have what it has, tried first.
+        mirror_of: the host that it mirrors; "" where it is no mirror.
+        authoritative: whether, as a mirror, its tags and listings count.
+        ca: a file of authorities beside the system's; "" for none.
+        client_certificate: files of a certificate chain and its key.
+        insecure: whether it is spoken to over plain HTTP.
+        token_realms: other origins that its credentials may go to.
+        missing: why it can't be asked from here; "" where it can.
+    """
+
+    place: Place
+    mirrors: tuple[Place, ...] = ()
+    mirror_of: str = ""
+    authoritative: bool = False
+    ca: str = ""
+    client_certificate: tuple[str, str] | None = None
+    insecure: bool = False
+    token_realms: tuple[str, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSources:
+    """Where credentials come from, beside the command line.
+
+    Attributes:
+        pull_secrets: whether those of the reviewed namespace count, in a cluster.
+        keychains: clouds that are asked.
+        docker_config: a file; "" for none.
+    """
+
+    pull_secrets: bool = True
+    keychains: tuple[CloudKeychain, ...] = ()
+    docker_config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole."""
+
+    unmatched: Unmatched = Unmatched.DENY
+    pinning: Where = Where.PODS
+    exclude_namespaces: tuple[str, ...] = ()
+    registries: tuple[RegistryRule, ...] = ()
+    credentials: CredentialSources = CredentialSources()

@@ -1,0 +1,116 @@
+"""`GateConfig` documents (POLICY §7)."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from gate.errors import ParseError
+from gate.image.reference import Reference, canonical_registry
+from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule, Unmatched, Where
+
+if TYPE_CHECKING:
+    from gate.documents import Path
+    from gate.policy.notes import Notes
+
+
+def parse_config(notes: Notes) -> Config:
+    """What a document says; defaults where it does not."""
+    spec = notes.data["spec"]
+    raw = spec.get("credentials", {})
+    docker_config = raw.get("dockerConfig", {}).get("file", "")
+    return Config(
+        Unmatched(spec.get("unmatched", "deny")),
+        Where(spec.get("pinning", {}).get("where", "pods")),
+        tuple(spec.get("excludeNamespaces", ())),
+        _registries(notes, spec.get("registries", [])),
+        CredentialSources(
+            raw.get("pullSecrets", True),
+            tuple(map(CloudKeychain, raw.get("keychains", ()))),
+            _located(notes, ("spec", "credentials", "dockerConfig", "file"), docker_config),
+        ),
+    )
+
+
+def _registries(notes: Notes, raw: list[dict[str, Any]]) -> tuple[RegistryRule, ...]:
+    rules: list[RegistryRule] = []
+    seen: set[Place] = set()
+    for i, entry in enumerate(raw):
+        path = ("spec", "registries", i)
+        rule = _registry(notes, path, entry)
+        if rule is None:
+            continue
+        if rule.place in seen:
+            notes.add((*path, "host"), f"{_shown(rule.place)} stands twice", "make one entry of the two")
+        seen.add(rule.place)
+        rules.append(rule)
+    return tuple(rules)
+
+
+def _registry(notes: Notes, path: Path, raw: dict[str, Any]) -> RegistryRule | None:
+    host = notes.attempt((*path, "host"), canonical_registry, raw["host"])
+    mirrors = [notes.attempt((*path, "mirrors", i), parse_place, text) for i, text in enumerate(raw.get("mirrors", ()))]
+    mirror_of = notes.attempt((*path, "mirrorOf"), canonical_registry, raw["mirrorOf"]) if "mirrorOf" in raw else ""
+    if "prefix" in raw:
+        notes.attempt((*path, "prefix"), lambda prefix: parse_place(f"{raw['host']}/{prefix}"), raw["prefix"])
+    if host is None or mirror_of is None:
+        return None
+    for field in ("prefix", "authoritative"):
+        if field in raw and not mirror_of:
+            notes.add((*path, field), f"`{field}` is of a mirror", "add mirrorOf, or remove it")
+    if host == mirror_of:
+        notes.add((*path, "mirrorOf"), f"{host} is no mirror of itself", "name the registry that it mirrors")
+    certificate = raw.get("clientCert", {})
+    secret = [field for field in ("ca", "clientCert") if "secret" in raw.get(field, {})]
+    missing = [_missing(notes, (*path, field, "secret"), raw[field]) for field in secret]
+    return RegistryRule(
+        Place(host, raw.get("prefix", "")),
+        tuple(mirror for mirror in mirrors if mirror is not None),
+        mirror_of,
+        raw.get("authoritative", False),
+        _located(notes, (*path, "ca", "file"), raw.get("ca", {}).get("file", "")),
+        (
+            _located(notes, (*path, "clientCert", "file"), certificate["file"]),
+            _located(notes, (*path, "clientCert", "keyFile"), certificate["keyFile"]),
+        )
+        if "file" in certificate
+        else None,
+        raw.get("insecure", False),
+        tuple(raw.get("tokenRealms", ())),
+        missing[0] if missing else "",
+    )
+
+
+def parse_place(text: str) -> Place:
+    """`HOST[:PORT][/PREFIX]`.
+
+    Raises:
+        ParseError: something else.
+    """
+    host, slash, prefix = text.partition("/")
+    if slash:
+        # A prefix is what a repository's path begins with: with one component more it is such a path.
+        reference = Reference.parse(f"{host}/{prefix}/x")
+        if reference.repository != f"{prefix}/x":
+            raise ParseError(f"{text[:200]!r} is no HOST/PREFIX", remedy="write it such as mirror.example.com/hub")
+    return Place(canonical_registry(host), prefix)
+
+
+def _missing(notes: Notes, path: Path, raw: dict[str, Any]) -> str:
+    missing = f"the Secret {raw['secret']['name']} can't be read from here"
+    notes.warn(path, missing, "the registry is not asked until it can")
+    return missing
+
+
+def _located(notes: Notes, path: Path, name: str) -> str:
+    """A file's path: relative to the document that names it."""
+    if not name:
+        return ""
+    if notes.read_file is None:
+        notes.add(path, "`file` is refused here", "use a Secret")
+        return ""
+    return str(PurePath(notes.document.file).parent / name)
+
+
+def _shown(place: Place) -> str:
+    return f"{place.host}/{place.prefix}" if place.prefix else place.host

@@ -1,0 +1,1 @@
+"""Who answers for a repository: docker's and podman's files, helpers, pull secrets, clouds."""

@@ -1,0 +1,182 @@
+"""docker's config.json and podman's auth.json: credentials as people log in."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, ParseError, UsageError
+from gate.image.reference import canonical_registry
+from gate.registry.credentials.credential import Credential, decode_basic, is_token
+from gate.registry.credentials.helper import ask_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gate.deadline import Deadline
+    from gate.image.reference import Repository
+
+MAX_CONFIG: Final = 1024 * 1024
+
+
+class _Auth(msgspec.Struct):
+    auth: str = ""
+    username: str = ""
+    password: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+
+
+class _Config(msgspec.Struct):
+    auths: dict[str, _Auth] | None = None
+    credsStore: str | None = None
+    credHelpers: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """What one such text says.
+
+    Attributes:
+        source: where it is from, for messages.
+    """
+
+    source: str
+    _config: _Config = field(repr=False)
+
+    @classmethod
+    def parse(cls, content: bytes, source: str) -> DockerConfig:
+        """Read the text of a file, or of DOCKER_AUTH_CONFIG.
+
+        Raises:
+            UsageError: it is no such text. The message holds nothing of it.
+        """
+        if len(content) > MAX_CONFIG:
+            raise UsageError(f"{source} has more than {MAX_CONFIG} bytes", remedy="is it a docker config.json?")
+        try:
+            return cls(source, msgspec.json.decode(content, type=_Config))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # The decoder's message names fields and offsets, never values.
+            raise UsageError(f"{source} is not a docker config.json: {error}") from error
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """credHelpers before credsStore before auths, as docker does; of auths the longest key that matches."""
+        helper = self._helper(repository.registry)
+        if helper is not None:
+            found = ask_helper(helper, repository.registry, deadline)
+        else:
+            auths = self._config.auths or {}
+            key = next(iter(_keys_for(repository, tuple(auths))), None)
+            found = None if key is None else self._stored(key, auths[key])
+        return () if found is None else (found,)
+
+    def forget(self, repository: Repository) -> None:
+        """Nothing: a text does not change, and helpers are asked each time."""
+
+    def _helper(self, registry: str) -> str | None:
+        for key, helper in (self._config.credHelpers or {}).items():
+            if _host_of(key) == registry:
+                return helper
+        return self._config.credsStore or None
+
+    def _stored(self, key: str, auth: _Auth) -> Credential | None:
+        username, password = auth.username, auth.password
+        if auth.auth:
+            try:
+                username, password = decode_basic(auth.auth)
+            except ParseError as error:
+                raise self._unusable(key, f"the entry for {key[:200]} in {self.source} is not readable") from error
+        if not (password or auth.identitytoken or auth.registrytoken):
+            return None
+        if auth.registrytoken and not is_token(auth.registrytoken):
+            raise self._unusable(key, f"the registrytoken for {key[:200]} in {self.source} is no token")
+        return Credential(self.source, username, password, auth.identitytoken, auth.registrytoken)
+
+    @staticmethod
+    def _unusable(key: str, message: str) -> EvidenceUnavailable:
+        return EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, message, remedy=f"docker login {_host_of(key)}")
+
+
+class DockerConfigFile:
+    """Such a file, read again when it has changed: logins are renewed while a process runs. Thread-safe."""
+
+    def __init__(self, path: Path, source: str) -> None:
+        """Read it; `source` is what messages call it.
+
+        Raises:
+            UsageError: it cannot be read or is no such file.
+        """
+        self._path = path
+        self._source = source
+        self._lock = threading.Lock()
+        self._version = self._stat()
+        self._config = self._read()
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """As `DockerConfig.find`, of the file as it is now."""
+        return self._current().find(repository, deadline)
+
+    def forget(self, repository: Repository) -> None:
+        """Read it anew the next time, whatever its times say."""
+        with self._lock:
+            self._version = None
+
+    def _current(self) -> DockerConfig:
+        with self._lock:
+            version = self._stat()
+            if version is None or version != self._version:
+                try:
+                    self._config = self._read()
+                except UsageError as error:
+                    raise EvidenceUnavailable(
+                        Code.REGISTRY_UNAUTHORIZED, error.message, remedy=f"mend {self._source}"
+                    ) from error
+                self._version = version
+            return self._config
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        """What changes with it: a file that is written anew, or a link that leads elsewhere (mounted Secrets)."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def _read(self) -> DockerConfig:
+        try:
+            with self._path.open("rb") as file:
+                return DockerConfig.parse(file.read(MAX_CONFIG + 1), self._source)
+        except OSError as error:
+            raise UsageError(f"{self._source} cannot be read: {error.strerror}") from error
+
+
+def _host_of(key: str) -> str:
+    """The canonical host of a key: `ghcr.io`, `https://index.docker.io/v1/`, `host:5000/namespace`."""
+    host = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    try:
+        return canonical_registry(host)
+    except ParseError:
+        return ""
+
+
+def _keys_for(repository: Repository, keys: Sequence[str]) -> list[str]:
+    """The keys that cover a repository, the most specific first.
+
+    Docker's keys are hosts (with a scheme and path for old registries), podman's may go on with whole segments of
+    the repository (containers-auth.json(5)).
+    """
+    found: list[tuple[int, str]] = []
+    for key in keys:
+        if _host_of(key) != repository.registry:
+            continue
+        path = "" if "://" in key else key.partition("/")[2].rstrip("/")
+        if path in ("", "v1", "v2"):
+            found.append((0, key))
+        elif f"{repository.path}/".startswith(f"{path}/"):
+            found.append((len(path), key))
+    return [key for _, key in sorted(found, key=lambda entry: -entry[0])]

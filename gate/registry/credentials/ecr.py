@@ -1,0 +1,169 @@
+"""Amazon ECR's own credentials: 12 hours, by boto3, for hosts that are ECR's beyond doubt and for no others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, ParseError
+from gate.registry.credentials.credential import Credential, decode_basic, is_token
+from gate.registry.credentials.renewing import Aside, Given, Renewing, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from gate.deadline import Deadline
+    from gate.image.reference import Repository
+
+SOURCE: Final = "Amazon ECR (boto3)"
+_REFUSED: Final = "let the gate's AWS identity ecr:BatchGetImage and ecr:GetDownloadUrlForLayer of the repository"
+_UNAUTHORIZED: Final = "give the gate an AWS identity (IRSA, Pod Identity, a role) that may ecr:GetAuthorizationToken"
+
+# AmazonECR user guide, Registries and ecr-requests; regions as botocore's partitions.json has them.
+_REGION: Final = r"[a-z]{2}(?:-[a-z]{1,20}){1,2}-[0-9]{1,2}"
+_IPV4: Final = re.compile(
+    rf"(?P<account>[0-9]{{12}})\.dkr\.ecr(?P<fips>-fips)?\.(?P<region>{_REGION})\.amazonaws\.com(?P<china>\.cn)?",
+    re.ASCII,
+)
+_DUAL: Final = re.compile(
+    rf"(?P<account>[0-9]{{12}})\.dkr-ecr(?P<fips>-fips)?\.(?P<region>{_REGION})\.on\.aws", re.ASCII
+)
+
+_LONGEST: Final = 12 * 3600.0  # seconds a token is good for (GetAuthorizationToken)
+_UNREACHABLE: Final = frozenset({"HTTPClientError", "ConnectionError"})
+_AWS_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class EcrRegistry:
+    """What the host of a private registry says.
+
+    Attributes:
+        account: 12 digits.
+        region: such as `eu-west-1`.
+        fips: its API is to be asked at the endpoint that is validated.
+        dual_stack: over IPv6, too.
+    """
+
+    account: str
+    region: str
+    fips: bool = False
+    dual_stack: bool = False
+
+    @classmethod
+    def of(cls, host: str) -> EcrRegistry | None:
+        """Of a canonical host; None for one that is not ECR's."""
+        found = _IPV4.fullmatch(host) or _DUAL.fullmatch(host)
+        if found is None:
+            return None
+        region = found["region"]
+        if region.startswith("cn-") != bool(found.groupdict().get("china")):
+            return None  # China is a partition of its own: no other identity is good there
+        return cls(found["account"], region, bool(found["fips"]), found.re is _DUAL)
+
+
+@dataclass(frozen=True, slots=True)
+class EcrToken:
+    """What GetAuthorizationToken gives: base64 of `AWS:` and a password, and its end (aware)."""
+
+    text: str
+    ends: datetime
+
+
+class EcrApi(Protocol):
+    """GetAuthorizationToken. It may block, beyond the deadline too, and raise anything."""
+
+    def token(self, registry: EcrRegistry, deadline: Deadline) -> EcrToken:
+        """A token for what the identity may read in the registry's region."""
+
+
+class EcrKeychain:
+    """Answers for private ECR registries. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float], now: Callable[[], datetime], api: EcrApi | None = None) -> None:
+        """`clock` is monotonic, in seconds; `now` aware; `api` is boto3, imported when it is first asked."""
+        self._now = now
+        self._api = api or _Boto3()
+        self._renewing = Renewing(clock)
+        self._aside = Aside()
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """The one for an ECR host; none for others, and then nobody is asked.
+
+        Raises:
+            EvidenceUnavailable: boto3 is not installed, finds no identity, or is given no token in time.
+        """
+        registry = EcrRegistry.of(repository.registry)
+        if registry is None:
+            return ()
+        return (self._renewing.get(repository.registry, partial(self._ask, repository.registry, registry), deadline),)
+
+    def forget(self, repository: Repository) -> None:
+        """Its token was refused."""
+        self._renewing.drop(repository.registry)
+
+    def _ask(self, host: str, registry: EcrRegistry, deadline: Deadline) -> Given:
+        try:
+            token = self._aside.run(lambda: self._api.token(registry, deadline), deadline, SOURCE)
+        except EvidenceUnavailable:
+            raise
+        except Exception as error:
+            raise unavailable(
+                SOURCE,
+                host,
+                error,
+                extra="aws",
+                unreachable=_UNREACHABLE,
+                remedy=_UNAUTHORIZED,
+                detail=_aws_code(error),
+            ) from error
+        try:
+            username, password = decode_basic(token.text)
+        except ParseError as error:
+            raise _malformed(host) from error
+        if not username or not is_token(password):
+            raise _malformed(host)
+        credential = Credential(SOURCE, username, password, remedy=_REFUSED)
+        return Given(credential, min(_LONGEST, (token.ends - self._now()).total_seconds()))
+
+
+def _malformed(host: str) -> EvidenceUnavailable:
+    return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{SOURCE} gave something that is no token for {host}")
+
+
+def _aws_code(error: Exception) -> str:
+    """Of a ClientError: `AccessDeniedException` and its like."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return code if isinstance(code, str) and _AWS_CODE.fullmatch(code) else ""
+
+
+class _Boto3:
+    """The real one. A session for each token, twice a day: what IRSA or Pod Identity gives meanwhile is seen."""
+
+    def token(self, registry: EcrRegistry, deadline: Deadline) -> EcrToken:
+        """Ask ECR of the registry's region, with whatever identity there is."""
+        from boto3.session import Session  # noqa: PLC0415 - it is an extra, and takes its time
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
+
+        left = deadline.check(f"asking {SOURCE}")
+        once = Config(connect_timeout=left, read_timeout=left, retries={"mode": "standard", "total_max_attempts": 1})
+        session = get_session()
+        session.set_default_client_config(once)  # for STS, which gives IRSA's credentials
+        endpoint = {
+            name: True
+            for name, wanted in (("use_fips_endpoint", registry.fips), ("use_dualstack_endpoint", registry.dual_stack))
+            if wanted
+        }
+        client = Session(botocore_session=session).client("ecr", registry.region, config=once.merge(Config(**endpoint)))
+        try:
+            # Without `registryIds`, which is deprecated: the token is good for all that the identity may read.
+            found = client.get_authorization_token()["authorizationData"][0]
+        finally:
+            client.close()
+        return EcrToken(found["authorizationToken"], found["expiresAt"])

@@ -1,0 +1,121 @@
+"""Several keychains as one, which remembers what it was told."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gate.deadline import Deadline
+    from gate.image.reference import Repository
+    from gate.registry.credentials.credential import Credential, Keychain
+
+_KEPT_SECONDS: Final = 60.0
+_FAILURE_SECONDS: Final = 5.0
+_MOST_KEPT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Keychains in their order: what all of them have is tried in turn.
+
+    One that fails does not hide what another has; only where nobody has anything its failure is the answer.
+    """
+
+    keychains: Sequence[Keychain]
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """Everybody's, each once."""
+        found: dict[str, Credential] = {}
+        failure: EvidenceUnavailable | None = None
+        for keychain in self.keychains:
+            try:
+                for credential in keychain.find(repository, deadline):
+                    found.setdefault(credential.scope, credential)
+            except EvidenceUnavailable as error:
+                failure = failure or error
+        if failure is not None and not found:
+            raise failure
+        return tuple(found.values())
+
+    def forget(self, repository: Repository) -> None:
+        """Tell all of them."""
+        for keychain in self.keychains:
+            keychain.forget(repository)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What a keychain said, or why it could not."""
+
+    until: float
+    credentials: tuple[Credential, ...]
+    failure: EvidenceUnavailable | None = None
+
+
+class Remembering:
+    """Keeps a keychain's answers for a minute, failures for seconds: helpers are processes, and reviews ask often."""
+
+    def __init__(self, keychain: Keychain, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic, in seconds."""
+        self._keychain = keychain
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._turns: dict[Repository, threading.Lock] = {}
+        self._kept: dict[Repository, _Remembered] = {}
+
+    def at_hand(self, repository: Repository) -> tuple[Credential, ...] | None:
+        """What is remembered of a repository; None where somebody would have to be asked, or failed."""
+        kept = self._fresh(repository)
+        return kept.credentials if kept is not None and kept.failure is None else None
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """What the keychain says, or said within the last minute; one thread at a time asks it of a repository."""
+        kept = self._fresh(repository)
+        if kept is None:
+            with self._lock:
+                if len(self._turns) >= _MOST_KEPT:
+                    self._turns.clear()
+                turn = self._turns.setdefault(repository, threading.Lock())
+            if not turn.acquire(timeout=max(0.0, deadline.remaining())):
+                raise EvidenceUnavailable(
+                    Code.DEADLINE_EXCEEDED,
+                    f"the time allowed ran out while waiting for the credentials of {repository}",
+                )
+            try:
+                kept = self._fresh(repository) or self._ask(repository, deadline)
+            finally:
+                turn.release()
+        if kept.failure is not None:
+            # Anew each time: an exception that is raised again collects the traces of all who raised it.
+            raise EvidenceUnavailable(kept.failure.code, kept.failure.message, remedy=kept.failure.remedy)
+        return kept.credentials
+
+    def forget(self, repository: Repository) -> None:
+        """What it gave was refused: ask anew the next time."""
+        with self._lock:
+            self._kept.pop(repository, None)
+        self._keychain.forget(repository)
+
+    def _fresh(self, repository: Repository) -> _Remembered | None:
+        kept = self._kept.get(repository)
+        return kept if kept is not None and kept.until > self._clock() else None
+
+    def _ask(self, repository: Repository, deadline: Deadline) -> _Remembered:
+        try:
+            kept = _Remembered(self._clock() + _KEPT_SECONDS, self._keychain.find(repository, deadline))
+        except EvidenceUnavailable as failure:
+            kept = _Remembered(self._clock() + _FAILURE_SECONDS, (), failure)
+            if deadline.remaining() <= 0:
+                return kept  # it had no time: that says nothing to those who have
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[repository] = kept
+        return kept

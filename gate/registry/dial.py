@@ -1,0 +1,274 @@
+"""The way to an origin, as far as HTTP begins: addresses that were checked, a proxy, TLS; all in a request's time.
+
+The proxy itself is the operator's word: it may be at a private address, but not at one that is never connected to.
+Each certificate is compared with its own name and comes with its own files: `--registry-ca` and client certificates
+for `host[:port]` of the proxy are for the proxy, those of the target for what is inside the tunnel.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from urllib3.util.ssltransport import SSLTransport
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.registry import tls
+from gate.registry.hosts import Hosts
+from gate.registry.proxied import check_target, check_tunnel, connect_request
+from gate.registry.proxies import bracketed
+from gate.registry.sockets import Guard, ask_head, secure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from gate.registry.proxies import Proxy
+
+_LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
+_LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host (IPv6 without brackets) and port."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Of an absolute URL; ValueError where it is none that can be asked."""
+        parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in _DEFAULT_PORTS or not host:
+            raise ValueError(f"not an http(s) URL: {url[:200]!r}")
+        if "@" in parts.netloc:
+            raise ValueError("a URL with credentials in it")
+        return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+    @property
+    def name(self) -> str:
+        """`host[:port]` in the canonical form that operators' names have too: without 443."""
+        host = bracketed(self.host)
+        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How an origin was reached.
+
+    Attributes:
+        address: that the connection is with; the proxy's, where there is one.
+        proxy: its URL without credentials; "" for none.
+        tls: such as `TLSv1.3`; "" for plain HTTP.
+        issuer: of the server's certificate.
+        expires: of that certificate, aware; None for plain HTTP.
+    """
+
+    address: str
+    proxy: str = ""
+    tls: str = ""
+    issuer: str = ""
+    expires: datetime | None = None
+
+    @classmethod
+    def of(cls, connection: socket.socket, proxy: Proxy | None) -> Seen:
+        """Of a connection that is open."""
+        shown = proxy.shown if proxy else ""
+        address = "" if proxy else str(connection.getpeername()[0])
+        if not isinstance(connection, (ssl.SSLSocket, SSLTransport)):
+            return cls(address, shown)
+        certificate: Any = connection.getpeercert() or {}
+        names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+        issuer = names.get("commonName") or names.get("organizationName") or "?"
+        ends = ssl.cert_time_to_seconds(certificate["notAfter"])
+        return cls(address, shown, connection.version() or "TLS", issuer, datetime.fromtimestamp(ends, UTC))
+
+
+class Timed(Guard, Protocol):
+    """A guard whose time can be cut."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """At most so many seconds are left for what is done inside."""
+
+
+class Dialer:
+    """Connects. Thread-safe."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        resolver: Callable[[str, int], list[str]] | None,
+        contexts: tls.Contexts,
+        guard: Timed,
+        direct: Callable[[Origin], socket.socket],
+    ) -> None:
+        """`direct` connects where there is no proxy, as `connect` does. Nothing is connected or read yet."""
+        self._hosts = hosts
+        self._resolver = resolver or system_resolver
+        self._contexts = contexts
+        self._guard = guard
+        self._direct = direct
+        self._lookups = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="dns")
+
+    def close(self) -> None:
+        """Look no name up any more."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+
+    def dial(self, origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | None) -> socket.socket:
+        """A connection on which HTTP with `origin` may begin; with TLS where there is a `context`.
+
+        Raises:
+            OSError: of TLS with the origin, or no time is left.
+            EvidenceUnavailable: everything else.
+        """
+        connection = self._reach(origin, proxy)
+        return connection if context is None else secure(connection, context, origin.host, self._guard)
+
+    def explain(self, error: ssl.SSLError, peer: tls.Peer, origin: Origin, proxy: Proxy | None) -> EvidenceUnavailable:
+        """Why TLS with an origin failed."""
+        return self._explained(error, peer, partial(self._reach, origin, proxy), origin.host)
+
+    def connect(self, origin: Origin) -> socket.socket:
+        """A TCP connection to an address of `origin` that has been checked, and to no other.
+
+        Raises:
+            TimeoutError: no time is left.
+            EvidenceUnavailable: everything else.
+        """
+        try:
+            return self._connect(origin.host, origin.port, partial(self._hosts.check_address, origin.name))
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise unreachable(origin.name, error) from error
+
+    def _reach(self, origin: Origin, proxy: Proxy | None) -> socket.socket:
+        """A connection to `origin`, without its TLS; to the proxy where it is asked in plain HTTP through one."""
+        if proxy is None:
+            return self._direct(origin)
+        check_target(self._hosts, origin.name, origin.host)
+        return self._tunnel(proxy, origin) if origin.scheme == "https" else self._to_proxy(proxy, origin)
+
+    def _tunnel(self, proxy: Proxy, origin: Origin) -> socket.socket:
+        connection = self._to_proxy(proxy, origin)
+        try:
+            answer = ask_head(connection, connect_request(proxy, origin.host, origin.port), self._guard)
+            check_tunnel(proxy, origin.name, answer)
+        except ssl.SSLError as error:  # what TLS 1.3 says of a client's certificate comes after the handshake
+            connection.close()
+            raise self._proxy_tls(error, proxy, origin) from error
+        except ConnectionError as error:
+            connection.close()
+            raise _proxy_unreachable(proxy, origin, error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _to_proxy(self, proxy: Proxy, origin: Origin) -> socket.socket:
+        """A connection to a proxy, with its TLS if it has any."""
+        connection = self._tcp_to_proxy(proxy, origin)
+        if proxy.scheme == "http":
+            return connection
+        files = tls.Files.of(self._hosts, proxy.name)
+        try:
+            return secure(connection, self._contexts.get(files), proxy.host, self._guard)
+        except ssl.SSLError as error:
+            if not self._contexts.renewed(files):
+                raise self._proxy_tls(error, proxy, origin) from error
+        connection = self._tcp_to_proxy(proxy, origin)
+        try:
+            return secure(connection, self._contexts.get(files), proxy.host, self._guard)
+        except ssl.SSLError as error:
+            raise self._proxy_tls(error, proxy, origin) from error
+
+    def _tcp_to_proxy(self, proxy: Proxy, origin: Origin) -> socket.socket:
+        name = f"the proxy {proxy.shown}"
+        allowed = Hosts(private=frozenset({name}))
+        try:
+            return self._connect(proxy.host, proxy.port, partial(allowed.check_address, name))
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise _proxy_unreachable(proxy, origin, error) from error
+
+    def _proxy_tls(self, error: ssl.SSLError, proxy: Proxy, origin: Origin) -> EvidenceUnavailable:
+        files = tls.Files.of(self._hosts, proxy.name)
+        peer = tls.Peer(proxy.name, f"the proxy {proxy.shown}", files, is_proxy=True)
+        return self._explained(error, peer, partial(self._tcp_to_proxy, proxy, origin), proxy.host)
+
+    def _explained(
+        self, error: ssl.SSLError, peer: tls.Peer, reach: Callable[[], socket.socket], host: str
+    ) -> EvidenceUnavailable:
+        """Why TLS failed, with what the certificate says if that helps and can be had in a moment."""
+        seen = None
+        if tls.is_about_certificate(error):
+            try:
+                with self._guard.within(_LOOK_SECONDS):
+                    seen = tls.see_unverified(reach(), host, self._guard)
+            except (OSError, ValueError, EvidenceUnavailable):
+                seen = None  # what is known already has to do
+        return tls.failure(error, peer, seen)
+
+    def _connect(self, host: str, port: int, check: Callable[[str], None]) -> socket.socket:
+        future = self._lookups.submit(self._resolver, host, port)
+        try:
+            addresses = future.result(timeout=self._guard.remaining())
+        except FutureTimeout as error:
+            future.cancel()
+            raise TimeoutError("its name took too long to resolve") from error
+        except UnicodeError as error:
+            raise OSError(str(error)) from error
+        for address in addresses:
+            check(address)
+        failure = OSError("its name has no address")
+        for address in addresses:
+            try:
+                connection = socket.create_connection((address, port), timeout=self._guard.remaining())
+            except TimeoutError:
+                raise
+            except (OSError, OverflowError) as error:
+                failure = OSError(str(error))
+            else:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connection
+        raise failure
+
+
+def unreachable(host: str, error: Exception) -> EvidenceUnavailable:
+    """Nobody is there."""
+    return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, f"{host} could not be reached: {cause(error)}")
+
+
+def cause(error: BaseException) -> str:
+    """The words of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)[:200] or type(error).__name__
+
+
+def _proxy_unreachable(proxy: Proxy, origin: Origin, error: Exception) -> EvidenceUnavailable:
+    variable = "HTTPS_PROXY" if origin.scheme == "https" else "HTTP_PROXY"
+    return EvidenceUnavailable(
+        Code.REGISTRY_UNREACHABLE,
+        f"{origin.name} could not be asked: the proxy {proxy.shown} could not be reached: {cause(error)}",
+        remedy=f"check {variable}, or name {origin.name} in NO_PROXY to reach it directly",
+    )
+
+
+def system_resolver(host: str, port: int) -> list[str]:
+    """The numeric addresses of a host, in the system's order."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,0 +1,55 @@
+"""One more try where a registry says that it is busy, if there is time for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.deadline import Deadline
+    from gate.registry.transport import Request, Response, Transport
+
+_BUSY: Final = frozenset({408, 500, 502, 503, 504})
+_RATE_LIMITED: Final = 429
+_SHORTLY: Final = 0.2  # seconds
+_LONGEST: Final = 5.0  # seconds that a registry may make a review wait
+_SHARE: Final = 0.5  # of the time that is left
+
+
+class Patience:
+    """Sends requests, and each that meets a busy registry once more. Thread-safe."""
+
+    def __init__(self, transport: Transport, pause: Callable[[float], None]) -> None:
+        """`pause` waits for so many seconds."""
+        self._transport = transport
+        self._pause = pause
+
+    def send(self, request: Request, deadline: Deadline) -> Response:
+        """The answer, or the second one.
+
+        Raises:
+            EvidenceUnavailable: as `Transport.send`.
+        """
+        response = self._transport.send(request, deadline)
+        seconds = pause_for(response, deadline.remaining())
+        if seconds is None:
+            return response
+        self._pause(seconds)
+        return self._transport.send(request, deadline)
+
+
+def pause_for(response: Response, left: float) -> float | None:
+    """Seconds to wait before one more try; None where it would not help or take too long.
+
+    A rate limit without `Retry-After` is not over in a moment, and asking again counts again.
+    """
+    text = response.headers.get("retry-after", "")
+    stated = float(text) if text.isdecimal() and len(text) <= 4 else None
+    if response.status == _RATE_LIMITED:
+        seconds = stated
+    elif response.status in _BUSY:
+        seconds = stated if stated is not None or text else _SHORTLY
+    else:
+        return None
+    return seconds if seconds is not None and seconds <= min(_LONGEST, left * _SHARE) else None

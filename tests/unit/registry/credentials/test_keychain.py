@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.image.reference import Repository
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.keychain import Chain, Remembering
+from tests.fakes.clients import Held, Saying, soon
+from tests.fakes.clock import SettableClock
+from tests.unit.registry.credentials.support import SECRET, config, repository
+
+if TYPE_CHECKING:
+    from gate.deadline import Deadline
+    from gate.registry.credentials.credential import Keychain
+
+FIRST = Credential("first", "u", "1")
+SECOND = Credential("second", "u", "2")
+FAILURE = EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the helper did not answer", remedy="mend it")
+OTHER = EvidenceUnavailable(Code.DEADLINE_EXCEEDED, "another failure")
+
+
+@dataclass
+class _Listed:
+    """Gives its answers in turn."""
+
+    answers: list[tuple[Credential, ...] | EvidenceUnavailable]
+    asked: int = 0
+    forgotten: list[Repository] = field(default_factory=list)
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        self.asked += 1
+        found = self.answers.pop(0)
+        if isinstance(found, EvidenceUnavailable):
+            raise found
+        return found
+
+    def forget(self, repository: Repository) -> None:
+        self.forgotten.append(repository)
+
+
+# several
+
+
+@pytest.mark.parametrize(
+    ("keychains", "expected"),
+    [
+        ([], ()),
+        ([Held(None)], ()),
+        ([Held(FIRST)], (FIRST,)),
+        ([Held(None), Held(FIRST), Held(SECOND)], (FIRST, SECOND)),
+        ([Held(SECOND), Held(None), Held(FIRST)], (SECOND, FIRST)),
+        ([Held(FIRST), Held(Credential("elsewhere", "u", "1"))], (FIRST,)),
+        ([_Listed([(FIRST, SECOND)]), Held(FIRST)], (FIRST, SECOND)),
+        ([Chain([Held(FIRST)]), Chain([Held(SECOND)])], (FIRST, SECOND)),
+    ],
+)
+def test_what_all_have_is_given_in_their_order_and_once(keychains: list[Keychain], expected: tuple[Credential]) -> None:
+    assert Chain(keychains).find(repository(), soon()) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([FAILURE, (FIRST,)], (FIRST,)),
+        ([(FIRST,), FAILURE], (FIRST,)),
+        ([FAILURE, (FIRST,), OTHER, (SECOND,)], (FIRST, SECOND)),
+    ],
+)
+def test_a_failure_hides_nothing(
+    answers: list[tuple[Credential, ...] | EvidenceUnavailable], expected: tuple[Credential]
+) -> None:
+    assert Chain([_Listed([answer]) for answer in answers]).find(repository(), soon()) == expected
+
+
+@pytest.mark.parametrize(
+    "answers", [[FAILURE], [FAILURE, OTHER], [(), FAILURE], [FAILURE, ()], [(), FAILURE, OTHER, ()]]
+)
+def test_where_nobody_has_any_the_first_failure_is_the_answer(
+    answers: list[tuple[Credential, ...] | EvidenceUnavailable],
+) -> None:
+    """Asked with no credentials, a registry would say that there is no such image."""
+    with pytest.raises(EvidenceUnavailable) as caught:
+        Chain([_Listed([answer]) for answer in answers]).find(repository(), soon())
+    assert caught.value is FAILURE
+
+
+def test_everybody_is_told_to_forget() -> None:
+    keychains = [Saying(lambda _: ()) for _ in range(3)]
+    Chain([keychains[0], Chain(keychains[1:])]).forget(repository())
+    assert [keychain.forgotten for keychain in keychains] == [1, 1, 1]
+
+
+def test_secrets_are_in_no_repr() -> None:
+    chain = Chain([Held(Credential("s", "u", SECRET)), config(auths={"ghcr.io": {"password": SECRET}})])
+    remembering = Remembering(chain, SettableClock().monotonic)
+    remembering.find(repository(), soon())
+    for shown in (repr(chain), repr(remembering), repr(remembering._kept)):
+        assert SECRET not in shown
+
+
+# what is remembered
+
+
+@pytest.mark.parametrize("answer", [(FIRST,), (FIRST, SECOND), ()])
+def test_answers_are_remembered_for_a_minute(answer: tuple[Credential, ...]) -> None:
+    clock = SettableClock()
+    new = (Credential("s", "u", "new"),)
+    inner = _Listed([answer, new, answer])
+    keychain = Remembering(inner, clock.monotonic)
+    assert [keychain.find(repository(), soon()) for _ in range(3)] == [answer] * 3
+    clock.advance(59)
+    assert keychain.find(repository(), soon()) == answer
+    assert inner.asked == 1
+    clock.advance(2)
+    assert keychain.find(repository(), soon()) == new
+    assert keychain.find(repository("ghcr.io/a/c"), soon()) == answer
+    assert inner.asked == 3
+
+
+def test_failures_are_remembered_for_seconds() -> None:
+    clock = SettableClock()
+    inner = _Listed([FAILURE, ()])
+    keychain = Remembering(inner, clock.monotonic)
+    raised = []
+    for _ in range(3):
+        with pytest.raises(EvidenceUnavailable) as caught:
+            keychain.find(repository(), clock.deadline())
+        raised.append(caught.value)
+        clock.advance(2)
+    assert [(e.code, e.message, e.remedy) for e in raised] == [(FAILURE.code, FAILURE.message, "mend it")] * 3
+    # each its own: one that is raised again collects the traces of all who raised it
+    assert len({id(e) for e in (FAILURE, *raised)}) == 4
+    assert inner.asked == 1
+    assert keychain.find(repository(), clock.deadline()) == ()
+
+
+def test_a_failure_for_want_of_time_is_remembered_by_nobody() -> None:
+    clock = SettableClock()
+    keychain = Remembering(_Listed([FAILURE, (FIRST,)]), clock.monotonic)
+    with pytest.raises(EvidenceUnavailable):
+        keychain.find(repository(), clock.deadline(0))
+    assert keychain.find(repository(), clock.deadline()) == (FIRST,)
+
+
+@pytest.mark.parametrize("answer", [(FIRST,), (FIRST, SECOND), ()])
+def test_what_is_at_hand_is_said_without_asking(answer: tuple[Credential, ...]) -> None:
+    clock = SettableClock()
+    inner = _Listed([answer])
+    keychain = Remembering(inner, clock.monotonic)
+    assert keychain.at_hand(repository()) is None
+    keychain.find(repository(), clock.deadline())
+    assert keychain.at_hand(repository()) == answer
+    assert inner.asked == 1
+    assert keychain.at_hand(repository("ghcr.io/a/c")) is None
+    clock.advance(60)
+    assert keychain.at_hand(repository()) is None
+
+
+def test_a_failure_is_not_at_hand() -> None:
+    clock = SettableClock()
+    keychain = Remembering(_Listed([FAILURE]), clock.monotonic)
+    with pytest.raises(EvidenceUnavailable):
+        keychain.find(repository(), clock.deadline())
+    assert keychain.at_hand(repository()) is None
+
+
+def test_what_is_forgotten_is_asked_for_anew_and_nothing_else() -> None:
+    inner = _Listed([(FIRST,), (FIRST,), (SECOND,)])
+    keychain = Remembering(inner, SettableClock().monotonic)
+    one, other = repository(), repository("ghcr.io/acme/web")
+    for name in (one, other):
+        assert keychain.find(name, soon()) == (FIRST,)
+    keychain.forget(one)
+    assert inner.forgotten == [one]
+    assert keychain.at_hand(one) is None
+    assert keychain.find(one, soon()) == (SECOND,)
+    assert keychain.find(other, soon()) == (FIRST,)
+    assert inner.asked == 3
+
+
+def test_a_failure_is_forgotten_too() -> None:
+    keychain = Remembering(_Listed([FAILURE, (FIRST,)]), SettableClock().monotonic)
+    with pytest.raises(EvidenceUnavailable):
+        keychain.find(repository(), soon())
+    keychain.forget(repository())
+    assert keychain.find(repository(), soon()) == (FIRST,)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    keychain = Remembering(Saying(lambda _: ()), SettableClock().monotonic)
+    for i in range(10_001):
+        keychain.find(Repository("ghcr.io", f"a/{i}"), soon())
+    assert len(keychain._kept) <= 10_000
+    assert len(keychain._turns) <= 10_000
+
+
+def test_who_waits_for_somebody_elses_question_waits_as_long_as_allowed() -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slowly(_: Repository) -> tuple[Credential, ...]:
+        asked.set()
+        go.wait(20)
+        return (FIRST,)
+
+    keychain = Remembering(Saying(slowly), SettableClock().monotonic)
+    first = threading.Thread(target=keychain.find, args=(repository(), soon(20)))
+    first.start()
+    assert asked.wait(20)
+    with pytest.raises(EvidenceUnavailable) as caught:
+        keychain.find(repository(), soon(0.05))
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+    go.set()
+    first.join()
+    assert keychain.find(repository(), soon()) == (FIRST,)

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.image.reference import Repository
+from gate.registry.asking import Answer, Asker, Question
+from gate.registry.auth import Authenticator
+from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.keychain import Remembering
+from gate.registry.failures import CredentialRefused
+from gate.registry.hosts import Hosts
+from gate.registry.patience import Patience
+from gate.registry.transport import Request, Response
+from tests.fakes.clients import Saying, ScriptedTransport
+from tests.fakes.clock import SettableClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+A, B, C, D = (Credential(name, name, f"{name}-passw0rd-passw0rd") for name in "abcd")
+IDENTITY = Credential("identity", identity_token="refresh-refresh")
+AS_IS = Credential("as it is", registry_token="registry-token-registry")
+WEB = Repository("registry.test", "acme/web")
+API = Repository("registry.test", "acme/api")
+QUESTION = Question("GET", "/v2/x", {"Accept": "x/y"}, 100)
+BASIC_CHALLENGE = {"www-authenticate": 'Basic realm="x"'}
+BEARER_CHALLENGE = {"www-authenticate": 'Bearer realm="https://registry.test/token",service="s"'}
+
+
+@dataclass
+class World:
+    """A registry that knows some headers, and somebody who asks it.
+
+    Attributes:
+        held: what the keychain gives.
+        valid: headers that are let in; "" for none at all.
+        challenge: of a 401.
+        refusal: the status for headers that are not let in; without one it is always 401.
+        found: the status of what is let in.
+        foreign: where a question without a header is redirected to.
+        grants: whom the token service gives tokens: headers, or refresh tokens.
+    """
+
+    held: list[Credential] = field(default_factory=list)
+    valid: set[str] = field(default_factory=set)
+    challenge: dict[str, str] = field(default_factory=lambda: dict(BASIC_CHALLENGE))
+    refusal: int = 401
+    found: int = 200
+    foreign: str = ""
+    grants: set[str] = field(default_factory=set)
+    clock: SettableClock = field(default_factory=SettableClock)
+    issued: int = 0
+
+    def __post_init__(self) -> None:
+        self.transport = ScriptedTransport(self._answer)
+        self.keychain = Saying(lambda _: self.held)
+        hosts = Hosts()
+        patience = Patience(self.transport, self.clock.advance)
+        remembering = Remembering(self.keychain, self.clock.monotonic)
+        authenticator = Authenticator(patience, remembering, hosts, self.clock.monotonic, self.clock.now)
+        self.asker = Asker(patience, authenticator, hosts, self.clock.monotonic)
+
+    def _answer(self, request: Request) -> Response:
+        header = request.headers.get("Authorization", "")
+        if "/token" in request.url:
+            who = header or (request.body or b"").decode().partition("refresh_token=")[2].rpartition("=")[2]
+            if who not in self.grants:
+                return Response(401, {}, b"", request.url)
+            self.issued += 1
+            self.valid.add(f"Bearer token-{self.issued:08}")
+            return Response(200, {}, b'{"token": "token-%08d"}' % self.issued, request.url)
+        if header in self.valid:
+            return Response(self.found, {}, b"", request.url)
+        if header and self.refusal != 401:
+            return Response(self.refusal, {}, b"", request.url)
+        return Response(401, self.challenge, b"", self.foreign if self.foreign and not header else request.url)
+
+    def ask(self, repository: Repository = API) -> Answer:
+        return self.asker.ask(repository, QUESTION, self.clock.deadline(100))
+
+    def refused(self, repository: Repository = API) -> Answer | CredentialRefused:
+        try:
+            answer = self.ask(repository)
+        except CredentialRefused as error:
+            return error
+        assert answer.response.status in (401, 403, 404)
+        return answer
+
+    @contextmanager
+    def sends(self, *expected: str) -> Iterator[None]:
+        """These headers, in this order."""
+        self.transport.sent.clear()
+        yield
+        assert self.transport.authorizations() == list(expected)
+
+
+# whom it asks with, and in which order
+
+
+def test_credentials_are_tried_in_their_order_until_one_is_good() -> None:
+    world = World([A, B, C], {B.basic})
+    with world.sends("", A.basic, B.basic):
+        answer = world.ask()
+    assert (answer.response.status, answer.credential, answer.others) == (200, B, 0)
+
+
+def test_what_was_good_the_last_time_is_tried_first() -> None:
+    world = World([A, B, C], {C.basic})
+    world.ask()
+    for _ in range(3):
+        with world.sends(C.basic):
+            assert world.ask().credential is C
+    world.valid = {A.basic}
+    with world.sends(C.basic, A.basic):  # in their order again
+        world.ask()
+    with world.sends(A.basic):
+        world.ask()
+
+
+def test_what_was_good_is_remembered_of_each_repository() -> None:
+    world = World([A, B], {B.basic})
+    world.ask(API)
+    with world.sends(A.basic, B.basic):
+        world.ask(WEB)
+    world.valid = {A.basic}
+    with world.sends(B.basic, A.basic):
+        world.ask(API)
+    with world.sends(B.basic, A.basic):
+        world.ask(WEB)
+
+
+def test_nobodys_credentials_come_last_and_then_first() -> None:
+    """A login that is no longer good does not hide what is public."""
+    world = World([A, B], set(), dict(BEARER_CHALLENGE), grants={""})
+    with world.sends("", A.basic, B.basic, "", "Bearer token-00000001"):
+        answer = world.ask()
+    assert answer.credential is None
+    for _ in range(3):
+        with world.sends("Bearer token-00000001"):
+            world.ask()
+
+
+def test_with_no_credentials_it_asks_once() -> None:
+    world = World()
+    with world.sends(""):
+        assert world.refused() == Answer(Response(401, BASIC_CHALLENGE, b"", "https://registry.test/v2/x"), None)
+    world.valid = {""}
+    with world.sends(""):
+        assert world.ask().response.status == 200
+    assert world.keychain.forgotten == 0
+
+
+def test_where_nothing_is_asked_for_nothing_is_sent() -> None:
+    world = World([A, AS_IS], {""})
+    with world.sends(""):
+        answer = world.ask()
+    assert answer.credential is None
+
+
+def test_a_registry_token_is_sent_at_once() -> None:
+    world = World([AS_IS, A], {f"Bearer {AS_IS.registry_token}"})
+    with world.sends(f"Bearer {AS_IS.registry_token}"):
+        assert world.ask().credential is AS_IS
+
+
+def test_the_question_is_asked_as_it_is() -> None:
+    world = World([A], {A.basic})
+    world.ask()
+    for request in world.transport.sent:
+        assert (request.method, request.url, request.limit) == ("GET", "https://registry.test/v2/x", 100)
+        assert request.headers["Accept"] == "x/y"
+
+
+# what it says when all are refused
+
+
+def test_the_first_refusal_of_somebody_is_told() -> None:
+    world = World([A, B])
+    assert world.refused() == Answer(Response(401, BASIC_CHALLENGE, b"", "https://registry.test/v2/x"), A, others=2)
+
+
+def test_a_refusal_without_credentials_is_nobodys() -> None:
+    """The registry wants none: they were not sent, and nobody's are not tried a second time."""
+    world = World([A], challenge={})
+    with world.sends(""):
+        answer = world.refused()
+    assert isinstance(answer, Answer)
+    assert (answer.credential, answer.others) == (None, 0)
+
+
+@pytest.mark.parametrize("refusal", [400, 401, 403])
+def test_a_token_that_is_refused_is_somebodys_refusal(refusal: int) -> None:
+    world = World([AS_IS], refusal=refusal, challenge={} if refusal == 401 else dict(BEARER_CHALLENGE))
+    answer = world.refused()
+    assert isinstance(answer, Answer)
+    assert answer.credential is AS_IS
+
+
+def test_a_token_services_refusal_is_told_as_it_is() -> None:
+    world = World([A, B], challenge=dict(BEARER_CHALLENGE))
+    error = world.refused()
+    assert isinstance(error, CredentialRefused)
+    assert error.credential is A
+
+
+def test_credentials_that_may_not_be_sent_are_told_though_nobody_can_be_asked_either() -> None:
+    """A token service elsewhere that can't be reached: what helps is to name it."""
+    world = World([A], challenge={"www-authenticate": 'Bearer realm="https://elsewhere.test/token"'})
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        if "elsewhere" in request.url:
+            raise EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, "elsewhere.test could not be reached")
+        return inner(request)
+
+    world.transport.script = script
+    error = world.refused()
+    assert isinstance(error, CredentialRefused)
+    assert "they were not sent" in error.message
+    assert set(world.transport.authorizations()) == {""}
+
+
+def test_a_failure_is_no_refusal_and_ends_it() -> None:
+    """Nobody else is tried at a registry that does not work: who asked with what it did not say."""
+    world = World([A, B], {B.basic}, dict(BEARER_CHALLENGE))
+    inner = world.transport.script
+    world.transport.script = lambda r: Response(500, {}, b"", r.url) if "/token" in r.url else inner(r)
+    with world.sends("", A.basic, A.basic), pytest.raises(EvidenceUnavailable) as caught:
+        world.ask()
+    assert caught.value.code is Code.REGISTRY_UNREACHABLE
+    assert world.keychain.forgotten == 0
+
+
+def test_not_found_is_an_answer_and_not_what_was_good() -> None:
+    world = World([A, B], {A.basic, B.basic}, found=404)
+    with world.sends("", A.basic):
+        assert world.ask().response.status == 404
+    world.valid, world.found = {B.basic}, 200
+    world.ask()
+    world.valid, world.found = {A.basic, B.basic}, 404
+    with world.sends(B.basic):
+        world.ask()
+
+
+def test_not_found_to_nobody_is_a_refusal_after_somebodys() -> None:
+    world = World([A], {""}, found=404)
+    with world.sends(""):
+        assert world.ask().response.status == 404  # before anybody was refused
+    world.valid, world.found = {A.basic}, 200
+    world.ask()
+    world.valid, world.found = {""}, 404
+    with world.sends(A.basic, ""):
+        answer = world.refused()
+    assert isinstance(answer, Answer)
+    assert (answer.response.status, answer.credential) == (401, A)
+
+
+# tokens that are refused
+
+
+@pytest.mark.parametrize("refusal", [400, 401, 403])
+def test_a_refused_token_is_replaced_once(refusal: int) -> None:
+    """ghcr.io says 403 and public.ecr.aws 400, without a challenge."""
+    world = World([A], set(), dict(BEARER_CHALLENGE), refusal, grants={A.basic})
+    assert world.ask().credential is A
+    world.valid.clear()
+    without = [] if refusal == 401 else [""]
+    with world.sends("Bearer token-00000001", *without, A.basic, "Bearer token-00000002"):
+        assert world.ask().credential is A
+
+
+def test_what_a_redirects_target_wants_is_not_given() -> None:
+    """After a token was refused without a challenge, as before."""
+    world = World([AS_IS, A], set(), dict(BASIC_CHALLENGE), 403, foreign="https://evil.test/x")
+    world.refused()
+    assert A.basic not in world.transport.authorizations()
+
+
+# the keychain asked anew
+
+
+def test_a_keychain_is_asked_anew_once_all_were_refused() -> None:
+    world = World([A, B])
+    world.refused()
+    assert (world.keychain.asked, world.keychain.forgotten) == (2, 1)
+
+
+def test_only_what_is_new_is_tried_after_that() -> None:
+    world = World([A, B], {C.basic})
+    world.keychain.says = lambda _: [A, B] if world.keychain.asked == 1 else [B, D, C]
+    with world.sends("", A.basic, B.basic, "", D.basic, C.basic):
+        assert world.ask().credential is C
+    with world.sends(C.basic):
+        world.ask()
+
+
+@pytest.mark.parametrize(("seconds", "forgotten"), [(0, 1), (4.9, 1), (5, 2), (60, 2)])
+def test_a_keychain_is_not_asked_anew_again_for_five_seconds(seconds: float, forgotten: int) -> None:
+    """Of a repository: whoever names an image that nobody may read starts no helper for each try."""
+    world = World([A])
+    world.refused()
+    world.clock.advance(seconds)
+    world.refused()
+    assert world.keychain.forgotten == forgotten
+    world.refused(WEB)
+    assert world.keychain.forgotten == forgotten + 1
+
+
+def test_a_keychain_that_has_nothing_is_not_asked_anew() -> None:
+    world = World()
+    world.refused()
+    assert (world.keychain.asked, world.keychain.forgotten) == (1, 0)
+
+
+def test_a_keychain_that_fails_when_asked_anew_says_why() -> None:
+    world = World([A])
+    failure = EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the file cannot be read")
+
+    def says(_: Repository) -> list[Credential]:
+        if world.keychain.asked > 1:
+            raise failure
+        return [A]
+
+    world.keychain.says = says
+    with pytest.raises(EvidenceUnavailable, match="the file cannot be read"):
+        world.ask()
+
+
+# what hostile registries cost
+
+
+HOSTILE: dict[str, Callable[[int], tuple[int, dict[str, str]]]] = {
+    "wants Basic": lambda n: (401, BASIC_CHALLENGE),
+    "wants tokens": lambda n: (401, BEARER_CHALLENGE),
+    "wants other tokens": lambda n: (
+        401,
+        {"www-authenticate": f'Bearer realm="https://registry.test/token?{n}",service="{n}"'},
+    ),
+    "forbids": lambda n: (403, {}),
+    "forbids and challenges": lambda n: (403, BEARER_CHALLENGE),
+    "wants nothing it says": lambda n: (401, {}),
+    "changes its mind": lambda n: (401, BASIC_CHALLENGE if n % 2 else BEARER_CHALLENGE),
+    "wants both": lambda n: (401, {"www-authenticate": 'Basic realm="x", Bearer realm="https://registry.test/token"'}),
+    "says different things": lambda n: (
+        (401, 403, 401, 403)[n % 4],
+        (BEARER_CHALLENGE, {}, {}, BASIC_CHALLENGE)[n % 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("gives_tokens", [True, False])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_registry_that_refuses_everything_costs_a_few_requests_for_each_credential(
+    name: str,
+    gives_tokens: bool,  # noqa: FBT001
+) -> None:
+    """Five for each way to ask, and twice as many ways where the keychain has others meanwhile."""
+    world = World([A, B, IDENTITY, AS_IS])
+    count = 0
+
+    def script(request: Request) -> Response:
+        nonlocal count
+        count += 1
+        if "/token" in request.url:
+            return Response(200 if gives_tokens else 401, {}, b'{"token": "t%d"}' % count, request.url)
+        status, headers = HOSTILE[name](count)
+        return Response(status, headers, b"", request.url)
+
+    world.transport.script = script
+    world.keychain.says = lambda _: [Credential(f"{world.keychain.asked}", f"{i}", "p") for i in range(4)] + [AS_IS]
+    for _ in range(4):
+        count = 0
+        world.refused()
+        assert 0 < count <= 5 * 11
+    assert world.keychain.forgotten == 1
+
+
+def test_what_is_remembered_of_repositories_is_bounded() -> None:
+    world = World([], {B.basic})
+    world.keychain.says = lambda _: [A] if world.keychain.asked % 2 else [B]
+    for i in range(10_010):
+        world.ask(Repository("registry.test", f"acme/{i}"))
+    assert len(world.asker._good) == len(world.asker._renewed) == 10_000
+    assert Repository("registry.test", "acme/10009") in world.asker._good

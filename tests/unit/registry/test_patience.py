@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.registry.patience import Patience, pause_for
+from gate.registry.transport import Request, Response
+from tests.fakes.clients import ScriptedTransport
+from tests.fakes.clock import SettableClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ASKED = Request("GET", "https://registry.test/v2/", 10, {"Authorization": "Bearer t"})
+
+
+def _said(status: int, **headers: str) -> Response:
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, b"", ASKED.url)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "left", "seconds"),
+    [
+        *((status, {}, 10, 0.2) for status in (408, 500, 502, 503, 504)),
+        *((status, {"retry-after": "2"}, 10, 2) for status in (408, 429, 500, 502, 503, 504)),
+        *((status, {}, 10, None) for status in (200, 301, 400, 401, 403, 404, 405, 416, 418, 429, 501, 505)),
+        *((status, {"retry-after": "2"}, 10, None) for status in (200, 301, 401, 403, 404)),
+        (503, {"retry-after": "0"}, 10, 0),
+        (429, {"retry-after": "0"}, 10, 0),
+        (503, {"retry-after": "5"}, 10, 5),
+        (503, {"retry-after": "6"}, 100, None),
+        (429, {"retry-after": "3600"}, 10_000, None),
+        (503, {"retry-after": "5"}, 9.9, None),
+        (503, {}, 0.4, 0.2),
+        (503, {}, 0.39, None),
+        (503, {}, 0, None),
+        (503, {"retry-after": "0"}, 0, 0),
+        (503, {}, -1, None),
+        *((s, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10, None) for s in (429, 503)),
+        *((503, {"retry-after": text}, 10, None) for text in ("-1", "1.5", "1e0", "inf", "nan", "x", "00001", "2, 3")),
+    ],
+)
+def test_how_long_to_wait(status: int, headers: Mapping[str, str], left: float, seconds: float | None) -> None:
+    assert pause_for(Response(status, headers, b"", ""), left) == seconds
+
+
+@pytest.mark.parametrize(
+    ("answers", "statuses", "pauses"),
+    [
+        ([_said(200)], [200], []),
+        ([_said(404)], [404], []),
+        ([_said(503), _said(200)], [503, 200], [0.2]),
+        ([_said(503), _said(503), _said(200)], [503, 503], [0.2]),
+        ([_said(503, retry_after="3"), _said(429, retry_after="1"), _said(200)], [503, 429], [3]),
+        ([_said(429), _said(200)], [429], []),
+        ([_said(429, retry_after="1"), _said(401)], [429, 401], [1]),
+        ([_said(503, retry_after="60"), _said(200)], [503], []),
+    ],
+)
+def test_a_busy_registry_is_asked_once_more(answers: list[Response], statuses: list[int], pauses: list[float]) -> None:
+    clock = SettableClock()
+    waited: list[float] = []
+    given = iter(answers)
+    transport = ScriptedTransport(lambda _: next(given))
+    found = Patience(transport, waited.append).send(ASKED, clock.deadline())
+    assert found.status == statuses[-1]
+    assert transport.sent == [ASKED] * len(statuses)
+    assert waited == pauses
+
+
+def test_a_registry_makes_nobody_wait_for_more_than_half_of_what_is_left() -> None:
+    clock = SettableClock()
+    transport = ScriptedTransport(lambda _: _said(503, retry_after="4"))
+    deadline = clock.deadline(20)
+    started = clock.monotonic()
+    for _ in range(10):
+        Patience(transport, clock.advance).send(ASKED, deadline)
+    assert clock.monotonic() - started == 16  # of the last four, four are too many
