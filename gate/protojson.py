@@ -26,15 +26,19 @@ _MICROSECONDS: Final = 6  # digits
 
 
 def decode_base64(value: str, what: str) -> bytes:
-    """Standard or URL-safe base64 with its padding, nothing else.
+    """Standard or URL-safe base64 with its padding, nothing else: each value has one text in each.
 
     Raises:
-        ParseError: any other character, or wrong padding.
+        ParseError: any other character, wrong padding, or bits behind the end.
     """
+    standard = value.replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
+        content = base64.b64decode(standard, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ParseError(f"{what} is not base64") from error
+    if base64.b64encode(content).decode() != standard:
+        raise ParseError(f"{what} is not base64: there are bits behind its end")
+    return content
 
 
 def message(value: dict[str, object], key: str, what: str) -> dict[str, object]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import click
 
-from gate.cli.common import common_flags, emit, one_line, say, say_all, settings_of
-from gate.cli.render.json_report import evidence_json
+from gate.cli.common import Exit, common_flags, emit, one_line, say, say_all, settings_of
+from gate.cli.render.json_report import evidence_json, kind_of
 from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import parse_target
+from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.evidence.facts import CertificateSigner
+from gate.evidence.dsse import COSIGN_SIGN
+from gate.evidence.facts import CertificateSigner, KeySigner
 from gate.image.manifest import Index, Manifest
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from gate.wiring import build
@@ -22,11 +27,13 @@ from gate.wiring import build
 if TYPE_CHECKING:
     from gate.cli.target import Target
     from gate.deadline import Deadline
-    from gate.evidence.facts import Evidence, Rejection, VerifiedAttestation, VerifiedSignature
+    from gate.evidence.facts import Evidence, Rejection, Signer, Unavailable, VerifiedAttestation, VerifiedSignature
     from gate.image.config import ImageConfig
     from gate.image.manifest import StoredManifest
     from gate.review.review import Reviewer
     from gate.review.tags import TagsOf
+
+_NARROWEST: Final = 40  # columns
 
 
 @click.command("inspect")
@@ -41,7 +48,8 @@ if TYPE_CHECKING:
 def command(ref: str, **flags: Any) -> None:
     """Show what is known of the image REF: digest, type, platforms, configuration, signatures and attestations.
 
-    Certificates are tried against the trusted root; signatures by keys only against the keys given.
+    Certificates are tried against the trusted root; signatures by keys only against the keys given. Where something
+    could not be looked at, the exit code is 3.
 
     \b
     Example:
@@ -57,9 +65,12 @@ def command(ref: str, **flags: Any) -> None:
         tags = _tags(gate.reviewer, target, stored, deadline) if flags["tags"] else None
     finally:
         gate.close()
-    say_all([*gate.roots.notes, *(f"{u.code}: {u.message}" for u in evidence.unavailable)])
-    shown = _Shown(target, stored, config, evidence, tags)
-    emit((json.dumps(shown.json, indent=2) if flags["output"] == "json" else shown.text) + "\n")
+    say_all(gate.roots.notes)
+    shown = _Shown(target, stored, config, _explained(evidence, keyed=bool(trust.keys)), tags)
+    emit((json.dumps(shown.json, indent=2) if flags["output"] == "json" else _fitted(shown.text)) + "\n")
+    if evidence.unavailable:
+        say(f"gate: not all could be looked at, there may be more: {len(evidence.unavailable)} unavailable")
+        sys.exit(Exit.NOT_EVALUATED)
 
 
 def _config(reviewer: Reviewer, target: Target, stored: StoredManifest, deadline: Deadline) -> ImageConfig | None:
@@ -117,7 +128,10 @@ class _Shown:
             value["labels"] = dict(self.config.labels)
         if self.tags is not None:
             value["tags"] = list(self.tags.tags)
-        return {**value, **evidence_json(self.evidence)}
+        unavailable = [
+            {"code": u.code.value, "message": u.message, "remedy": u.remedy} for u in self.evidence.unavailable
+        ]
+        return {**value, **evidence_json(self.evidence), "unavailable": unavailable}
 
     @property
     def text(self) -> str:
@@ -133,19 +147,32 @@ class _Shown:
         if self.tags is not None:
             rows.append(("tags", ", ".join(self.tags.tags) or ("none" if self.tags.complete else "none known")))
         lines = [one_line(self.target.text), *(f"├─ {name}: {one_line(value)}" for name, value in rows if value)]
-        lines += self._branch("signatures", [_signature(s) for s in self.evidence.signatures], last=False)
-        lines += self._branch("attestations", [_attestation(a) for a in self.evidence.attestations], last=False)
-        lines += self._branch("not verified", [_rejection(r) for r in self.evidence.rejected], last=True)
+        evidence = self.evidence
+        branches = [
+            self._branch("signatures", [_signature(s) for s in evidence.signatures]),
+            self._branch("attestations", [_attestation(a) for a in evidence.attestations]),
+            self._branch("not verified", [_rejection(r) for r in evidence.rejected]),
+        ]
+        if evidence.unavailable:
+            branches.append(("unavailable", str(len(evidence.unavailable)), [_place(u) for u in evidence.unavailable]))
+        for i, branch in enumerate(branches):
+            lines += _drawn(*branch, last=i == len(branches) - 1)
         return "\n".join(lines)
 
-    def _branch(self, title: str, leaves: list[list[str]], *, last: bool) -> list[str]:
-        stem, bar = ("└─", "  ") if last else ("├─", "│ ")
-        lines = [f"{stem} {title}: {len(leaves) or 'none'}"]
-        for i, (head, *details) in enumerate(leaves):
-            final = i == len(leaves) - 1
-            lines.append(f"{bar} {'└─' if final else '├─'} {one_line(head)}")
-            lines += [f"{bar} {'  ' if final else '│ '}   {one_line(detail)}" for detail in details]
-        return lines
+    def _branch(self, title: str, leaves: list[list[str]]) -> tuple[str, str, list[list[str]]]:
+        """Its title, how many leaves are known of, and the leaves: only where all was looked at, none is none."""
+        complete = not self.evidence.unavailable
+        if leaves:
+            count = str(len(leaves)) if complete else f"{len(leaves)}, and maybe more"
+        elif not complete:
+            count = "not known"
+        else:
+            count = "none verified" if self._is_hidden(title) else "none"
+        return title, count, leaves
+
+    def _is_hidden(self, title: str) -> bool:
+        """Whether something of that title, or that may be, is among what does not verify."""
+        return any(kind_of(r) in ("unknown", title.removesuffix("s")) for r in self.evidence.rejected)
 
     @property
     def _platforms(self) -> list[str]:
@@ -165,21 +192,89 @@ class _Shown:
 def _signature(signature: VerifiedSignature) -> list[str]:
     signed = [f"{key}={value}" for key, value in sorted(signature.annotations.items())]
     name = [f"signed as {signature.docker_reference}"] if signature.docker_reference else []
-    return [
-        f"{signature.signer}  ({signature.format.value} {signature.digest.short})",
-        *_beside(signature),
-        *name,
-        *signed,
-    ]
+    who, *issuer = _who(signature.signer)
+    stored = f"({signature.format.value} {signature.digest.short})"
+    return [f"{who}  {stored}", *issuer, *_beside(signature), *name, *signed]
 
 
 def _attestation(attestation: VerifiedAttestation) -> list[str]:
+    who, *issuer = _who(attestation.signer)
     stored = f"({attestation.format.value} {attestation.digest.short})"
-    return [f"{attestation.predicate_type}  {stored}", f"by {attestation.signer}", *_beside(attestation)]
+    return [f"{attestation.predicate_type}  {stored}", f"by {who}", *issuer, *_beside(attestation)]
+
+
+def _who(signer: Signer) -> list[str]:
+    """The name, and who vouched for it."""
+    match signer:
+        case KeySigner():
+            return [str(signer)]
+        case CertificateSigner(identity=identity):
+            return [identity.subject, *([f"issuer {identity.issuer}"] if identity.issuer else [])]
+        case _:
+            assert_never(signer)
 
 
 def _rejection(rejection: Rejection) -> list[str]:
-    return [f"{rejection.code}: {rejection.reason}  ({rejection.format.value} {rejection.digest.short})"]
+    stored = f"({rejection.format.value} {rejection.digest.short})"
+    claim = rejection.claim
+    what = f" of {claim.predicate_type}" if claim.predicate_type not in ("", COSIGN_SIGN) else ""
+    key = [f"names key {claim.key_hint[:12]} (not verified)"] if claim.key_hint else []
+    who = [f"claims to be by {claim.identity} (not verified)"] if claim.identity else []
+    return [f"{kind_of(rejection)}{what}  {stored}", *key, *who, f"{rejection.code}: {rejection.reason}"]
+
+
+def _place(unavailable: Unavailable) -> list[str]:
+    remedy = [f"Fix: {unavailable.remedy}"] if unavailable.remedy else []
+    return [f"{unavailable.code}: {unavailable.message}", *remedy]
+
+
+def _explained(evidence: Evidence, *, keyed: bool) -> Evidence:
+    """The evidence with the reasons that nobody's policy is behind: whoever inspects wants no signer.
+
+    Args:
+        evidence: as it was found.
+        keyed: whether keys were given to try.
+    """
+    return evidence if keyed else replace(evidence, rejected=tuple(map(_untried, evidence.rejected)))
+
+
+def _untried(rejection: Rejection) -> Rejection:
+    """Of what a key signed while no key was given, or a certificate without its trusted root, that it was not tried."""
+    match rejection.code:
+        case Code.IDENTITY_MISMATCH:
+            reason = "signed with a key, and none was given to try: --key FILE verifies it"
+        case Code.KEY_MISMATCH:
+            reason = "signed with a certificate, and there is no trusted root to try"
+        case _:
+            return rejection
+    return replace(rejection, code=Code.KEY_MISMATCH, reason=reason)
+
+
+def _drawn(title: str, count: str, leaves: list[list[str]], *, last: bool) -> list[str]:
+    stem, bar = ("└─", "  ") if last else ("├─", "│ ")
+    lines = [f"{stem} {title}: {count}"]
+    for i, (head, *details) in enumerate(leaves):
+        final = i == len(leaves) - 1
+        lines.append(f"{bar} {'└─' if final else '├─'} {one_line(head)}")
+        lines += [f"{bar} {'  ' if final else '│ '}   {one_line(detail)}" for detail in details]
+    return lines
+
+
+def _fitted(text: str) -> str:
+    """On a terminal, long lines go on below where their words began, beside the tree's bars."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(_NARROWEST, shutil.get_terminal_size().columns)
+    return "\n".join(part for line in text.split("\n") for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    words = line.lstrip("│├└─ ")
+    drawn = line[: len(line) - len(words)]
+    below = drawn.replace("├─", "│ ").replace("└─", "  ") + ("  " if drawn else "")
+    return textwrap.wrap(
+        words, width, initial_indent=drawn, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+    ) or [line]
 
 
 def _beside(fact: VerifiedSignature | VerifiedAttestation) -> list[str]:

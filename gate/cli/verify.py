@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,6 +18,7 @@ from gate.cli.signers import kept_flags, kept_of, pairs_of, signer_flags, signer
 from gate.cli.target import parse_target
 from gate.codes import NOTES
 from gate.errors import ParseError, UsageError
+from gate.evidence.facts import VerifiedSignature
 from gate.policy.acceptance import accepted_by_any
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
@@ -37,11 +39,11 @@ from gate.review.words import block
 from gate.wiring import build
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from gate.cli.target import Target
-    from gate.evidence.facts import Witness
+    from gate.evidence.facts import Evidence, VerifiedAttestation, Witness
     from gate.policy.policy import Kept
     from gate.policy.signers import SignerSpec
     from gate.review.review import ImageReview
@@ -70,38 +72,74 @@ def command(ref: str, **flags: Any) -> None:
       gate verify REF --certificate-identity releases@acme.example --certificate-oidc-issuer https://accounts.google.com
       gate verify oci:./image --key cosign.pub --type spdxjson --output json
     """
-    signers = signers_of(flags)
-    policies = _policies(signers, kept_of(flags), pairs_of(flags["annotations"]), flags["type_"])
+    wanted = _Wanted.of(flags)
     settings = settings_of(flags)
     target = parse_target(ref)
     gate = build(settings, target.layouts)
     try:
-        (review,) = gate.reviewer.review(policies, [Subject(target.reference.text)], Stage.CHECK, gate.deadline())
+        (review,) = gate.reviewer.review(
+            wanted.policies, [Subject(target.reference.text)], Stage.CHECK, gate.deadline()
+        )
     finally:
         gate.close()
     say_all(gate.roots.notes)
-    shown = (
-        _json(target, review) if flags["output"] == "json" else printable(_text(target, review, signers, gate.now()))
-    )
+    shown = _json(target, review) if flags["output"] == "json" else printable(_text(target, review, wanted, gate.now()))
     emit(f"{shown}\n")
     sys.exit(_EXITS.get(review.decision.verdict, Exit.PASS))
 
 
-def _policies(
-    signers: Mapping[str, SignerSpec], kept: Kept, annotations: dict[str, str], type_: str | None
-) -> PolicySet:
-    """One policy with one rule: signed, or attested, by any of the signers."""
-    by = AnyOf(tuple(One(name) for name in signers))
-    rule = Rule("signature", SignatureRequirement(by, annotations, kept))
-    if type_ is not None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the flags ask for.
+
+    Attributes:
+        signers: any of whom suffices.
+        kept: where signatures are looked for.
+        annotations: that a signature has to carry.
+        predicate_type: of the attestations that are wanted instead of signatures; None for signatures.
+    """
+
+    signers: Mapping[str, SignerSpec]
+    kept: Kept
+    annotations: dict[str, str]
+    predicate_type: str | None
+
+    @classmethod
+    def of(cls, flags: dict[str, Any]) -> _Wanted:
+        """As the flags say.
+
+        Raises:
+            UsageError: one that cannot be used.
+        """
+        annotations, type_ = pairs_of(flags["annotations"]), flags["type_"]
+        signers, kept = signers_of(flags), kept_of(flags)
+        if type_ is None:
+            return cls(signers, kept, annotations, None)
         if annotations:
             raise UsageError("--annotation with --type", remedy="annotations are signatures'; leave one of them out")
         try:
-            rule = Rule("attestation", AttestationRequirement(by, parse_predicate_type(type_), kept))
+            return cls(signers, kept, {}, parse_predicate_type(type_))
         except ParseError as error:
             raise UsageError(f"--type {error.message}", remedy=error.remedy) from error
-    everything = Match((ImagePattern.parse("**"),))
-    return PolicySet((Policy("ClusterGatePolicy", "verify", Mode.ENFORCE, everything, (rule,), signers),))
+
+    @property
+    def policies(self) -> PolicySet:
+        """One policy with one rule: signed, or attested, by any of the signers."""
+        by = AnyOf(tuple(One(name) for name in self.signers))
+        rule = Rule("signature", SignatureRequirement(by, self.annotations, self.kept))
+        if self.predicate_type is not None:
+            rule = Rule("attestation", AttestationRequirement(by, self.predicate_type, self.kept))
+        everything = Match((ImagePattern.parse("**"),))
+        return PolicySet((Policy("ClusterGatePolicy", "verify", Mode.ENFORCE, everything, (rule,), self.signers),))
+
+    def counted(self, evidence: Evidence, now: datetime) -> Iterator[VerifiedSignature | VerifiedAttestation]:
+        """Of what was found, what the rule counts."""
+        facts: Iterable[VerifiedSignature | VerifiedAttestation] = (
+            (s for s in evidence.signatures if self.annotations.items() <= s.annotations.items())
+            if self.predicate_type is None
+            else (a for a in evidence.attestations if a.predicate_type == self.predicate_type)
+        )
+        return (fact for fact in facts if accepted_by_any(self.signers, fact, now))
 
 
 def _resolved(target: Target, review: ImageReview) -> str | None:
@@ -109,24 +147,19 @@ def _resolved(target: Target, review: ImageReview) -> str | None:
     return target.resolved(digest) if digest else None
 
 
-def _text(target: Target, review: ImageReview, signers: Mapping[str, SignerSpec], now: datetime) -> str:
+def _text(target: Target, review: ImageReview, wanted: _Wanted, now: datetime) -> str:
     if review.decision.verdict.stops:
         text = block(review, "").replace(review.subject.text, target.text)
         reasons = [f"  {r.format.value} {r.digest.short}: {r.reason}" for r in review.evidence.rejected]
         return "\n".join([text, *reasons])
     lines = [f"VERIFIED {_resolved(target, review)}"]
-    for signature in review.evidence.signatures:
-        if not accepted_by_any(signers, signature, now):
-            continue
-        signed = "".join(f" {one_line(k)}={one_line(v)}" for k, v in sorted(signature.annotations.items()))
-        stored = f"({signature.format.value} {signature.digest.short})"
-        lines.append(f"  signed by {signature.signer} {stored}{signed}{_when(signature.witness)}")
-    for attestation in review.evidence.attestations:
-        if not accepted_by_any(signers, attestation, now):
-            continue
-        stored = f"({attestation.format.value} {attestation.digest.short})"
-        what = f"  {attestation.predicate_type} by {attestation.signer} {stored}{_when(attestation.witness)}"
-        lines.append(what)
+    for fact in wanted.counted(review.evidence, now):
+        stored = f"({fact.format.value} {fact.digest.short})"
+        if isinstance(fact, VerifiedSignature):
+            signed = "".join(f" {one_line(k)}={one_line(v)}" for k, v in sorted(fact.annotations.items()))
+            lines.append(f"  signed by {fact.signer} {stored}{signed}{_when(fact.witness)}")
+        else:
+            lines.append(f"  {fact.predicate_type} by {fact.signer} {stored}{_when(fact.witness)}")
     return "\n".join(lines)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import re
+import select
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,23 +15,26 @@ import click
 from gate.cli.common import Exit, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json
 from gate.cli.signers import signer_flags, signers_of
-from gate.codes import INABILITY
+from gate.codes import INABILITY, Code
 from gate.errors import ParseError, UsageError
+from gate.evidence.facts import Evidence
 from gate.evidence.message import Message
+from gate.policy.decision import Reason
 from gate.policy.predicate_types import parse_predicate_type
 from gate.policy.signers import AnyOf, One, needs_of
 from gate.review.blob import examine_bundle, judge_blob
 from gate.wiring import build
 
 if TYPE_CHECKING:
-    from gate.evidence.facts import Evidence, VerifiedAttestation, VerifiedSignature
-    from gate.policy.decision import Reason
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gate.deadline import Deadline
+    from gate.evidence.facts import VerifiedAttestation, VerifiedSignature
+    from gate.policy.signers import SignerSpec
+    from gate.wiring import Gate
 
 MAX_BUNDLE: Final = 16 * 1024 * 1024
 MAX_BLOB: Final = 4 * 1024 * 1024 * 1024
-_WHOLE: Final = 64 * 1024 * 1024
-"""Bytes of a file that are kept: signatures that need more than a SHA-256 of it can be verified up to this size."""
-
 _CHUNK: Final = 1024 * 1024
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
@@ -55,20 +59,36 @@ def command(blob: str, **flags: Any) -> None:
     """
     signers = signers_of(flags)
     wanted = _predicate_type(flags["type_"])
-    content = _read(flags["bundle"])
-    message = _message(blob)
     gate = build(settings_of(flags))
     try:
-        evidence = examine_bundle(content, message, needs_of(signers.values()), gate.roots, gate.deadline())
+        deadline = gate.deadline()
+        content = _bundle(flags["bundle"], deadline)
+        message = _message(blob, deadline)
+        evidence, reasons = _judged(content, message, signers, wanted, gate, deadline)
     finally:
         gate.close()
-    by = AnyOf(tuple(One(name) for name in signers))
-    reasons = list(judge_blob(evidence, by, signers, gate.now(), wanted))
     say_all(gate.roots.notes)
     json_wanted = flags["output"] == "json"
     emit((_json(blob, message, evidence, reasons) if json_wanted else _text(blob, evidence, reasons)) + "\n")
     unable = any(reason.code in INABILITY for reason in reasons)
     sys.exit(Exit.NOT_EVALUATED if unable else Exit.DENIED if reasons else Exit.PASS)
+
+
+def _judged(
+    content: bytes,
+    message: Message,
+    signers: Mapping[str, SignerSpec],
+    wanted: str | None,
+    gate: Gate,
+    deadline: Deadline,
+) -> tuple[Evidence, list[Reason]]:
+    """What the bundle proves, and why that does not suffice."""
+    if len(content) > MAX_BUNDLE:
+        what = f"the bundle has more than {MAX_BUNDLE // 1024**2} MiB, and no more is read of one"
+        return Evidence(), [Reason(Code.SIGNATURE_INVALID, what, "is it a Sigstore bundle? get it again")]
+    evidence = examine_bundle(content, message, needs_of(signers.values()), gate.roots, deadline)
+    by = AnyOf(tuple(One(name) for name in signers))
+    return evidence, list(judge_blob(evidence, by, signers, gate.now(), wanted, whole=message.was_read))
 
 
 def _predicate_type(text: str | None) -> str | None:
@@ -78,43 +98,70 @@ def _predicate_type(text: str | None) -> str | None:
         raise UsageError(f"--type {error.message}", remedy=error.remedy) from error
 
 
-def _read(file: str) -> bytes:
+def _bundle(file: str, deadline: Deadline) -> bytes:
+    """What is in it, one byte more than is read of bundles where it is longer.
+
+    Raises:
+        UsageError: it cannot be read.
+        EvidenceUnavailable: the time ran out.
+    """
+    content = bytearray()
     try:
-        with Path(file).open("rb") as opened:
-            content = opened.read(MAX_BUNDLE + 1)
+        for chunk in _chunks(file, deadline):
+            content += chunk
+            if len(content) > MAX_BUNDLE:
+                break
     except OSError as error:
         raise UsageError(
             f"--bundle {file} cannot be read: {error.strerror}", remedy="name the bundle's file"
         ) from error
-    if len(content) > MAX_BUNDLE:
-        raise UsageError(f"--bundle {file} has more than {MAX_BUNDLE} bytes", remedy="is it a Sigstore bundle?")
-    return content
+    return bytes(content[: MAX_BUNDLE + 1])
 
 
-def _message(blob: str) -> Message:
-    """A file where there is one of that name, else a digest."""
-    path = Path(blob)
+def _message(blob: str, deadline: Deadline) -> Message:
+    """A file where there is one of that name, else a digest.
+
+    Raises:
+        UsageError: neither, or it cannot be read.
+        EvidenceUnavailable: the time ran out.
+    """
     digest = _DIGEST.fullmatch(blob)
-    if digest is not None and not path.exists():
+    if digest is not None and not Path(blob).exists():
         return Message(bytes.fromhex(digest[1]))
-    hashed = hashlib.sha256()
-    kept: list[bytes] | None = []
-    size = 0
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                hashed.update(chunk)
-                size += len(chunk)
-                if size > MAX_BLOB:
-                    raise UsageError(f"{blob} has more than {MAX_BLOB} bytes", remedy="give its sha256:HEX")
-                if kept is not None:
-                    kept.append(chunk)
-                    kept = kept if size <= _WHOLE else None
+        return Message.read(_capped(_chunks(blob, deadline), blob))
     except OSError as error:
         raise UsageError(
             f"{blob} cannot be read: {error.strerror}", remedy="name a file, or write sha256: and 64 hex digits"
         ) from error
-    return Message(hashed.digest(), None if kept is None else b"".join(kept))
+
+
+def _capped(chunks: Iterable[bytes], blob: str) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > MAX_BLOB:
+            raise UsageError(f"{blob} has more than {MAX_BLOB} bytes", remedy="give its sha256:HEX")
+        yield chunk
+
+
+def _chunks(file: str, deadline: Deadline) -> Iterator[bytes]:
+    """The bytes of a file; a pipe that nobody writes to is waited for as long as there is time.
+
+    Raises:
+        OSError: it cannot be read.
+        EvidenceUnavailable: the time ran out.
+    """
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as opened:
+        while True:
+            left = deadline.check(f"{file} was read")
+            if not select.select([opened], [], [], left)[0]:
+                continue
+            chunk = opened.read(_CHUNK)
+            if chunk == b"":
+                return
+            if chunk is not None:
+                yield chunk
 
 
 def _text(blob: str, evidence: Evidence, reasons: list[Reason]) -> str:

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate import protojson, strictjson
+from gate.codes import Code
 from gate.errors import ParseError
 from gate.evidence.dsse import Envelope
 from gate.evidence.entry import LogEntry
-from gate.evidence.limits import MAX_LOG_ENTRIES, MAX_TIMESTAMPS
+from gate.evidence.limits import MAX_LOG_ENTRIES, MAX_SIGNATURES, MAX_TIMESTAMPS
+from gate.evidence.refusal import Refused
 from gate.trust.authority import MAX_CHAIN, parse_certificate
+from gate.trust.key import Hash
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from gate.evidence.message import Message
 
 _VERSIONS: Final = {
     "application/vnd.dev.sigstore.bundle+json;version=0.1": (0, 1),
@@ -25,15 +30,40 @@ _VERSIONS: Final = {
 }
 _TOP: Final = ("mediaType", "verificationMaterial", "messageSignature", "dsseEnvelope")
 _MATERIAL: Final = ("publicKey", "certificate", "x509CertificateChain", "tlogEntries", "timestampVerificationData")
-_SHA256: Final = "SHA2_256"
+_HASHES: Final = {"SHA2_256": Hash.SHA256, "SHA2_384": Hash.SHA384, "SHA2_512": Hash.SHA512}
 
 
 @dataclass(frozen=True, slots=True)
 class MessageSignature:
-    """A signature over a message that is elsewhere; `sha256` is what the bundle says of it, b"" where nothing."""
+    """A signature over a message that is elsewhere.
+
+    Attributes:
+        signature: over it.
+        digest: what the bundle says of it, not signed; b"" where nothing.
+        algorithm: of that digest; None where there is none.
+    """
 
     signature: bytes
-    sha256: bytes
+    digest: bytes = b""
+    algorithm: Hash | None = None
+
+    def check(self, message: Message) -> None:
+        """Compare what the bundle says of its message with a message: the digest that it states, by its algorithm.
+
+        Raises:
+            ParseError: it is another's.
+            Refused: SIGNATURE_UNSUPPORTED: that digest of the message is not known.
+        """
+        if self.algorithm is None:
+            return
+        known = message.digest(self.algorithm)
+        if known is None:
+            raise Refused(
+                Code.SIGNATURE_UNSUPPORTED,
+                f"the bundle states a {self.algorithm} of the file, and only its sha256 is known: the file is needed",
+            )
+        if known != self.digest:
+            raise ParseError(f"the bundle's messageDigest ({self.algorithm}) is another file's")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +112,17 @@ class Bundle:
         )
         protojson.only(material, _MATERIAL, "the bundle's verificationMaterial")
         hint, certificates = _signer(material, version)
-        entries = protojson.repeated(material, "tlogEntries", "the bundle's tlogEntries", MAX_LOG_ENTRIES)
+        raws = protojson.repeated(material, "tlogEntries", "the bundle's tlogEntries", MAX_LOG_ENTRIES)
+        entries = tuple(map(LogEntry.of_bundle, raws))
+        if len({(entry.log_id, entry.index) for entry in entries}) < len(entries):
+            raise ParseError("the bundle has one log entry twice")
         return cls(
             version,
             _content(value),
             hint,
             certificates[0] if certificates else None,
             certificates[1:],
-            tuple(map(LogEntry.of_bundle, entries)),
+            entries,
             _timestamps(material),
         )
 
@@ -100,6 +133,7 @@ def _content(value: dict[str, object]) -> Envelope | MessageSignature:
     if (envelope is None) == (message is None):
         raise ParseError("the bundle has to hold exactly one of `dsseEnvelope` and `messageSignature`")
     if envelope is not None:
+        _check_envelope(envelope)
         parsed = Envelope.parse(envelope)
         if len(parsed.signatures) != 1:
             raise ParseError(f"the bundle has {len(parsed.signatures)} signatures, expected one")
@@ -108,12 +142,21 @@ def _content(value: dict[str, object]) -> Envelope | MessageSignature:
     protojson.only(held, ("messageDigest", "signature"), "the bundle's messageSignature")
     digest = protojson.message(held, "messageDigest", "the bundle's messageDigest")
     stated = protojson.raw(digest, "digest", "the bundle's messageDigest")
-    if stated and protojson.string(digest, "algorithm", "the bundle's messageDigest") != _SHA256:
-        raise ParseError("the bundle's messageDigest is not a SHA-256")
+    named = protojson.string(digest, "algorithm", "the bundle's messageDigest")
+    if stated and named not in _HASHES:
+        raise ParseError(f"the bundle's messageDigest is by {named[:30]!r}, expected {', '.join(_HASHES)}")
     signature = protojson.raw(held, "signature", "the bundle's signature")
     if not signature:
         raise ParseError("the bundle has no signature")
-    return MessageSignature(signature, stated)
+    return MessageSignature(signature, stated, _HASHES[named]) if stated else MessageSignature(signature)
+
+
+def _check_envelope(raw: object) -> None:
+    """Strict where the bundle is: stored by itself, an envelope may say more (and cosign reads that)."""
+    value = strictjson.as_object(raw, "the DSSE envelope")
+    protojson.only(value, ("payload", "payloadType", "signatures"), "the DSSE envelope")
+    for signature in protojson.repeated(value, "signatures", "the DSSE envelope's signatures", MAX_SIGNATURES):
+        protojson.only(strictjson.as_object(signature, "a DSSE signature"), ("sig", "keyid"), "a DSSE signature")
 
 
 def _signer(material: dict[str, object], version: tuple[int, int]) -> tuple[str, tuple[x509.Certificate, ...]]:
@@ -130,6 +173,7 @@ def _signer(material: dict[str, object], version: tuple[int, int]) -> tuple[str,
             if version >= (0, 3):
                 raise ParseError("the bundle holds a certificate chain; v0.3 has its signing certificate alone")
             chain = protojson.message(material, "x509CertificateChain", "the bundle's chain")
+            protojson.only(chain, ("certificates",), "the bundle's chain")
             raws = protojson.repeated(chain, "certificates", "the bundle's chain", MAX_CHAIN)
     if not raws:
         raise ParseError("the bundle's certificate chain is empty")
@@ -138,6 +182,7 @@ def _signer(material: dict[str, object], version: tuple[int, int]) -> tuple[str,
 
 def _certificate(raw: object) -> x509.Certificate:
     value = strictjson.as_object(raw, "the bundle's certificate")
+    protojson.only(value, ("rawBytes",), "the bundle's certificate")
     certificate = parse_certificate(protojson.raw(value, "rawBytes", "the bundle's certificate"))
     if certificate.subject == certificate.issuer and certificate.subject.rdns:
         raise ParseError("the bundle's chain holds a root, and roots come from the trusted root alone")
@@ -145,7 +190,9 @@ def _certificate(raw: object) -> x509.Certificate:
 
 
 def _hint(material: dict[str, object]) -> str:
-    hint = strictjson.get(strictjson.as_object(strictjson.get(material, "publicKey"), "the bundle's publicKey"), "hint")
+    value = strictjson.as_object(strictjson.get(material, "publicKey"), "the bundle's publicKey")
+    protojson.only(value, ("hint",), "the bundle's publicKey")
+    hint = strictjson.get(value, "hint")
     if not isinstance(hint, str):
         return ""
     try:
@@ -156,6 +203,12 @@ def _hint(material: dict[str, object]) -> str:
 
 def _timestamps(material: dict[str, object]) -> tuple[bytes, ...]:
     data = protojson.message(material, "timestampVerificationData", "the bundle's timestampVerificationData")
+    protojson.only(data, ("rfc3161Timestamps",), "the bundle's timestampVerificationData")
     stamps = protojson.repeated(data, "rfc3161Timestamps", "the bundle's timestamps", MAX_TIMESTAMPS)
-    found = (protojson.raw(strictjson.as_object(s, "a timestamp"), "signedTimestamp", "a timestamp") for s in stamps)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(map(_timestamp, stamps)))
+
+
+def _timestamp(raw: object) -> bytes:
+    value = strictjson.as_object(raw, "a timestamp")
+    protojson.only(value, ("signedTimestamp",), "a timestamp")
+    return protojson.raw(value, "signedTimestamp", "a timestamp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from cryptography.x509.verification import (
     Criticality,
@@ -76,6 +78,11 @@ class CertificatePath:
     certificates: tuple[x509.Certificate, ...]
     window: Window
 
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Hex fingerprints of the keys above the leaf, the root's last."""
+        return tuple(map(_key_of, self.certificates[1:]))
+
 
 def find_path(
     leaf: x509.Certificate,
@@ -108,7 +115,9 @@ def find_path(
     expired: Refused | None = None
     for authority in authorities:
         try:
-            return _path_to(authority, leaf, intermediates, times or (leaf.not_valid_before_utc,))
+            moments = times or (leaf.not_valid_before_utc,)
+            path = _path_to(authority, leaf, intermediates, moments, usage)
+            check_others(path, authorities, moments)
         except Refused as refused:
             if refused.code is not Code.CERTIFICATE_EXPIRED:
                 reasons.append(refused)
@@ -116,6 +125,8 @@ def find_path(
                 known.subject == leaf.issuer for known in (*authority.certificates, *intermediates)
             ):
                 expired = refused
+        else:
+            return path
     # Of an authority that does not even bear its issuer's name, it says nothing that its time is over.
     raise expired or next(
         reversed(reasons),
@@ -124,18 +135,67 @@ def find_path(
 
 
 def _path_to(
-    authority: Authority, leaf: x509.Certificate, intermediates: Sequence[x509.Certificate], times: Sequence[datetime]
+    authority: Authority,
+    leaf: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    times: Sequence[datetime],
+    usage: ObjectIdentifier,
 ) -> CertificatePath:
     # The cheap look first: of several authorities most are of other years.
     check_window(authority, authority.window, times)
     chain = _verified_chain(authority, leaf, intermediates, times[0])
     if len(chain) < 2:  # noqa: PLR2004 - the leaf and who issued it
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate is {authority.name}'s own root")
+    if not all(_lets_sign(certificate, usage) for certificate in chain[1:]):
+        raise Refused(
+            Code.CERTIFICATE_UNTRUSTED,
+            f"a certificate between it and {authority.name} is not for {usage._name}",  # noqa: SLF001
+        )
     window = authority.window
     for certificate in chain:
         window = window.within(Window(certificate.not_valid_before_utc, certificate.not_valid_after_utc))
     check_window(authority, window, times)
     return CertificatePath(authority, tuple(chain), window)
+
+
+def check_others(path: CertificatePath, authorities: Sequence[Authority], times: Sequence[datetime]) -> None:
+    """Heed the windows of other authorities whose certificates a path passes through.
+
+    What was retired is retired, though whoever signs with it brings it along, and its successor has the same root.
+
+    Raises:
+        Refused: CERTIFICATE_EXPIRED: one of the times is outside such a window.
+    """
+    strangers = frozenset(map(_key_of, path.certificates)) - _keys_of(path.authority)
+    for other in authorities:
+        if strangers & _keys_of(other):
+            check_window(other, other.window, times)
+
+
+@lru_cache(maxsize=256)
+def _keys_of(authority: Authority) -> frozenset[str]:
+    return frozenset(map(_key_of, authority.certificates))
+
+
+@lru_cache(maxsize=512)
+def _key_of(certificate: x509.Certificate) -> str:
+    """Hex SHA-256 of its SubjectPublicKeyInfo."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _lets_sign(certificate: x509.Certificate, usage: ObjectIdentifier) -> bool:
+    """Whether an authority's extended key usage, where it has one, leaves a usage to those it certifies.
+
+    RFC 5280 does not say so; everybody does (Go's, OpenSSL's and the web's verifiers): a sub-authority for TLS servers
+    signs no images.
+    """
+    try:
+        extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage in extended or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in extended
 
 
 def check_window(authority: Authority, window: Window, times: Sequence[datetime]) -> None:
@@ -185,10 +245,18 @@ def _search(
     try:
         return list(verifier.verify(leaf, list(between)).chain)
     except (VerificationError, x509.UnsupportedGeneralNameType, ValueError) as error:
-        # The library's message ends in a dump of the certificate.
-        cause = str(error).partition(" (encountered processing")[0].removeprefix("validation failed: ")[:150]
+        cause = _plain(str(error))
         code = Code.CERTIFICATE_EXPIRED if _NOT_VALID_THEN in cause else Code.CERTIFICATE_UNTRUSTED
         raise Refused(code, f"its certificate does not lead to {authority.name}: {cause}") from error
+
+
+def _plain(said: str) -> str:
+    """What the library says, without its dumps of certificates and of its own insides."""
+    cause = said.partition(" (encountered processing")[0].removeprefix("validation failed: ")
+    if "no interior errors" in cause:
+        return "no certificate at hand leads there"
+    cause = cause.removeprefix("candidates exhausted: ").removeprefix("Python extension validator failed: ValueError: ")
+    return cause.partition(": AlgorithmIdentifier")[0][:150]
 
 
 @lru_cache(maxsize=256)
@@ -222,8 +290,21 @@ def _is_plain_authority(certificate: x509.Certificate, below: int) -> bool:
 
 
 def _authority_policy() -> ExtensionPolicy:
-    """As the web's; the extended key usage is code signing's, which is checked here."""
-    return ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
+    """An authority says that it is one, and where it says what its key is for, that is to certify.
+
+    More is the web's; private PKIs leave key usages out, and OpenSSL's own roots have none. Names and path lengths are
+    heeded in any case, and `_lets_sign` looks at extended key usages.
+    """
+    return (
+        ExtensionPolicy.permit_all()
+        .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
+        .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_certify)
+    )
+
+
+def _may_certify(_policy: object, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("keyUsage.keyCertSign must be asserted in a CA certificate")
 
 
 def _leaf_policy() -> ExtensionPolicy:

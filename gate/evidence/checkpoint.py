@@ -10,6 +10,7 @@ import base64
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from gate.errors import ParseError
 from gate.evidence.inclusion import HASH_BYTES
@@ -33,14 +34,14 @@ class Checkpoint:
         size: of its tree, in leaves.
         root: hash of its tree.
         text: what is signed.
-        signatures: (key hash, signature) of each signature line.
+        signatures: name, key hash and signature of each signature line.
     """
 
     origin: str
     size: int
     root: bytes
     text: bytes
-    signatures: tuple[tuple[bytes, bytes], ...]
+    signatures: tuple[tuple[str, bytes, bytes], ...]
 
     @classmethod
     def parse(cls, envelope: str) -> Checkpoint:
@@ -67,18 +68,31 @@ class Checkpoint:
 
         Of lines that name other keys nothing is known, and nothing is wanted.
         """
-        hints = {identifier[:_KEY_HASH] for identifier in log.ids}
-        own = [log.key.verifies(signature, self.text) for hint, signature in self.signatures if hint in hints]
-        return bool(own) and all(own)
+        own = [(name, signature) for name, hint, signature in self.signatures if hint in _hints(log)]
+        return bool(own) and all(log.key.verifies(signature, self.text) for _, signature in own)
+
+    def is_named_after(self, log: Log) -> bool:
+        """Whether origin and key name are the log's own: of Rekor v2 (rekor-tiles) the host of its URL, and its path.
+
+        One key may sign for several logs; Rekor v1's origin is a name that nothing states beforehand.
+        """
+        parts = urlsplit(log.url)
+        own = {parts.netloc, parts.netloc + parts.path.rstrip("/")}
+        names = {name for name, hint, _ in self.signatures if hint in _hints(log)}
+        return self.origin in own and names == {self.origin}
 
 
-def _signatures(notes: str) -> tuple[tuple[bytes, bytes], ...]:
+def _hints(log: Log) -> set[bytes]:
+    return {identifier[:_KEY_HASH] for identifier in log.ids}
+
+
+def _signatures(notes: str) -> tuple[tuple[str, bytes, bytes], ...]:
     if not notes.endswith("\n"):
         raise ParseError("the checkpoint's last line has no end")
     lines = notes[:-1].split("\n")
     if len(lines) > MAX_NOTE_SIGNATURES:
         raise ParseError(f"the checkpoint has {len(lines)} signatures; at most {MAX_NOTE_SIGNATURES} are read")
-    found: list[tuple[bytes, bytes]] = []
+    found: list[tuple[str, bytes, bytes]] = []
     for line in lines:
         parts = _SIGNATURE.fullmatch(line)
         if not parts:
@@ -86,5 +100,5 @@ def _signatures(notes: str) -> tuple[tuple[bytes, bytes], ...]:
         content = decode_base64(parts[2], "a signature of the checkpoint")
         if len(content) <= _KEY_HASH:
             raise ParseError("a signature of the checkpoint is too short")
-        found.append((content[:_KEY_HASH], content[_KEY_HASH:]))
+        found.append((parts[1], content[:_KEY_HASH], content[_KEY_HASH:]))
     return tuple(found)

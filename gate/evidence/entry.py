@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from gate import protojson, strictjson
 from gate.errors import ParseError
 from gate.evidence.inclusion import HASH_BYTES
 from gate.evidence.limits import MAX_BODY, MAX_PROOF
+
+_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.ASCII)
+_ENTRY: Final = (
+    "logIndex", "logId", "kindVersion", "integratedTime", "inclusionPromise", "inclusionProof", "canonicalizedBody",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,11 @@ class LogEntry:
             ParseError: a part is absent or malformed.
         """
         value = strictjson.as_object(raw, "the log entry")
-        kind = protojson.message(value, "kindVersion", "the log entry's kindVersion")
-        promise = protojson.message(value, "inclusionPromise", "the log entry's inclusionPromise")
+        protojson.only(value, _ENTRY, "the log entry")
+        kind = _part(value, "kindVersion", ("kind", "version"))
+        promise = _part(value, "inclusionPromise", ("signedEntryTimestamp",))
         entry = cls(
-            protojson.raw(
-                protojson.message(value, "logId", "the log entry's logId"), "keyId", "the log entry's logId.keyId"
-            ),
+            protojson.raw(_part(value, "logId", ("keyId",)), "keyId", "the log entry's logId.keyId"),
             protojson.int64(value, "logIndex", "the log entry's logIndex"),
             protojson.int64(value, "integratedTime", "the log entry's integratedTime"),
             protojson.string(kind, "kind", "the log entry's kind"),
@@ -80,14 +86,12 @@ class LogEntry:
         value = strictjson.as_object(strictjson.loads_text(text), "the log entry")
         payload = protojson.message(value, "Payload", "the log entry's Payload")
         log_id = protojson.string(payload, "logID", "the log entry's logID")
-        try:
-            identifier = bytes.fromhex(log_id)
-        except ValueError as error:
-            raise ParseError("the log entry's logID is not hexadecimal") from error
+        if not _HEX.fullmatch(log_id):
+            raise ParseError("the log entry's logID is not hexadecimal")
         return cls(
-            identifier,
-            protojson.int64(payload, "logIndex", "the log entry's logIndex"),
-            protojson.int64(payload, "integratedTime", "the log entry's integratedTime"),
+            bytes.fromhex(log_id),
+            _number(payload, "logIndex"),
+            _number(payload, "integratedTime"),
             "",
             "",
             protojson.raw(payload, "body", "the log entry's body"),
@@ -110,16 +114,31 @@ class LogEntry:
         return self
 
 
+def _part(entry: dict[str, object], key: str, fields: tuple[str, ...]) -> dict[str, object]:
+    value = protojson.message(entry, key, f"the log entry's {key}")
+    protojson.only(value, fields, f"the log entry's {key}")
+    return value
+
+
+def _number(payload: dict[str, object], key: str) -> int:
+    """A number and not its digits: the annotation is no protocol buffer, and what is promised is a number."""
+    if isinstance(payload.get(key), str):
+        raise ParseError(f"the log entry's {key} is a text")
+    return protojson.int64(payload, key, f"the log entry's {key}")
+
+
 def _proof(entry: dict[str, object]) -> InclusionProof | None:
     if strictjson.get(entry, "inclusionProof") is None:
         return None
     value = protojson.message(entry, "inclusionProof", "the inclusion proof")
+    protojson.only(value, ("logIndex", "rootHash", "treeSize", "hashes", "checkpoint"), "the inclusion proof")
     hashes = protojson.repeated(value, "hashes", "the inclusion proof's hashes", MAX_PROOF)
     decoded = tuple(protojson.decode_base64(_text(h), "a hash of the inclusion proof") for h in hashes)
     root = protojson.raw(value, "rootHash", "the inclusion proof's rootHash")
     if any(len(h) != HASH_BYTES for h in (root, *decoded)):
         raise ParseError("the inclusion proof has a hash that is no SHA-256")
     checkpoint = protojson.message(value, "checkpoint", "the inclusion proof's checkpoint")
+    protojson.only(checkpoint, ("envelope",), "the inclusion proof's checkpoint")
     return InclusionProof(
         protojson.int64(value, "logIndex", "the inclusion proof's logIndex"),
         protojson.int64(value, "treeSize", "the inclusion proof's treeSize"),

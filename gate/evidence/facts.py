@@ -58,9 +58,9 @@ class KeySigner:
     trust: str = ""
 
     @property
-    def principal(self) -> str:
-        """Who this is, however the key is named or configured: two equal principals count once."""
-        return f"key:{self.key.fingerprint}"
+    def marks(self) -> frozenset[str]:
+        """What tells who this is: two signers that share a mark are one principal."""
+        return frozenset({f"key:{self.key.fingerprint}"})
 
     def __str__(self) -> str:
         return self.key.short
@@ -102,8 +102,8 @@ class Identity:
 
     @property
     def subject(self) -> str:
-        """The one that names the principal: the first."""
-        return self.subjects[0]
+        """All of them, for people: Fulcio writes one."""
+        return " + ".join(self.subjects)
 
     def __str__(self) -> str:
         return f"{self.subject} (issuer {self.issuer})" if self.issuer else self.subject
@@ -116,7 +116,9 @@ class CertificateSigner:
     Attributes:
         identity: who it names.
         trust: the name of what it was verified against: a trust root, or a private PKI.
-        root: hex SHA-256 of the root its path ends in.
+        private: whether that is a private PKI.
+        key: fingerprint of the certificate's own key.
+        issuers: fingerprints of the keys of its path's authorities, the root's last.
         window: when all of the path is valid; every verified time of the signature is in it.
         ct_logs: hex ids of the CT logs whose timestamps in it hold.
         no_sct: why there are none of those.
@@ -124,17 +126,26 @@ class CertificateSigner:
 
     identity: Identity
     trust: str
-    root: str
+    private: bool
+    key: str
+    issuers: tuple[str, ...]
     window: Window
     ct_logs: frozenset[str] = frozenset()
     no_sct: str = ""
 
     @property
-    def principal(self) -> str:
-        """Issuer and subject; of a certificate without an issuer, root and subject."""
-        if self.identity.issuer:
-            return f"identity:{self.identity.issuer}|{self.identity.subject}"
-        return f"certificate:{self.root}|{self.identity.subject}"
+    def marks(self) -> frozenset[str]:
+        """What tells who this is: two signers that share a mark are one principal.
+
+        Its key, whoever certified it; and each subject, with its issuer, or, in a private PKI, with each authority of
+        its path: a root that was renewed, or an intermediate that is trusted by itself, makes nobody a second person.
+        """
+        subjects = self.identity.subjects
+        if self.private:
+            named = {f"certificate:{issuer}|{subject}" for issuer in self.issuers for subject in subjects}
+        else:
+            named = {f"identity:{self.identity.issuer}|{subject}" for subject in subjects}
+        return frozenset({f"key:{self.key}", *named})
 
     def __str__(self) -> str:
         return str(self.identity)
@@ -239,11 +250,27 @@ class VerifiedAttestation:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a candidate says of itself. Nothing of it is proved: it is shown to people, and decides nothing.
+
+    Attributes:
+        key_hint: hex SHA-256 of the public key it names; "" where it names none.
+        identity: who its certificate names, whoever issued that; None where there is none or it cannot be read.
+        predicate_type: of its statement; "" where it has none.
+    """
+
+    key_hint: str = ""
+    identity: Identity | None = None
+    predicate_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A candidate that counts for nothing, and why.
 
     Attributes:
         attestation: whether it is stored as an attestation; None where that cannot be told.
+        claim: what it says of itself.
     """
 
     format: Format
@@ -251,6 +278,7 @@ class Rejection:
     code: Code
     reason: str
     attestation: bool | None = None
+    claim: Claim = Claim()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,11 @@ def of_bundle(bundle: Bundle, message: Message) -> Signed:
 
     Raises:
         ParseError: the bundle states another digest of the message.
+        Refused: SIGNATURE_UNSUPPORTED: the digest that it states is not known of the message.
     """
     content = bundle.content
-    if isinstance(content, MessageSignature) and content.sha256 not in (b"", message.sha256):
-        raise ParseError("the bundle's messageDigest is another file's")
+    if isinstance(content, MessageSignature):
+        content.check(message)
     envelope = content if isinstance(content, Envelope) else None
     signature = content.signatures[0] if isinstance(content, Envelope) else content.signature
     return Signed(
@@ -108,7 +109,8 @@ def _of_layer(candidate: Candidate) -> Signed:
         encoded = candidate.annotations.get(cosign.SIGNATURE, "")
         if not encoded:
             raise ParseError(f"the layer has no annotation {cosign.SIGNATURE}")
-        signature = protojson.decode_base64(encoded, "the signature")
+        # As Go reads it: `base64` of GNU breaks lines, and people attach what it prints.
+        signature = protojson.decode_base64(encoded.replace("\r", "").replace("\n", ""), "the signature")
         return _layer(candidate, Message.of(content), (signature,), None, signature)
     if candidate.media_type == ENVELOPE:
         envelope = Envelope.parse(strictjson.loads(content))

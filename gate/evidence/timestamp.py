@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gate.codes import Code
 from gate.errors import ParseError
-from gate.evidence.certificate import check_window, find_path
+from gate.evidence.certificate import check_others, check_window, find_path
 from gate.evidence.facts import TimeSource, VerifiedTime
 from gate.evidence.limits import MAX_TIMESTAMP
 from gate.evidence.refusal import Refused
@@ -60,7 +60,7 @@ def verify_timestamp(der: bytes, message: bytes, authorities: Sequence[Authority
     for authority in authorities:
         try:
             signer = _signer(authority, embedded, signers[0])
-            _check_signer(authority, signer, embedded, at)
+            _check_signer(authority, signer, embedded, at, authorities)
             _check_signature(response, message, signer, authority)
         except Refused as refused:
             reasons.append(refused.reason)
@@ -89,7 +89,11 @@ def _signer(
 
 
 def _check_signer(
-    authority: Authority, signer: x509.Certificate, embedded: Sequence[x509.Certificate], at: datetime
+    authority: Authority,
+    signer: x509.Certificate,
+    embedded: Sequence[x509.Certificate],
+    at: datetime,
+    authorities: Sequence[Authority],
 ) -> None:
     """Valid then, for timestamping and nothing else, and by a path to this very authority's root."""
     try:
@@ -102,7 +106,8 @@ def _check_signer(
         if signer == authority.certificates[0]:
             check_window(authority, _own_window(authority), [at])
         else:
-            find_path(signer, embedded, [authority], [at], ExtendedKeyUsageOID.TIME_STAMPING)
+            path = find_path(signer, embedded, [authority], [at], ExtendedKeyUsageOID.TIME_STAMPING)
+            check_others(path, authorities, [at])
     except Refused as refused:
         raise _invalid(refused.reason) from refused
 

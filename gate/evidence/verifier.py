@@ -7,6 +7,7 @@ unsigned (annotations, media types, hints) decides anything but which bytes are 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from gate.evidence.dsse import COSIGN_SIGN, ENVELOPE, Statement
 from gate.evidence.entry_body import Logged
 from gate.evidence.facts import (
     CertificateSigner,
+    Claim,
     KeySigner,
     Problem,
     Rejection,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from gate.evidence.candidate import Candidate
-    from gate.evidence.facts import Signer
+    from gate.evidence.facts import Identity, Signer
     from gate.evidence.signed import Signed
     from gate.image.digest import Digest
     from gate.trust.anchors import Anchors, Issuers
@@ -73,14 +75,30 @@ def verify(candidate: Candidate, image: Digest, anchors: Anchors) -> tuple[Fact,
         rejected.
     """
     attestation = {cosign.SIMPLE_SIGNING: False, ENVELOPE: True}.get(candidate.media_type)
+    signed: Signed | None = None
     try:
         signed = take_apart(candidate)
         proven = prove(signed, anchors)
         return tuple(_facts(candidate, signed, image, proven))
     except Refused as refused:
-        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason, attestation)
+        claim = _claim_of(signed)
+        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason, attestation, claim)
     except ParseError as error:
-        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message, attestation)
+        claim = _claim_of(signed)
+        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message, attestation, claim)
+
+
+def _claim_of(signed: Signed | None) -> Claim:
+    """What a rejected candidate says of itself, unverified: for people, nothing is decided by it."""
+    if signed is None:
+        return Claim()
+    identity: Identity | None = None
+    predicate_type = ""
+    with suppress(Refused, ValueError):  # of `cryptography`: extensions that cannot be read
+        identity = identity_of(signed.leaf) if signed.leaf is not None else None
+    with suppress(ParseError):
+        predicate_type = Statement.parse(signed.envelope.payload).predicate_type if signed.envelope else ""
+    return Claim(signed.key_hint, identity, predicate_type)
 
 
 def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
@@ -93,7 +111,11 @@ def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:
     reasons: list[Refused] = []
     if signed.by_key:
         for holder in anchors.holders:
-            signature = _signature_by(signed, holder.key)
+            try:
+                signature = _signature_by(signed, holder.key)
+            except Refused as refused:  # by another's key it may hold all the same
+                reasons.append(refused)
+                continue
             if signature is not None:
                 seen = _witness(signed, signature, holder.key.spki, holder.root)
                 proven.append(Proven(KeySigner(holder.key, holder.trust), seen))
@@ -129,7 +151,9 @@ def _by_certificate(signed: Signed, leaf: x509.Certificate, issuers: Issuers) ->
         no_sct = refused.reason
     # 4.3 Who it names; whether that is somebody who is wanted is policy's to say.
     identity = identity_of(leaf)
-    signer = CertificateSigner(identity, issuers.name, path.authority.fingerprint, path.window, ct_logs, no_sct)
+    signer = CertificateSigner(
+        identity, issuers.name, issuers.private, key.fingerprint, path.issuers, path.window, ct_logs, no_sct
+    )
     return Proven(signer, seen)
 
 
@@ -140,10 +164,10 @@ def _signature_by(signed: Signed, key: PublicKey) -> bytes | None:
         if message.content is not None:
             holds = key.verifies(signature, message.content)
         else:
-            known = key.verifies_digest(signature, message.sha256)
+            known = key.verifies_digests(signature, message.digests)
             if known is None:
                 raise Refused(
-                    Code.SIGNATURE_UNSUPPORTED, f"a signature by an {key.algorithm} key needs the file, not its digest"
+                    Code.SIGNATURE_UNSUPPORTED, f"a signature by an {key.algorithm} key needs {message.lacking}"
                 )
             holds = known
         if holds:

@@ -150,6 +150,12 @@ def _check_proof(entry: LogEntry, proof: InclusionProof, log: Log) -> None:
     checkpoint = Checkpoint.parse(proof.checkpoint)
     if not checkpoint.is_signed_by(log):
         raise ParseError(f"the checkpoint is not signed by the log {log.url}")
+    if not entry.promise:
+        # Rekor v2: nothing but the tree speaks for what the entry says of itself.
+        if not checkpoint.is_named_after(log):
+            raise ParseError(f"the checkpoint is of {checkpoint.origin[:100]!r}, not of the log {log.url}")
+        if entry.index != proof.index or entry.integrated_time:
+            raise ParseError("the log entry states an index or a time that nothing vouches for")
     if (checkpoint.size, checkpoint.root) != (proof.size, proof.root):
         raise ParseError("the inclusion proof is for another tree than the checkpoint")
     if root_of(leaf_hash(entry.body), proof.index, checkpoint.size, proof.hashes) != checkpoint.root:

@@ -124,10 +124,12 @@ def _is_ours(document: Document) -> bool:
 
 def _read_file(document: Document, name: str, limit: int) -> bytes:
     path = Path(document.file).parent / name
+    remedy = "paths are relative to the policy's own file"
     try:
+        if path.exists() and not path.is_file():
+            raise ParseError(f"{path} is no file", remedy=remedy)  # to open a pipe would wait for whoever writes to it
         with path.open("rb") as file:
             return file.read(limit + 1)
-    except OSError as error:
-        raise ParseError(
-            f"{path} cannot be read: {error.strerror}", remedy="paths are relative to the policy's own file"
-        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ParseError(f"{str(path)!r} cannot be read: {reason}", remedy=remedy) from error

@@ -13,13 +13,15 @@ from gate.evidence.facts import CertificateSigner, KeySigner, VerifiedAttestatio
 from gate.policy.decision import Reason
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, names
 from gate.policy.trust import MissingRoot
+from gate.trust.window import ALWAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gate.evidence.facts import Evidence, Signer, Witness
-    from gate.policy.signers import Expression, Principals, SignerSpec
+    from gate.policy.assignment import Principals
+    from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustRoot
 
 _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
@@ -118,6 +120,14 @@ def _beside(name: str, witness: Witness, *, timestamp: bool) -> Reason:
 
 def _key_window(spec: KeySpec, witness: Witness, now: datetime) -> Reason | None:
     """A key that is replaced still counts for what was signed in its time (CVE-2026-54787)."""
+    if spec.window == ALWAYS:
+        return None
+    away = next(
+        (p for p in (witness.no_log, witness.no_timestamp) if p and p.code is Code.TRUST_ROOT_UNAVAILABLE), None
+    )
+    if away is not None and not witness.times:
+        # Something says when it was made, and can't be read now: that is not "made now".
+        return Reason(away.code, f"the signature by {spec.name}: {away.reason}", "retry")
     times = [time.at for time in witness.times] or [now]
     outside = next((at for at in times if not spec.window.holds(at)), None)
     if outside is None:
@@ -154,22 +164,43 @@ def counted(
         now: the instant that is decided at.
         content: what the rule asks of one that its signer accepts.
     """
-    found: dict[str, frozenset[str]] = {}
+    accepted: dict[str, list[_Fact]] = {}
     refused: list[Reason] = []
     for name in sorted(names(by)):
         spec = signers[name]
-        accepted: set[str] = set()
+        accepted[name] = []
         against: list[Reason] = []
         for fact in facts:
             if mine(spec, fact.signer):
                 reason = objection(spec, fact.signer, fact.witness, now) or content(spec, fact)
                 if reason is None:
-                    accepted.add(fact.signer.principal)
+                    accepted[name].append(fact)
                 else:
                     against.append(reason)
-        found[name] = frozenset(accepted)
-        refused.extend([] if accepted else against)
-    return found, refused
+        refused.extend([] if accepted[name] else against)
+    who = _principals(fact.signer for some in accepted.values() for fact in some)
+    return {name: frozenset(who[fact.signer] for fact in some) for name, some in accepted.items()}, refused
+
+
+def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:
+    """Who each signer is, by one mark: those that share a mark, be it through others, are one principal.
+
+    One signature never counts as two people's: by its key and by the certificate of that key, under a root and under
+    the one that replaced it, by one name of a certificate and by another.
+    """
+    above: dict[str, str] = {}
+
+    def top(mark: str) -> str:
+        while above.setdefault(mark, mark) != mark:
+            mark = above[mark]
+        return mark
+
+    known = dict.fromkeys(signers)
+    for signer in known:
+        first, *others = sorted(signer.marks)
+        for mark in others:
+            above[top(mark)] = top(first)
+    return {signer: top(min(signer.marks)) for signer in known}
 
 
 def unknown(by: Expression, signers: Mapping[str, SignerSpec], evidence: Evidence) -> list[Reason]:
@@ -202,6 +233,19 @@ def _trust_root(spec: SignerSpec) -> TrustRoot | None:
             return spec.authorities.root if spec.authorities else None
         case _:
             assert_never(spec)
+
+
+def too_few(done: str, do: str, by: Expression, found: Principals) -> Reason:
+    """Some have signed (`done`, `do`), and that does not suffice: who, and who else could."""
+    present = sorted(name for name, principals in found.items() if principals)
+    absent = sorted(found.keys() - set(present))
+    people = len(frozenset().union(*found.values()))
+    same = f", who are {people} principal{'' if people == 1 else 's'} in all" if people < len(present) else ""
+    return Reason(
+        Code.SIGNERS_TOO_FEW,
+        f"{done} by {', '.join(present)}{same}; needs {by}",
+        f"have {', '.join(absent)} {do} it" if absent else f"have somebody else {do} it: one principal counts once",
+    )
 
 
 def summed_up(refused: Sequence[Reason]) -> Iterator[Reason]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import INABILITY, Code
+from gate.policy.config import Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.policy import (
     AttestationRequirement,
@@ -20,8 +21,6 @@ from gate.policy.policy import (
     Policy,
     SignatureRequirement,
     Tags,
-    Unmatched,
-    Where,
 )
 from gate.policy.requirements import attestation, deny, image, signature
 from gate.policy.signers import names, needs_of
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Evidence, Storage
     from gate.image.digest import Digest
     from gate.image.reference import Reference
-    from gate.policy.policy import Config, PolicySet, Rule
+    from gate.policy.config import Config
+    from gate.policy.policy import PolicySet, Rule
     from gate.policy.signers import SignerSpec
 
 

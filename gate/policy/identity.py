@@ -37,7 +37,7 @@ class TextPattern:
         """A regular expression.
 
         Raises:
-            ParseError: it is none, or so lax that it says nothing.
+            ParseError: it is none, empty or too long.
         """
         if not text or len(text) > _MOST:
             raise ParseError(f"a regular expression of {len(text)} characters; 1 to {_MOST} are read")

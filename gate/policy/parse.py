@@ -17,22 +17,14 @@ from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from gate.errors import Place
+from gate.policy.config import Config
 from gate.policy.notes import Notes
+from gate.policy.parse_config import parse_config
 from gate.policy.parse_rules import parse_rules
 from gate.policy.parse_signers import parse_signers
 from gate.policy.parse_trust_roots import parse_trust_root
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import (
-    Config,
-    LabelExpression,
-    Match,
-    Mode,
-    NamespaceSelector,
-    Policy,
-    PolicySet,
-    Unmatched,
-    Where,
-)
+from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, PolicySet, Rule, names_in
 from gate.policy.problems import Problem, did_you_mean, problems_of
 from gate.policy.schema import API_VERSION, KINDS, LATER_KINDS, schema_of
 from gate.policy.signers import anchor_of
@@ -96,7 +88,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     # What others refer to comes first, wherever it stands.
     roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
     policies = [_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
-    configs = [_config(notes) for notes in ours["GateConfig"]]
+    configs = list(map(parse_config, ours["GateConfig"]))
     if len(configs) > 1:
         problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
     return ParsedSet(
@@ -179,6 +171,10 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     if kind == "GatePolicy" and "namespace" not in metadata:
         problems.append(Problem(place, "a GatePolicy without metadata.namespace", "add the namespace it is for"))
         return False
+    if kind != "GatePolicy" and "namespace" in metadata:
+        here = document.place(("metadata", "namespace"))
+        problems.append(Problem(here, f"a {kind} belongs to no namespace", "remove metadata.namespace"))
+        return False
     if kind == "GateTrustRoot" and metadata["name"] == PUBLIC_GOOD:
         problems.append(Problem(place, f"the trust root {PUBLIC_GOOD} is built in", "give yours another name"))
         return False
@@ -203,6 +199,7 @@ def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
     match = _match(notes, spec.get("match", {}))
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
+    _warn_unused(notes, signers, rules)
     return Policy(
         kind,
         metadata["name"],
@@ -213,6 +210,13 @@ def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
         metadata["namespace"] if own else None,
         _hash(kind, metadata, spec, signers),
     )
+
+
+def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[Rule, ...]) -> None:
+    used = {name for rule in rules for name in names_in(rule.requirement)}
+    for name in signers:
+        if name not in used:
+            notes.warn(("spec", "signers", name), f"no rule speaks of the signer {name}", "use it, or remove it")
 
 
 def _match(notes: Notes, raw: dict[str, Any]) -> Match:
@@ -242,15 +246,6 @@ def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
             )
         expressions.append(LabelExpression(entry["key"], entry["operator"], values))
     return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))
-
-
-def _config(notes: Notes) -> Config:
-    spec = notes.data["spec"]
-    return Config(
-        Unmatched(spec.get("unmatched", "deny")),
-        Where(spec.get("pinning", {}).get("where", "pods")),
-        tuple(spec.get("excludeNamespaces", ())),
-    )
 
 
 def _hash(kind: str, metadata: dict[str, Any], spec: dict[str, Any], signers: Mapping[str, SignerSpec]) -> str:

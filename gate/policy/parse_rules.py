@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.image.digest import Digest
 from gate.image.reference import Reference
+from gate.policy.assignment import MAX_CHOICES, choices_of
 from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import (
     AttestationRequirement,
@@ -110,6 +111,13 @@ def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None
         return None
     if _leaves(expression) > MAX_SIGNERS:
         notes.add(path, f"more than {MAX_SIGNERS} signers in one expression")
+        return None
+    if choices_of(expression) > MAX_CHOICES:
+        notes.add(
+            path,
+            f"it can be met in more than {MAX_CHOICES} different ways",
+            "write `atLeast` over names, or over fewer groups",
+        )
         return None
     return expression
 

@@ -11,7 +11,7 @@ from gate.instants import parse_first, parse_last
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.problems import did_you_mean
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
-from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, MissingRoot, PrivateAuthorities
+from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot, PrivateAuthorities
 from gate.trust.authority import MAX_PEM, parse_pem_certificates
 from gate.trust.key import MAX_KEY, Hash, PublicKey
 from gate.trust.window import Window
@@ -35,6 +35,48 @@ EVENTS: Final = ("push", "release", "workflow_dispatch", "schedule")
 _GITHUB: Final = "https://github.com/"
 _WORKFLOW: Final = re.compile(
     r"[A-Za-z0-9_-]{1,39}/[A-Za-z0-9._-]{1,100}/\.github/workflows/[A-Za-z0-9._-]{1,200}\.ya?ml", re.ASCII
+)
+_SLASHES: Final = 2  # in the shortest ref
+_GITHUB_EVENTS: Final = frozenset(
+    [
+        "branch_protection_rule",
+        "check_run",
+        "check_suite",
+        "create",
+        "delete",
+        "deployment",
+        "deployment_status",
+        "discussion",
+        "discussion_comment",
+        "fork",
+        "gollum",
+        "image_version",
+        "issue_comment",
+        "issues",
+        "label",
+        "merge_group",
+        "milestone",
+        "page_build",
+        "project",
+        "project_card",
+        "project_column",
+        "public",
+        "pull_request",
+        "pull_request_comment",
+        "pull_request_review",
+        "pull_request_review_comment",
+        "pull_request_target",
+        "push",
+        "registry_package",
+        "release",
+        "repository_dispatch",
+        "schedule",
+        "status",
+        "watch",
+        "workflow_call",
+        "workflow_dispatch",
+        "workflow_run",
+    ]
 )
 _LOG_USE: Final = {"required": LogUse.REQUIRED, "none": LogUse.IGNORE}
 
@@ -122,6 +164,13 @@ class _Reader:
                 f"write {better}, and its refs as `refs`",
             )
             return None
+        for i, event in enumerate(self.raw.get("events", ())):
+            if event not in _GITHUB_EVENTS:
+                self.notes.add(
+                    (*self.path, "events", i),
+                    f"no workflow is started by {event!r}",
+                    did_you_mean(event, _GITHUB_EVENTS),
+                )
         source_refs = self._globs("sourceRefs" if "sourceRefs" in self.raw else "refs")
         uris = self._globs("refs", before=f"{_GITHUB}{workflow}@")
         if uris is None or source_refs is None:
@@ -135,7 +184,7 @@ class _Reader:
         ]
         for field, claim in (("repositoryId", "source_repository_id"), ("ownerId", "source_repository_owner_id")):
             if field in self.raw:
-                claims.append((claim, (TextPattern(str(self.raw[field])),)))
+                claims.append((claim, (TextPattern(str(int(self.raw[field]))),)))
         return self._by_authority(IdentityPattern(uris, TextPattern(GITHUB_ISSUER), tuple(claims)))
 
     def certificate(self) -> CertificateSpec | None:
@@ -180,6 +229,9 @@ class _Reader:
         log = _LOG_USE[self.raw.get("transparencyLog", "required")]
         timestamp: bool = self.raw.get("timestamp", {}).get("required", False)
         root = self._trust_root(self.raw, self.path)
+        if isinstance(root, GivenRoot) and not root.root.authorities:
+            message = f"the trust root {root.name} has no certificate authority: nobody is known by it"
+            self.notes.add((*self.path, "trustRoot"), message, "give one that has")
         ignore_sct: bool = self.raw.get("insecureIgnoreSct", False)
         if log is LogUse.IGNORE and not timestamp:
             self.notes.add(
@@ -211,12 +263,14 @@ class _Reader:
             return None
         if given == field:
             return TextPattern(self.raw[field])
-        return self.notes.attempt((*self.path, given), TextPattern.parse_regex, self.raw[given])
+        pattern = self.notes.attempt((*self.path, given), TextPattern.parse_regex, self.raw[given])
+        if pattern is not None and pattern.matches("") and pattern.matches("\t"):
+            self.notes.warn((*self.path, given), f"{self.raw[given]!r} fits anything", "say who is meant")
+        return pattern
 
     def _globs(self, field: str, before: str = "") -> TextPattern | None:
         for i, ref in enumerate(self.raw[field]):
-            if not ref.startswith(("refs/", "*")):
-                remedy = f"write refs/heads/{ref} for a branch, refs/tags/{ref} for a tag"
+            if (remedy := _better_ref(ref)) is not None:
                 self.notes.add((*self.path, field, i), f"{ref[:100]!r} fits no ref", remedy)
         try:
             return TextPattern.parse_globs([f"{before}{text}" for text in self.raw[field]])
@@ -244,6 +298,15 @@ class _Reader:
             path = (*self.path, *([field] if field else []), material.field)
             self.notes.add(path, f"signer {self.name}: {error.message}", error.remedy)
             return None
+
+
+def _better_ref(pattern: str) -> str | None:
+    """What to write instead of a pattern that fits no full ref, such as refs/heads/main; None where it fits some."""
+    if "**" in pattern:
+        return None if pattern.startswith(("refs/", "*")) else f"write refs/heads/{pattern}"
+    if not pattern.startswith(("refs/", "*")):
+        return f"write refs/heads/{pattern} for a branch, refs/tags/{pattern} for a tag"
+    return "write ** for any ref, refs/heads/** for any branch" if pattern.count("/") < _SLASHES else None
 
 
 _KINDS: Final[dict[str, Callable[[_Reader], SignerSpec | None]]] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from gate import strictjson
 from gate.errors import ParseError
@@ -13,6 +14,10 @@ from gate.trust.root import MAX_ROOT, TrustedRoot
 if TYPE_CHECKING:
     from gate.documents import Path
     from gate.policy.notes import Notes
+
+
+_PORT: Final = re.compile(r":([0-9]+)(?:/|$)", re.ASCII)
+_LARGEST_PORT: Final = 65535
 
 
 def parse_trust_root(notes: Notes) -> TrustRoot:
@@ -45,6 +50,10 @@ def _given(notes: Notes, path: Path, name: str, content: bytes) -> TrustRoot:
 
 def _tuf(notes: Notes, name: str, raw: dict[str, Any]) -> TrustRoot:
     path = ("spec", "tuf", "root")
+    port = _PORT.search(raw["url"])
+    if port and int(port[1]) > _LARGEST_PORT:
+        notes.add(("spec", "tuf", "url"), f"{port[1]} is no port", "write one up to 65535")
+        return MissingRoot(name, "it is not valid")
     field = notes.one_of(path, raw["root"], "json", "file", "secret")
     if field == "json":
         content = json.dumps(raw["root"]["json"]).encode()
@@ -71,5 +80,6 @@ def _check_metadata(content: bytes) -> None:
         signed = strictjson.as_object(metadata.get("signed"), "root.json `signed`")
     except ParseError as error:
         raise ParseError(error.message, remedy=remedy) from error
-    if signed.get("_type") != "root":
+    parts = ("keys", "roles", "version", "expires")
+    if signed.get("_type") != "root" or any(part not in signed for part in parts) or not metadata.get("signatures"):
         raise ParseError("not the root metadata of a TUF repository", remedy=remedy)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from gate.evidence.facts import Storage
+from gate.policy.config import Config, Unmatched
+from gate.policy.signers import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,22 +34,6 @@ class Tags(StrEnum):
     PIN = "pin"
     DIGEST = "digest"
     UNSAFE_ANY = "unsafeAny"
-
-
-class Where(StrEnum):
-    """Which objects `/mutate` pins."""
-
-    PODS = "pods"
-    ALL = "all"
-    NONE = "none"
-
-
-class Unmatched(StrEnum):
-    """What becomes of an image that no cluster policy in enforce or warn matches."""
-
-    DENY = "deny"
-    WARN = "warn"
-    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +158,17 @@ class AttestationRequirement:
 Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement
 
 
+def names_in(requirement: Requirement) -> frozenset[str]:
+    """The signers that a requirement speaks of."""
+    match requirement:
+        case SignatureRequirement(by) | AttestationRequirement(by):
+            return names(by)
+        case ImageRequirement() | DenyRequirement():
+            return frozenset()
+        case _:
+            assert_never(requirement)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One requirement and what findings call it."""
@@ -220,20 +217,11 @@ def _tags_of(requirement: Requirement) -> Tags | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """What is not a rule (`GateConfig`)."""
-
-    unmatched: Unmatched = Unmatched.DENY
-    pinning: Where = Where.PODS
-    exclude_namespaces: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class PolicySet:
     """Everything that decides, as one value."""
 
     policies: tuple[Policy, ...] = ()
-    config: Config = Config()
+    config: Config = field(default_factory=Config)
     trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
 
     @property

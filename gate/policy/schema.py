@@ -98,6 +98,7 @@ _MATCH: Final = _object(
     }
 )
 
+_ONE: Final[Schema] = {"minProperties": 1, "maxProperties": 1}
 _SECRET: Final = _object({"name": _TEXT, "key": _TEXT}, ("name", "key"))
 _MATERIAL: Final[Schema] = {"pem": _TEXT, "file": _TEXT, "secret": _SECRET}
 _INSTANT: Final[Schema] = {
@@ -241,17 +242,51 @@ _POLICY_SPEC: Final = _object(
     ("rules",),
 )
 
+_REGISTRY: Final = _object(
+    {
+        "host": _TEXT,
+        "prefix": _TEXT,
+        "mirrors": _texts("mirrors such as mirror.example.com/hub"),
+        "mirrorOf": _TEXT,
+        "authoritative": _FLAG,
+        "ca": {**_object({"file": _TEXT, "secret": _SECRET}), **_ONE},
+        "clientCert": {
+            "anyOf": [
+                _object({"file": _TEXT, "keyFile": _TEXT}, ("file", "keyFile")),
+                _object({"secret": _object({"name": _TEXT}, ("name",))}, ("secret",)),
+            ],
+            "description": "{file, keyFile}, or the Secret of type kubernetes.io/tls {secret: {name}}",
+        },
+        "insecure": _FLAG,
+        "tokenRealms": {
+            "type": "array",
+            "items": {
+                "type": "string",
+                "pattern": r"^https://[a-z0-9.-]{1,253}(?::[1-9][0-9]{0,4})?$",
+                "description": "an origin such as https://auth.example.com",
+            },
+        },
+    },
+    ("host",),
+)
+
 _CONFIG_SPEC: Final = _object(
     {
         "unmatched": {"enum": ["deny", "warn", "audit"]},
         "excludeNamespaces": _NAMESPACE_NAMES,
         "pinning": _object({"where": {"enum": ["pods", "all", "none"]}}),
+        "registries": {"type": "array", "items": _REGISTRY, "maxItems": 200},
+        "credentials": _object(
+            {
+                "pullSecrets": _FLAG,
+                "keychains": {"type": "array", "items": {"enum": ["ecr", "google", "azure"]}},
+                "dockerConfig": _object({"file": _TEXT}, ("file",)),
+            }
+        ),
         **_later(
             "clusterName",
             "staleIfError",
             "limits",
-            "registries",
-            "credentials",
             "customResources",
             "exceptions",
             "breakGlass",

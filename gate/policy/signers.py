@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from gate.policy.trust import (
     SIGSTORE,
@@ -20,12 +19,10 @@ from gate.policy.trust import (
 from gate.trust.window import ALWAYS, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gate.policy.identity import IdentityPattern
     from gate.trust.key import PublicKey
-
-
-MAX_STEPS: Final = 20_000
-"""Of one search, some ten milliseconds: whoever writes a `GatePolicy` may also sign with many keys."""
 
 
 class LogUse(StrEnum):
@@ -144,9 +141,6 @@ class AtLeast:
 
 Expression = One | AnyOf | AtLeast
 
-Principals = Mapping[str, frozenset[str]]
-"""The principals that were found, by signer name."""
-
 
 def names(expression: Expression) -> frozenset[str]:
     """Every signer an expression speaks of."""
@@ -199,51 +193,3 @@ def anchor_of(spec: SignerSpec) -> str:
             return f"{own}/{hashlib.sha256(root.metadata).hexdigest()}"
         case _:
             return own
-
-
-def satisfied(expression: Expression, found: Principals) -> bool:
-    """Whether an assignment of distinct principals meets the expression.
-
-    The search is bounded: an expression contrived to need more than `MAX_STEPS` is not met.
-    """
-    search = _Search(found)
-    return next(search.ways(expression, frozenset()), None) is not None
-
-
-class _Search:
-    """One search for an assignment, with the steps it has left."""
-
-    def __init__(self, found: Principals) -> None:
-        self._found = found
-        self._steps = MAX_STEPS
-
-    def ways(self, expression: Expression, used: frozenset[str]) -> Iterator[frozenset[str]]:
-        """The ways to meet an expression: each the principals used, those used before among them."""
-        self._steps -= 1
-        if self._steps < 0:
-            return
-        match expression:
-            case One(name):
-                for principal in sorted(self._found.get(name, frozenset()) - used):
-                    yield used | {principal}
-            case AnyOf(options):
-                for option in options:
-                    yield from self.ways(option, used)
-            case AtLeast(count, entries):
-                yield from self._choose(entries, count, used)
-            case _:
-                assert_never(expression)
-
-    def _choose(self, entries: tuple[Expression, ...], count: int, used: frozenset[str]) -> Iterator[frozenset[str]]:
-        if count == 0:
-            yield used
-            return
-        if count > len(entries) or len(self._available(entries) - used) < count:
-            return
-        first, rest = entries[0], entries[1:]
-        for taken in self.ways(first, used):
-            yield from self._choose(rest, count - 1, taken)
-        yield from self._choose(rest, count, used)
-
-    def _available(self, entries: tuple[Expression, ...]) -> frozenset[str]:
-        return frozenset().union(*(self._found.get(name, frozenset()) for entry in entries for name in names(entry)))

@@ -102,11 +102,14 @@ class PrivateAuthorities:
         Raises:
             ParseError: too many, or one that is no certificate.
         """
-        from gate.trust.authority import Authority  # noqa: PLC0415 - few policies have one
+        from gate.trust.authority import MAX_CERTIFICATES, Authority, check_anchor  # noqa: PLC0415 - few have one
 
+        for anchor in roots:
+            check_anchor(anchor)
         name = hashlib.sha256(b"".join((*roots, b"|", *intermediates))).hexdigest()
         chains = [(*intermediates, last) for last in roots]
-        found = [Authority.of(f"{what} [{i}]", chain, ALWAYS) for i, chain in enumerate(chains)]
+        most = MAX_CERTIFICATES + 1
+        found = [Authority.of(f"{what} [{i}]", chain, ALWAYS, most) for i, chain in enumerate(chains)]
         return cls(f"pki:{name}:{root.name if root else ''}:{ct}", tuple(found), root, ct)
 
 

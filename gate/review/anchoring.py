@@ -60,7 +60,7 @@ class _Loader:
             wanted = pki.root if pki.ct or countersigned else None
             found = TrustedRoot.nothing() if wanted is None else self._root(wanted)
             if found is not None:
-                yield Issuers(pki.name, pki.authorities, found)
+                yield Issuers(pki.name, pki.authorities, found, private=True)
 
     def _root(self, wanted: TrustRoot) -> TrustedRoot | None:
         if isinstance(wanted, MissingRoot):

@@ -5,7 +5,7 @@ The verifier and the acceptance of signers are those of images.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import ParseError
@@ -18,18 +18,22 @@ from gate.evidence.signed import of_bundle
 from gate.evidence.verifier import prove
 from gate.image.digest import Digest
 from gate.policy.acceptance import counted, summed_up, unknown
+from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
-from gate.policy.signers import satisfied
 from gate.review.anchoring import anchors_for
+from gate.trust.key import Hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gate.deadline import Deadline
+    from gate.evidence.dsse import Subject
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustNeeds
     from gate.review.ports import TrustedRoots
+
+_SHOWN: Final = 3
 
 
 def examine_bundle(
@@ -59,8 +63,7 @@ def examine_bundle(
         proven = prove(signed, anchors)
         if signed.envelope is not None:
             statement = Statement.parse(signed.envelope.payload)
-            if not any(subject.names(Digest("sha256", blob.sha256.hex())) for subject in statement.subjects):
-                raise Refused(Code.SIGNATURE_INVALID, f"it is about other files than sha256:{blob.sha256.hex()}")
+            _check_subjects(statement.subjects, blob)
     except Refused as refused:
         return Evidence(rejected=(Rejection(Format.BUNDLE, stored, refused.code, refused.reason),))
     except ParseError as error:
@@ -79,12 +82,46 @@ def examine_bundle(
     )
 
 
+def _check_subjects(subjects: Sequence[Subject], blob: Message) -> None:
+    """That the blob is one of them: by at least one digest, and by none that is stated another's.
+
+    Raises:
+        Refused: SIGNATURE_INVALID: it is not; SIGNATURE_UNSUPPORTED: that takes a digest that is not known.
+    """
+    known = {str(h): digest.hex() for h in Hash if (digest := blob.digest(h)) is not None}
+    half: list[str] = []
+    wanting: set[str] = set()
+    for subject in subjects:
+        stated = {h: text for h in map(str, Hash) if (text := subject.digests.get(h)) is not None}
+        same = [h for h, text in stated.items() if known.get(h) == text]
+        other = [h for h, text in stated.items() if h in known and known[h] != text]
+        if same and not other:
+            return
+        if same:
+            half.append(f"a subject has its {', '.join(same)} and another {', '.join(other)}")
+        elif not other:
+            wanting.update(stated)
+    if half:
+        raise Refused(Code.SIGNATURE_INVALID, f"it contradicts itself: {half[0]}")
+    if wanting:
+        how = " and ".join(sorted(wanting))
+        raise Refused(
+            Code.SIGNATURE_UNSUPPORTED,
+            f"it names files by {how}, and of this one only the sha256 is known: the file is needed",
+        )
+    named = [f"{algorithm}:{text}" for subject in subjects for algorithm, text in subject.digests.items()]
+    about = f"{', '.join(named[:_SHOWN])[:300] or 'none'}{' and others' if len(named) > _SHOWN else ''}"
+    raise Refused(Code.SIGNATURE_INVALID, f"it is about other files than sha256:{blob.sha256.hex()}: {about}")
+
+
 def judge_blob(
     evidence: Evidence,
     by: Expression,
     signers: Mapping[str, SignerSpec],
     now: datetime,
     predicate_type: str | None = None,
+    *,
+    whole: bool = True,
 ) -> Iterator[Reason]:
     """Why a blob is not signed as it has to be; nothing where it is.
 
@@ -94,6 +131,7 @@ def judge_blob(
         signers: by name.
         now: the instant that is decided at.
         predicate_type: that an attestation has to have; None where a signature, or any attestation, suffices.
+        whole: whether all of the blob was there, and not only a digest.
     """
     facts: list[VerifiedSignature | VerifiedAttestation] = [
         *(evidence.signatures if predicate_type is None else ()),
@@ -107,7 +145,21 @@ def judge_blob(
     elif refused:
         yield from summed_up(refused)
     elif evidence.rejected:
-        yield from (Reason(r.code, r.reason, "get the file and its bundle again") for r in evidence.rejected)
+        yield from (Reason(r.code, r.reason, _remedy(r.code, whole=whole)) for r in evidence.rejected)
     else:
         seen = ", ".join(sorted({a.predicate_type for a in evidence.attestations})) or "a signature"
         yield Reason(Code.ATTESTATION_MISSING, f"the bundle holds {seen}; needs {predicate_type}", "give its bundle")
+
+
+def _remedy(code: Code, *, whole: bool) -> str:
+    match code:
+        case Code.SIGNATURE_UNSUPPORTED if whole:
+            return (
+                "have it signed by an ECDSA or RSA key, or attested (cosign attest-blob): that takes its digest alone"
+            )
+        case Code.SIGNATURE_UNSUPPORTED:
+            return "name the file instead of its digest"
+        case Code.KEY_MISMATCH | Code.IDENTITY_MISMATCH:
+            return "find out who signed it"
+        case _:
+            return "get the file and its bundle again"

@@ -121,6 +121,7 @@ class Reviewer:
         jobs: int = 8,
         threads: int | None = None,
         cache: bool = True,
+        upstream: Callable[[Repository], Repository] = lambda repository: repository,
     ) -> None:
         """Take collaborators.
 
@@ -132,8 +133,10 @@ class Reviewer:
             jobs: images of one review at a time.
             threads: images of all reviews at a time; `jobs` by default. One review that hangs leaves the others theirs.
             cache: whether answers are kept for seconds.
+            upstream: the name that a repository is judged by: that of its origin, where it is a mirror's.
         """
         self._registry = registry
+        self._upstream = upstream
         self._roots = roots
         self._now = now
         self._jobs = jobs
@@ -237,6 +240,7 @@ class Reviewer:
                 subject,
                 invalid(policies, subject.workload, Reason(Code.REFERENCE_INVALID, error.message, error.remedy)),
             )
+        reference = reference.renamed(self._upstream(reference.name))
         planned = plan(policies, reference, subject.workload, stage)
         if not planned.digest_wanted:
             return ImageReview(subject, conclude(planned, None, {}, self._now()), reference)

@@ -35,11 +35,13 @@ class Issuers:
         name: of the trust root, or of a private PKI; tells facts under one from facts under another.
         authorities: who may issue.
         root: whose logs, CT logs and timestamping authorities count.
+        private: whether it is a private PKI.
     """
 
     name: str
     authorities: tuple[Authority, ...]
     root: TrustedRoot
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

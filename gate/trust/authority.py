@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.errors import ParseError
@@ -57,14 +58,14 @@ class Authority:
     fingerprint: str = field(compare=False)
 
     @classmethod
-    def of(cls, name: str, chain: Sequence[bytes], window: Window) -> Authority:
-        """Read a chain.
+    def of(cls, name: str, chain: Sequence[bytes], window: Window, most: int = MAX_CHAIN) -> Authority:
+        """Read a chain; or, where more may be there, a root with what may be below it.
 
         Raises:
             ParseError: it is empty or too long, or one of it is no certificate.
         """
-        if not 1 <= len(chain) <= MAX_CHAIN:
-            raise ParseError(f"{name} has {len(chain)} certificates, expected 1 to {MAX_CHAIN}")
+        if not 1 <= len(chain) <= most:
+            raise ParseError(f"{name} has {len(chain)} certificates, expected 1 to {most}")
         certificates = tuple(map(parse_certificate, chain))
         return cls(name, tuple(chain), window, certificates, hashlib.sha256(chain[-1]).hexdigest())
 
@@ -72,6 +73,24 @@ class Authority:
     def root(self) -> x509.Certificate:
         """What a path has to end in."""
         return self.certificates[-1]
+
+
+def check_anchor(der: bytes) -> None:
+    """Whether a certificate can be the root of a private PKI here.
+
+    Raises:
+        ParseError: it may not issue, or its key is of a kind that paths are not followed through.
+    """
+    certificate = parse_certificate(der)
+    shown = certificate.subject.rfc4514_string()[:200]
+    try:
+        may_issue = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        may_issue = False
+    if not may_issue:
+        raise ParseError(f"{shown} is the certificate of no authority (basicConstraints)", remedy="give the PKI's root")
+    if not isinstance(certificate.public_key(), (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
+        raise ParseError(f"{shown} has a key that is neither ECDSA nor RSA", remedy="use an authority of ECDSA or RSA")
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from gate.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_KEY: Final = 64 * 1024
 _RSA_BITS: Final = (2048, 16384)
@@ -121,14 +124,18 @@ class PublicKey:
             case _:
                 assert_never(key)
 
-    def verifies_digest(self, signature: bytes, sha256: bytes) -> bool | None:
-        """As `verifies`, of a message of which only its SHA-256 is known; None where this key would need more."""
+    def verifies_digests(self, signature: bytes, digests: Mapping[Hash, bytes]) -> bool | None:
+        """As `verifies`, of a message of which only some digests are known; None where this key would need more.
+
+        Ed25519 always does: it hashes the message itself, and not before something else (RFC 8032, 5.1.6).
+        """
         key = self._key
-        if isinstance(key, ed25519.Ed25519PublicKey) or Hash.SHA256 not in self.hashes:
+        if isinstance(key, ed25519.Ed25519PublicKey):
             return None
-        if _verifies_with(key, Prehashed(hashes.SHA256()), signature, sha256):
+        known = [h for h in self.hashes if h in digests]
+        if any(_verifies_with(key, Prehashed(h.algorithm), signature, digests[h]) for h in known):
             return True
-        return False if self.hashes == (Hash.SHA256,) else None
+        return False if len(known) == len(self.hashes) else None
 
     @property
     def short(self) -> str:

@@ -31,8 +31,9 @@ from gate.evidence.verifier import verify
 from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.acceptance import counted, objection
+from gate.policy.assignment import satisfied
 from gate.policy.identity import IdentityPattern, TextPattern
-from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, One, satisfied
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, One
 from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, PrivateAuthorities
 from gate.trust.anchors import Anchors, Holder, Issuers
 from gate.trust.authority import Authority
@@ -42,7 +43,7 @@ from gate.trust.window import ALWAYS, Window
 from tests.fakes.fulcio import AGES, AT, ISSUER, LIFETIME, SUBJECT, Fulcio, Profile, Signer, shared_key, uri
 from tests.fakes.signing_authority import Layer, Signature, encode, shared_world, simple_signing, statement
 from tests.fakes.timestamp_authority import TimestampAuthority
-from tests.fakes.transparency_log import DSSE_1, HASHEDREKORD_1, Entry, Json, TransparencyLog, b64
+from tests.fakes.transparency_log import DSSE_1, HASHEDREKORD_1, Entry, Json, Place, TransparencyLog, b64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -278,9 +279,9 @@ def test_cve_2024_45395_ghsa_cq38_jh5f_37mq_many_subjects_entries_and_timestamps
         signature = Signature.of_payload(RELEASE, encode({**head, "subject": subjects * count}))
         assert isinstance(judged(WORLD.bundle(signature)), Rejection) is not fits
     right = made()
-    entry = WORLD.entry(right)
+    entries = [WORLD.entry(right, place=Place(index=i, size=40)) for i in range(MAX_LOG_ENTRIES + 1)]
     for count, fits in ((MAX_LOG_ENTRIES, True), (MAX_LOG_ENTRIES + 1, False)):
-        assert isinstance(judged(WORLD.bundle(right, entries=[entry] * count)), Rejection) is not fits
+        assert isinstance(judged(WORLD.bundle(right, entries=entries[:count])), Rejection) is not fits
     stamp = WORLD.tsa.stamp(right.content)
     for count, fits in ((MAX_TIMESTAMPS, True), (MAX_TIMESTAMPS + 1, False)):
         assert isinstance(judged(WORLD.bundle(right, timestamps=[stamp] * count)), Rejection) is not fits
@@ -288,7 +289,7 @@ def test_cve_2024_45395_ghsa_cq38_jh5f_37mq_many_subjects_entries_and_timestamps
 
 def test_cve_2026_49834_ghsa_9vcr_p3rj_q5q6_one_log_counts_once() -> None:
     right = made()
-    again = WORLD.rekor.enter(DSSE_1, json.loads(WORLD.entry(right).body), AT + SECOND)
+    again = WORLD.rekor.enter(DSSE_1, json.loads(WORLD.entry(right).body), AT + SECOND, Place(index=4))
     fact = counts(judged(WORLD.bundle(right, entries=[WORLD.entry(right), again])))
     assert len(fact.witness.logs) == 1
     # the same key under another address and id
@@ -335,14 +336,17 @@ def test_cve_2026_54787_ghsa_wqqc_jjcq_vfxm_the_window_of_a_managed_key(window: 
 
 def test_cve_2024_55655_ghsa_hhfg_fwrw_87w7_a_time_that_nobody_promised() -> None:
     right = made()
-    unpromised = replace(WORLD.entry(right), promise=b"")
-    verdict = judged(WORLD.bundle(right, entries=[unpromised]))
-    assert not isinstance(verdict, Rejection)
-    assert [fact.witness.times for fact in verdict] == [()]
-    assert refusal(verdict).code is Code.TIMESTAMP_MISSING
-    # nor does a time of Rekor v2, which promises none
-    entry = replace(WORLD.entry(right, log=WORLD.rekor2), integrated_time=int(AT.timestamp()))
-    assert refusal(judged(WORLD.bundle(right, entries=[entry]))).code is Code.TIMESTAMP_MISSING
+    for log in (WORLD.rekor, WORLD.rekor2):
+        # Rekor v2 promises nothing, and states no time; and a promise may be taken away
+        entry = replace(WORLD.entry(right, log=log), promise=b"", integrated_time=int(AT.timestamp()))
+        verdict = judged(WORLD.bundle(right, entries=[entry]))
+        assert not isinstance(verdict, Rejection)
+        assert [(fact.witness.logs, fact.witness.times) for fact in verdict] == [(frozenset(), ())]
+        assert refusal(verdict).code is Code.LOG_ENTRY_INVALID
+    # an entry that states none has none
+    assert refusal(judged(WORLD.bundle(right, entries=[WORLD.entry(right, log=WORLD.rekor2)]))).code is (
+        Code.TIMESTAMP_MISSING
+    )
 
 
 def test_cve_2026_39984_ghsa_xm5m_wgh2_rrg3_cve_2026_33753_a_token_of_one_service_passes_for_no_other() -> None:

@@ -402,7 +402,7 @@ def test_look_alikes_of_a_registry_are_others_or_nothing(image: str) -> None:
 def test_kyverno_17161_what_is_empty_is_no_policy(spec: Json) -> None:
     document = policy(SIGNED)
     document["spec"] = {"signers": SIGNERS, **spec}
-    assert parsed(json.dumps(document)).problems
+    assert parsed(json.dumps(document)).errors
 
 
 def test_an_empty_set_denies_everything() -> None:
@@ -414,7 +414,7 @@ def test_an_empty_set_denies_everything() -> None:
 def test_an_earlier_document_is_not_overridden_by_a_later_one() -> None:
     strict, lenient = json.dumps(policy(SIGNED)), json.dumps(policy(ALLOW))
     for text in (f"{strict}\n---\n{lenient}", f"{lenient}\n---\n{strict}"):
-        assert "stands twice" in parsed(text).problems[0].message
+        assert "stands twice" in parsed(text).errors[0].message
     twice = strict.replace('"rules"', '"rules": [{"image": {"tags": "unsafeAny", "denyTags": []}}], "rules"')
     (error,) = read_documents(twice, "p.yaml")
     assert not isinstance(error, Document)
@@ -500,15 +500,15 @@ def test_redos_tag_globs_of_a_tenant_are_matched_in_linear_time() -> None:
 def test_a_pattern_of_a_tenant_that_is_too_large_to_compile_is_a_problem(
     spec: Json, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    problems = parsed(json.dumps(policy(namespace="shop", **spec))).problems
-    assert len(problems) == 1
+    errors = parsed(json.dumps(policy(namespace="shop", **spec))).errors
+    assert len(errors) == 1
     assert capfd.readouterr().err == ""  # RE2 writes a line a step
 
 
 def test_a_pattern_that_covers_nothing_of_docker_hub_is_no_policy() -> None:
     """`docker.io/*` looks as if it denied Docker's own images, which have two segments."""
     for match in ({"images": ["docker.io/*"]}, {"images": ["**"], "exclude": ["docker.io/*"]}):
-        (problem,) = parsed(json.dumps(policy([{"deny": {}}], match=match))).problems
+        (problem,) = parsed(json.dumps(policy([{"deny": {}}], match=match))).errors
         assert "covers nothing" in str(problem)
         assert "write docker.io/library/*" in str(problem)
 

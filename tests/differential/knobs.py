@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import string
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from tests.fakes.fulcio import (
     LIFETIME,
     CtLog,
     Fulcio,
+    Issuer,
     KeyType,
     Profile,
     Sct,
@@ -287,7 +289,16 @@ def stranger_chain(bundle: Any) -> None:
         chain.append({"rawBytes": b64(root)})
 
 
+def _behind(text: str) -> str:
+    """The same bytes; what a decoder leaves out is not zero."""
+    digits = text.rstrip("=")
+    if digits == text:
+        return text
+    return f"{digits[:-1]}{DIGITS[DIGITS.index(digits[-1]) + 1]}{text[len(digits) :]}"
+
+
 MATERIAL: Final = "verificationMaterial"
+DIGITS: Final = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}+/"
 ENTRY: Final = (MATERIAL, "tlogEntries", 0)
 PROOF: Final = (*ENTRY, "inclusionProof")
 DIGEST: Final = ("messageSignature", "messageDigest")
@@ -341,14 +352,19 @@ def _promised_by_another(right: Entry) -> Entry:
 
 def _two_logs(old: Plan) -> Plan:
     """A second entry, of the other log."""
-    other = WORLD.rekor2 if old.log.version == 1 else WORLD.rekor
+    return _two_entries(old, WORLD.rekor2 if old.log.version == 1 else WORLD.rekor)
+
+
+def _two_entries(old: Plan, other: TransparencyLog) -> Plan:
     made: list[Signature] = []
 
     def noted(signature: Signature) -> Signature:
         made.append(signature)
         return signature
 
-    return replace(old, about=noted, entries=lambda right: [right, WORLD.entry(made[-1], log=other)])
+    return replace(
+        old, about=noted, entries=lambda right: [right, WORLD.entry(made[-1], log=other, place=Place(index=5))]
+    )
 
 
 def _late(old: Plan) -> Plan:
@@ -363,6 +379,21 @@ def _stamped_twice(content: bytes) -> list[bytes]:
 def _tail(identifier: bytes) -> bytes:
     """Another log id with the same first four bytes: those that a checkpoint line has."""
     return identifier[:4] + bytes(b ^ 1 for b in identifier[4:])
+
+
+def _for_usages(name: str, *usages: ObjectIdentifier, bare: bool = False) -> Fulcio:
+    """An authority whose issuing certificate is for these usages; or says nothing of any, and its constraints aside."""
+    root = Issuer.root(f"{name} root", bare=bare)
+    return Fulcio(f"https://{name}", (root.intermediate(name, usages=usages, bare=bare), root))
+
+
+def _with_successor(old: Plan) -> Plan:
+    """The root of the authority is its successor's too, and the bundle brings the retired intermediate along."""
+    retired, root = WORLD.fulcio.issuers
+    successor = Fulcio("https://successor.test", (root.intermediate("successor.test"), root))
+    known = section(fulcios=[successor, Fulcio("https://retired.test", (retired, root))])
+    over = rooting(put({"end": f"{AT - SECOND:%Y-%m-%dT%H:%M:%SZ}"}, "certificateAuthorities", 1, "validFor"))
+    return both(known, over, plan(intermediates=old.version in {"0.1", "0.2"}))(old)
 
 
 def _key_kind(kind: KeyType) -> Knob:
@@ -420,6 +451,11 @@ AUTHORITIES: Final[dict[str, Knob]] = {
     "issued by the namesake, trusted too": both(plan(fulcio=SAME_NAME), section(fulcios=[WORLD.fulcio, SAME_NAME])),
     "issued by a root directly": alone(Fulcio.create("direct.test", intermediate=False)),
     "issued by a P-256 authority": alone(Fulcio.create("p256.test", kind="P-256")),
+    "issued by an authority for code": alone(_for_usages("code.test", USAGES.CODE_SIGNING)),
+    "issued by an authority for any usage": alone(_for_usages("any.test", USAGES.ANY_EXTENDED_KEY_USAGE)),
+    "issued by an authority for servers": alone(_for_usages("servers.test", USAGES.SERVER_AUTH)),
+    "issued by an authority without key usage": alone(_for_usages("bare.test", bare=True)),
+    "issued by an authority whose window is over, with a successor": _with_successor,
     "issued by an RSA authority": alone(Fulcio.create("rsa.test", kind="RSA-2048")),
     "intermediate expired": alone(Fulcio.create("expired.test", intermediate_valid=PAST)),
     "intermediate not valid yet": alone(Fulcio.create("young.test", intermediate_valid=FUTURE)),
@@ -481,6 +517,7 @@ CT: Final[dict[str, Knob]] = {
 ENTRIES: Final[dict[str, Knob]] = {
     "no entry": plan(entries=lambda _: []),
     "entry twice": plan(entries=lambda right: [right, right]),
+    "two entries of one log": lambda old: _two_entries(old, old.log),
     "entries of two logs": _two_logs,
     "entry of an unknown log": plan(log=TransparencyLog.rekor("https://stranger.test")),
     "entry under another log's id": entry(lambda right: replace(right, log_id=OTHER_LOG.id)),
@@ -633,6 +670,9 @@ CONTENTS: Final[dict[str, Knob]] = {
     "envelope with two signatures": editing(change(lambda found: found * 2, "dsseEnvelope", "signatures")),
     "envelope without signatures": editing(put([], "dsseEnvelope", "signatures")),
     "envelope with a key id": editing(put("a key", "dsseEnvelope", "signatures", 0, "keyid")),
+    "an unknown field in the envelope": editing(put(1, "dsseEnvelope", "more")),
+    "an unknown field in the signature": editing(put(1, "dsseEnvelope", "signatures", 0, "more")),
+    "signature in base64 with bits behind its end": signature(_behind),
     "envelope without a key id": editing(drop("dsseEnvelope", "signatures", 0, "keyid")),
     "envelope with another payload": editing(put(b64(b"{}"), "dsseEnvelope", "payload")),
     "envelope of another type": editing(put("application/json", "dsseEnvelope", "payloadType")),

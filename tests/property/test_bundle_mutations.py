@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from gate.errors import ParseError
 from gate.evidence import cosign
-from gate.evidence.bundle import Bundle
+from gate.evidence.bundle import Bundle, MessageSignature
 from gate.evidence.candidate import Candidate
 from gate.evidence.checkpoint import Checkpoint
 from gate.evidence.facts import Format, Rejection, VerifiedSignature
@@ -168,7 +168,7 @@ class Specimen:
 
     def _found(self, changed: Candidate, anchors: Anchors) -> frozenset[Kept]:
         if self.message:
-            proven = prove(of_bundle(Bundle.parse(changed.content), Message.of(BLOB)), anchors)
+            proven = prove(over_blob(Bundle.parse(changed.content)), anchors)
             facts = [(found.signer, found.witness, BLOB) for found in proven]
         else:
             verdict = verify(changed, IMAGE, anchors)
@@ -190,6 +190,13 @@ class Specimen:
 @lru_cache(maxsize=4)
 def parsed(root: bytes) -> TrustedRoot:
     return TrustedRoot.parse(root)
+
+
+def over_blob(bundle: Bundle) -> Signed:
+    """As `gate verify-blob` takes it apart."""
+    if isinstance(bundle.content, MessageSignature):
+        bundle.content.check(Message.of(BLOB))
+    return of_bundle(bundle, Message.of(BLOB))
 
 
 def content_of(fact: Any) -> object:
@@ -429,10 +436,12 @@ class Irrelevant:
 
 
 def same_note(old: Any, new: Any) -> bool:
-    if not isinstance(new, str) or not new:
-        return False
-    before, after = Checkpoint.parse(old), Checkpoint.parse(new)
-    return (before.text, before.signatures) == (after.text, after.signatures)
+    return isinstance(new, str) and new != "" and unnamed(Checkpoint.parse(old)) == unnamed(Checkpoint.parse(new))
+
+
+def unnamed(note: Checkpoint) -> object:
+    """Without the names on its signature lines."""
+    return note.text, [line[1:] for line in note.signatures]
 
 
 def same_number(old: Any, new: Any) -> bool:
@@ -440,19 +449,13 @@ def same_number(old: Any, new: Any) -> bool:
 
 
 ENVELOPES: Final = ("v0.1", "v0.3 rekor1 envelope", "v0.3 rekor2", "managed")
-ENTRY: Final = ("verificationMaterial", "tlogEntries", 0)
 IRRELEVANT: Final = (
     Irrelevant("a hint at the key that nobody signs", ("managed",), ("publicKey", "hint")),
     Irrelevant("DSSE: a key id is an unauthenticated hint", ENVELOPES, ("signatures", 0, "keyid")),
-    Irrelevant(
-        "without a promise the entry's own index says nothing, the proof's does", ("v0.3 rekor2",), (*ENTRY, "logIndex")
-    ),
-    Irrelevant("without a promise the entry's time says nothing", ("v0.3 rekor2",), (*ENTRY, "integratedTime")),
+    Irrelevant("Rekor v2 states no time", ("v0.3 rekor2",), ("integratedTime",), ("gone", "is null")),
     Irrelevant("64-bit numbers may be numbers", ("v0", "managed"), ("logIndex",), ("as a number",), same_number),
     Irrelevant("64-bit numbers may be numbers", ("v0", "managed"), ("integratedTime",), ("as a number",), same_number),
     Irrelevant("64-bit numbers may be numbers", ("v0", "managed"), ("treeSize",), ("as a number",), same_number),
-    Irrelevant("numbers may be texts", ("layer",), ("logIndex",), ("as a text",), same_number),
-    Irrelevant("numbers may be texts", ("layer",), ("integratedTime",), ("as a text",), same_number),
     Irrelevant(
         "a hint: the message itself is hashed",
         ("v0.3 rekor1 message",),
@@ -479,8 +482,8 @@ IRRELEVANT: Final = (
         ("gone", "is null", "empty"),
     ),
     Irrelevant(
-        "the key hash picks the key; the name on a signature line is not signed",
-        ("v0", "managed"),
+        "the key hash picks the key; of Rekor v1 nothing says beforehand what name is on the line",
+        ("v0.1", "v0.3 rekor1", "managed"),
         ("checkpoint", "envelope"),
         None,
         same_note,
@@ -492,7 +495,6 @@ IRRELEVANT: Final = (
         ("certificates",),
         ("last item twice",),
     ),
-    Irrelevant("an entry twice is one log", ("v0", "managed"), ("tlogEntries",), ("last item twice",)),
     Irrelevant("a timestamp twice is one", ("v0.3 rekor2",), ("rfc3161Timestamps",), ("last item twice",)),
     Irrelevant("the signature of an attestation is in its envelope", ("layer of .att",), (cosign.SIGNATURE,)),
     Irrelevant("roots come from the trusted root; what is beside a signature is none", ("layer",), (cosign.CHAIN, 1)),
@@ -680,7 +682,7 @@ def essence(candidate: Candidate, *, message: bool, proofs: bool) -> Signed:
     Proofs are left out where they may be absent; those that are there were checked.
     """
     bundled = candidate.format is Format.BUNDLE
-    signed = of_bundle(Bundle.parse(candidate.content), Message.of(BLOB)) if message else take_apart(candidate)
+    signed = over_blob(Bundle.parse(candidate.content)) if message else take_apart(candidate)
     if bundled and not message:
         signed = replace(signed, message=Message.of(signed.envelope.pae if signed.envelope else b""))
     found = (entry if proofs else replace(entry, proof=None) for entry in signed.beside.entries)
@@ -690,17 +692,15 @@ def essence(candidate: Candidate, *, message: bool, proofs: bool) -> Signed:
 
 
 def essential(entry: LogEntry) -> LogEntry:
-    proof = entry.proof and essential_proof(entry.proof)
-    if not entry.promise:
-        return replace(entry, index=0, integrated_time=0, proof=proof)
+    proof = entry.proof and essential_proof(entry.proof, named=not entry.promise)
     return replace(entry, proof=proof)
 
 
-def essential_proof(proof: InclusionProof) -> InclusionProof | None:
+def essential_proof(proof: InclusionProof, *, named: bool) -> InclusionProof | None:
     if not proof.checkpoint:
         return None
     note = Checkpoint.parse(proof.checkpoint)
-    return replace(proof, checkpoint=repr((note.text, note.signatures)))
+    return replace(proof, checkpoint=repr((note.text, note.signatures) if named else unnamed(note)))
 
 
 def damaged(content: bytes, places: list[tuple[int, int]]) -> bytes:

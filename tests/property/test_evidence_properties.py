@@ -224,7 +224,7 @@ def counts_as_it_was(candidate: Candidate, original: Candidate) -> None:
     assert not isinstance(usual, Rejection)
     for fact, before in zip(found, usual, strict=True):
         assert type(fact) is type(before)
-        assert fact.signer.principal == before.signer.principal
+        assert fact.signer.marks == before.signer.marks
         assert witnessed_no_better(fact.witness, before.witness)
         if isinstance(fact, VerifiedAttestation) and isinstance(before, VerifiedAttestation):
             assert (fact.predicate_type, fact.statement) == (before.predicate_type, before.statement)

@@ -15,10 +15,11 @@ from gate.codes import INABILITY, Code
 from gate.documents import Document, read_documents
 from gate.errors import SourceError
 from gate.image.reference import Reference
+from gate.policy.assignment import satisfied
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, Workload, conclude, plan
 from gate.policy.parse import parse_set
-from gate.policy.signers import AnyOf, AtLeast, Expression, One, names, satisfied
+from gate.policy.signers import AnyOf, AtLeast, Expression, One, names
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
@@ -115,7 +116,7 @@ def read(text: str) -> tuple[PolicySet, int]:
     for problem in parsed.problems:
         assert problem.place.line >= 1
         assert problem.message
-    return parsed.set, len(errors) + len(parsed.problems)
+    return parsed.set, len(errors) + len(parsed.errors)
 
 
 def check_text(text: str) -> None:

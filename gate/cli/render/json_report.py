@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
+from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import CertificateSigner, KeySigner
 from gate.policy.decision import Verdict
 
 if TYPE_CHECKING:
     from gate.cli.report import Entry, Report
-    from gate.evidence.facts import Evidence, Signer, VerifiedAttestation, VerifiedSignature, Witness
+    from gate.evidence.facts import Claim, Evidence, Rejection, Signer, VerifiedAttestation, VerifiedSignature, Witness
     from gate.policy.decision import Finding
     from gate.sources.manifests import Location
 
@@ -70,11 +71,44 @@ def evidence_json(evidence: Evidence) -> dict[str, object]:
     return {
         "signatures": [_signature(signature) for signature in evidence.signatures],
         "attestations": [_attestation(attestation) for attestation in evidence.attestations],
-        "rejected": [
-            {"format": r.format.value, "digest": str(r.digest), "code": r.code.value, "reason": r.reason}
-            for r in evidence.rejected
-        ],
+        "rejected": [_rejected(r) for r in evidence.rejected],
     }
+
+
+def _rejected(rejection: Rejection) -> dict[str, object]:
+    return {
+        "kind": kind_of(rejection),
+        "format": rejection.format.value,
+        "digest": str(rejection.digest),
+        "code": rejection.code.value,
+        "reason": rejection.reason,
+        **({"claims": claims} if (claims := _claims(rejection.claim)) else {}),
+    }
+
+
+def _claims(claim: Claim) -> dict[str, object]:
+    """What it says of itself, which is not verified."""
+    who = claim.identity
+    whole = {
+        "keyHint": claim.key_hint,
+        "issuer": who.issuer if who else "",
+        "subject": who.subject if who else "",
+        "predicateType": claim.predicate_type,
+    }
+    return {key: value for key, value in whole.items() if value}
+
+
+def kind_of(rejection: Rejection) -> str:
+    """What it is stored as, or says that it is: `signature`, `attestation` or `unknown`."""
+    match rejection.attestation:
+        case None if rejection.claim.predicate_type:
+            return "signature" if rejection.claim.predicate_type == COSIGN_SIGN else "attestation"
+        case None:
+            return "unknown"
+        case True:
+            return "attestation"
+        case False:
+            return "signature"
 
 
 def _location(location: Location) -> dict[str, object]:
@@ -136,7 +170,7 @@ def _signer(signer: Signer) -> dict[str, object]:
                 "kind": "keyless" if identity.issuer else "certificate",
                 **({"issuer": identity.issuer} if identity.issuer else {}),
                 "subject": identity.subject,
-                "root": signer.root,
+                "root": signer.issuers[-1],
                 **({"claims": claims} if claims else {}),
             }
         case _:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
-from gate.policy.acceptance import counted, summed_up, unknown
+from gate.policy.acceptance import counted, summed_up, too_few, unknown
+from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
-from gate.policy.signers import satisfied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,11 +44,8 @@ def check(
 def _denial(
     wanted: AttestationRequirement, reference: Reference, evidence: Evidence, found: Mapping[str, frozenset[str]]
 ) -> Reason:
-    present = sorted(name for name, principals in found.items() if principals)
-    if present:
-        return Reason(
-            Code.SIGNERS_TOO_FEW, f"attested by {', '.join(present)}; needs {wanted.by}", "have the others attest it"
-        )
+    if any(found.values()):
+        return too_few("attested", "attest", wanted.by, found)
     rejected = [r for r in evidence.rejected if r.attestation is not False]
     seen = list(dict.fromkeys(r.reason for r in rejected))
     types = sorted({a.predicate_type for a in evidence.attestations})

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.evidence.facts import KeySigner
-from gate.policy.acceptance import counted, summed_up, unknown
+from gate.policy.acceptance import counted, summed_up, too_few, unknown
+from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
-from gate.policy.signers import satisfied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,13 +81,8 @@ def _content(
 def _denial(
     wanted: SignatureRequirement, reference: Reference, evidence: Evidence, found: Mapping[str, frozenset[str]]
 ) -> Reason:
-    present = sorted(name for name, principals in found.items() if principals)
-    if present:
-        return Reason(
-            Code.SIGNERS_TOO_FEW,
-            f"signed by {', '.join(present)}; needs {wanted.by}",
-            f"have {', '.join(sorted(found.keys() - set(present))) or 'another of them'} sign it",
-        )
+    if any(found.values()):
+        return too_few("signed", "sign", wanted.by, found)
     rejected = [r for r in evidence.rejected if r.attestation is not True]
     code = _cause(evidence, rejected)
     return Reason(code, f"{_seen(evidence, rejected)}; needs {wanted.by}", _remedy(code, reference))

@@ -2,103 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from gate.demo.images import BUNDLE, Layer, LayoutWriter
-from tests.fakes.fulcio import Fulcio, Profile, Signer, shared_key
-from tests.fakes.signing_authority import (
-    Signature,
-    SigningAuthority,
-    encode,
-    shared_world,
-    simple_signing,
-    statement,
-)
-from tests.unit.cli.support import gate
+from tests.fakes.fulcio import Fulcio, Signer, shared_key
+from tests.fakes.signing_authority import Signature, SigningAuthority, simple_signing, statement
+from tests.unit.cli.bench import GITHUB, KEYLESS, RELEASE, WORLD, Bench, Json, builder, certificate, person
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.fakes.signing_authority import Layer as Stored
-    from tests.unit.cli.support import Ran
-
-Json = dict[str, Any]
-
-WORLD = shared_world()
-AT = "2026-11-23T12:00:00Z"
-NAME = "ghcr.io/acme/api"
-ACME = "https://github.com/acme/api"
-RELEASE = f"{ACME}/.github/workflows/release.yml@refs/heads/main"
-CLAIMS = {9: RELEASE, 12: ACME, 14: "refs/heads/main", 15: "123", 17: "9", 20: "push"}
-GITHUB: Json = {"workflow": "acme/api/.github/workflows/release.yml", "refs": ["refs/heads/main"], "trustRoot": "ours"}
-KEYLESS: Json = {"issuer": "https://accounts.google.com", "subject": "releases@acme.example", "trustRoot": "ours"}
-
-
-class Bench:
-    """A folder with one image, its policy and the trust roots it names."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.writer = LayoutWriter(folder / "image")
-        self.digest = self.writer.image("v1", "api")
-        self.roots: dict[str, SigningAuthority] = {"ours": WORLD}
-
-    def attach(self, bundle: Json) -> None:
-        self.writer.attach(self.digest, BUNDLE, [Layer(BUNDLE, encode(bundle))])
-
-    def legacy(self, layer: Stored) -> None:
-        self.writer.append(f"{self.digest.tag}.sig", Layer(layer.media_type, layer.content, layer.annotations))
-
-    def keyless(self, profile: Profile, **how: Any) -> None:
-        """A signature by a certificate, in a bundle."""
-        self.attach(WORLD.bundle(Signature.of_payload(WORLD.issue(profile=profile), statement(self.digest)), **how))
-
-    def workflow(self, *, uri: str = RELEASE, **claims: str) -> None:
-        """A signature by a workflow of GitHub; `claims` are other values than usual, by `_` and their number."""
-        changed = {int(name.lstrip("_")): value for name, value in claims.items()}
-        merged = {number: text for number, text in {**CLAIMS, 9: uri, **changed}.items() if text}
-        self.keyless(Profile(names=(x509.UniformResourceIdentifier(uri),), claims=merged))
-
-    def check(self, signers: Json, by: object = "s", *flags: object, at: str = AT) -> Ran:
-        rules = [{"signature": {"by": by}}]
-        policy = {
-            "apiVersion": "imagegate.dev/v1", "kind": "ClusterGatePolicy", "metadata": {"name": "p"},
-            "spec": {"signers": signers, "rules": rules},
-        }  # fmt: skip
-        roots = [
-            {
-                "apiVersion": "imagegate.dev/v1", "kind": "GateTrustRoot", "metadata": {"name": name},
-                "spec": {"json": json.loads(world.trusted_root())},
-            }
-            for name, world in self.roots.items()
-        ]  # fmt: skip
-        (self.folder / "policy.yaml").write_text("\n---\n".join(map(json.dumps, [policy, *roots])))
-        image = f"image:oci:{self.folder}/image"
-        return gate(
-            *("check", image, "--as", f"{NAME}:v1", "-p", self.folder / "policy.yaml", "--offline", "--cache", "none"),
-            *("--at", at, "-o", "json", *flags),
-        )
-
-    def findings(self, *asked: Any, **how: Any) -> list[tuple[str, str]]:
-        ran = self.check(*asked, **how)
-        stopping = [f for i in ran.json["images"] for f in i["findings"] if f["verdict"] != "allow"]
-        denied = any(f["verdict"] == "deny" for f in stopping)
-        assert ran.code == (1 if denied else 3 if stopping else 0), ran.err
-        return [(f["code"], f["message"]) for f in stopping]
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-def person() -> Profile:
-    return Profile(names=(x509.RFC822Name(KEYLESS["subject"]),), issuer=KEYLESS["issuer"])
 
 
 # keyless
@@ -142,11 +60,11 @@ def test_a_fulcio_of_ones_own_without_a_ct_log(bench: Bench) -> None:
 
 
 def test_a_certificate_counts_under_its_own_trust_root_only(bench: Bench) -> None:
-    bench.roots["other"] = SigningAuthority()
+    bench.roots["other"] = SigningAuthority().trusted_root()
     bench.keyless(person())
     other = {**KEYLESS, "trustRoot": "other"}
     ((code, _),) = bench.findings({"s": {"keyless": other}})
-    assert code in ("CERTIFICATE_UNTRUSTED", "SIGNATURE_MISSING")
+    assert code == "CERTIFICATE_UNTRUSTED"
     assert bench.findings({"s": {"keyless": other}, "t": {"keyless": KEYLESS}}, ["s", "t"]) == []
     ((code, _),) = bench.findings({"s": {"keyless": other}, "t": {"keyless": KEYLESS}}, {"all": ["s", "t"]})
     assert code == "SIGNERS_TOO_FEW"
@@ -211,16 +129,6 @@ def pki(bench: Bench) -> tuple[Bench, Fulcio]:
     return bench, Fulcio.create("pki.acme.example")
 
 
-def certificate(authority: Fulcio, **fields: Any) -> Json:
-    root = authority.issuers[-1].certificate.public_bytes(Encoding.PEM).decode()
-    return {"certificate": {"roots": {"pem": root}, "subject": "build@acme.example", **fields}}
-
-
-def builder(authority: Fulcio, subject: str = "build@acme.example") -> Signer:
-    profile = Profile(names=(x509.RFC822Name(subject),), issuer=None, issuer_v1=None)
-    return WORLD.issue(profile=profile, scts=(), fulcio=authority)
-
-
 def test_a_private_pki_with_a_timestamp(pki: tuple[Bench, Fulcio]) -> None:
     bench, authority = pki
     stamped: Json = {"timestamp": {"trustRoot": "ours"}}
@@ -234,9 +142,23 @@ def test_a_private_pki_with_a_timestamp(pki: tuple[Bench, Fulcio]) -> None:
     ((code, _),) = bench.findings({"s": certificate(authority, **stamped, subject="ops@acme.example")})
     assert code == "IDENTITY_MISMATCH"
     # whoever's timestamps are wanted has to have made one
-    bench.roots["other"] = SigningAuthority()
+    bench.roots["other"] = SigningAuthority().trusted_root()
     ((code, _),) = bench.findings({"s": certificate(authority, timestamp={"trustRoot": "other"})})
     assert code == "TIMESTAMP_INVALID"
+
+
+def test_one_pki_with_two_trust_roots_is_two(pki: tuple[Bench, Fulcio]) -> None:
+    """What one trust root's service has stamped is unstamped to a signer who asks another's."""
+    bench, authority = pki
+    bench.roots["other"] = SigningAuthority().trusted_root()
+    message = Signature.of_message(builder(authority), simple_signing(bench.digest))
+    bench.legacy(WORLD.legacy_signature(message, logged=False, timestamp=WORLD.tsa.stamp(message.content)))
+    signers = {name: certificate(authority, timestamp={"trustRoot": name}) for name in ("ours", "other")}
+    # the same people by another pattern: one signer twice is an error
+    signers["other"]["certificate"]["subjectRegex"] = signers["other"]["certificate"].pop("subject")
+    assert bench.findings(signers, "ours") == []
+    for order in (("ours", "other"), ("other", "ours")):
+        assert [code for code, _ in bench.findings(signers, *order)] == ["TIMESTAMP_INVALID"]
 
 
 def test_a_private_pki_without_a_timestamp(pki: tuple[Bench, Fulcio]) -> None:
@@ -261,9 +183,21 @@ def test_a_key_in_its_time(bench: Bench) -> None:
     assert bench.findings({"s": {"key": {**pem, "validUntil": "2026-01-02"}}}) == []
     ((code, said),) = bench.findings({"s": {"key": {**pem, "validUntil": "2026-01-01"}}})
     assert (code, "counts from ever to 2026-01-01" in said) == ("KEY_MISMATCH", True)
-    # without the log's word the only time there is is now
-    unseen = {**pem, "validUntil": "2026-01-02", "trustRoot": "public-good"}
-    assert bench.findings({"s": {"key": unseen}}) != []
+
+
+def test_of_a_key_in_its_time_nothing_but_now_is_known_without_a_log(bench: Bench) -> None:
+    key = Signer(shared_key())
+    message = Signature.of_message(key, simple_signing(bench.digest))
+    bench.legacy(WORLD.legacy_signature(message, logged=False))
+    pem: Json = {"pem": key.key.pem.decode(), "trustRoot": "ours"}
+    assert bench.findings({"s": {"key": {**pem, "validUntil": "2026-11-23"}}}) == []
+    assert bench.findings({"s": {"key": {**pem, "validFrom": "2026-11-23"}}}) == []
+    for dated, shown in (
+        ({"validUntil": "2026-11-22"}, "from ever to 2026-11-22"),
+        ({"validFrom": "2026-11-24"}, "from 2026-11-24"),
+    ):
+        ((code, said),) = bench.findings({"s": {"key": {**pem, **dated}}})
+        assert (code, f"counts {shown}" in said) == ("KEY_MISMATCH", True), said
 
 
 def test_a_key_and_the_log_it_is_known_to(bench: Bench) -> None:

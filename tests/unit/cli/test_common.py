@@ -145,7 +145,7 @@ WORKING = [
 ]
 
 REFUSED = [
-    (("--mirror", "docker.io=mirror.test/hub"), "--mirror"),
+    (("--mirror", "docker.io=mirror.test/Hub"), "--mirror"),
     (("--trusted-root", "root.json"), "root.json: not a trusted root"),
     (("--cache", "answers.db"), "--cache"),
     (("--at", "yesterday"), "yesterday"),

@@ -47,13 +47,13 @@ TSA = {
     "metadata": {"name": "acme-tsa"},
     "spec": {"json": json.loads(shared_world().trusted_root())},
 }
-ELSEWHERE = ("gate serve ", "gate demo ", "gate trust update", "gate verify-blob ", "gate verify REF ")
+ELSEWHERE = ("gate serve ", "gate demo ", "gate trust update", "gate verify-blob ", "gate verify REF ", "gate doctor ")
 """What needs a port, the network, or files of its own: tested where those are."""
 
 
 def test_every_command_of_the_program_is_known() -> None:
     assert {path[0] for path in COMMANDS if path} == {
-        "check", "verify", "verify-blob", "inspect", "resolve", "policy", "trust", "serve", "demo",
+        "check", "verify", "verify-blob", "inspect", "resolve", "policy", "trust", "serve", "demo", "doctor",
     }  # fmt: skip
     assert {("policy", "lint"), ("trust", "show"), ("trust", "update")} <= set(COMMANDS)
 

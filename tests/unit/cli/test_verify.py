@@ -227,3 +227,35 @@ def test_signed_annotations_do_not_steer_the_terminal(tmp_path: Path) -> None:
 def test_a_signature_of_another_image_is_shown_as_rejected(shop: Shop) -> None:
     ran = gate("verify", shop.image("acme/broken:v1"), "--key", shop.key, *shop.flags)
     assert any(line.startswith("  legacy ") for line in ran.out.splitlines())
+
+
+def test_only_what_counted_is_listed(tmp_path: Path) -> None:
+    writer = LayoutWriter(tmp_path / "image")
+    digest = writer.image("v1", "api")
+    writer.sign_legacy(digest, alice(), "ghcr.io/acme/api", {"stage": "prod", "team": "a"})
+    writer.sign_legacy(digest, alice(), "ghcr.io/acme/api", {"stage": "dev"})
+    writer.sign_legacy(digest, alice(), "ghcr.io/acme/api")
+    writer.sign_legacy(digest, bob(), "ghcr.io/acme/api", {"stage": "prod"})
+    writer.sign_bundle(digest, alice(), {"stage": "test"})
+    for kind in ("https://slsa.dev/provenance/v1", "https://spdx.dev/Document"):
+        writer.sign_bundle(digest, alice(), predicate_type=kind)
+    writer.sign_bundle(digest, bob(), predicate_type="https://spdx.dev/Document")
+    key = key_file(tmp_path, alice())
+
+    def listed(*flags: str) -> list[str]:
+        ran = gate("verify", "oci:image", "--offline", "--key", key, *flags)
+        title, *lines = ran.out.splitlines()
+        assert (ran.code, title.startswith("VERIFIED ")) == (0, True)
+        return lines
+
+    assert len(listed()) == 4
+    assert all(line.startswith(f"  signed by {alice().public.short} ") for line in listed())
+    (prod,) = listed("-a", "stage=prod")
+    assert prod.endswith(" stage=prod team=a")
+    assert len(listed("-a", "stage=prod", "-a", "team=a")) == 1
+    (bundle,) = listed("-a", "stage=test")
+    assert "(bundle " in bundle
+    (sbom,) = listed("--type", "spdxjson")
+    assert sbom.startswith(f"  https://spdx.dev/Document by {alice().public.short} (bundle ")
+    (provenance,) = listed("--type", "slsaprovenance1")
+    assert provenance.startswith("  https://slsa.dev/provenance/v1 by ")

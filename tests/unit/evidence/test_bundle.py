@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from dataclasses import replace
 from itertools import count
 from typing import cast, get_args
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gate.codes import Code
 from gate.demo.signing import SigningKey
 from gate.errors import ParseError
 from gate.evidence.bundle import Bundle, MessageSignature
 from gate.evidence.dsse import PAYLOAD_TYPE, Envelope, Statement
 from gate.evidence.entry import LogEntry
 from gate.evidence.limits import MAX_LOG_ENTRIES, MAX_TIMESTAMPS
+from gate.evidence.message import Message
+from gate.evidence.refusal import Refused
 from gate.image.digest import Digest
 from gate.trust.authority import MAX_CERTIFICATE, MAX_CHAIN
+from gate.trust.key import Hash
 from tests.fakes.fulcio import Signer, shared_key
 from tests.fakes.signing_authority import MEDIA_TYPES, BundleVersion, Signature, encode, shared_world, statement
 from tests.fakes.transparency_log import b64
@@ -132,7 +138,15 @@ def test_other_versions(media_type: str) -> None:
         ({"publicKey": {"hint": "q80="}, "tlogEntries": []}, "abcd", False, 0),
         ({"publicKey": {"hint": "q80="}, "tlogEntries": None}, "abcd", False, 0),
         ({"publicKey": {"hint": "q80="}, "tlogEntries": [ENTRY]}, "abcd", False, 1),
-        ({"publicKey": {"hint": "q80="}, "tlogEntries": [ENTRY] * MAX_LOG_ENTRIES}, "abcd", False, MAX_LOG_ENTRIES),
+        (
+            {
+                "publicKey": {"hint": "q80="},
+                "tlogEntries": [{**ENTRY, "logIndex": str(i)} for i in range(MAX_LOG_ENTRIES)],
+            },
+            "abcd",
+            False,
+            MAX_LOG_ENTRIES,
+        ),
         ({"publicKey": {"hint": "q80="}, "certificate": None}, "abcd", False, 0),
         ({"publicKey": {}, "timestampVerificationData": None}, "", False, 0),
         ({"publicKey": {}, "timestampVerificationData": {}}, "", False, 0),
@@ -197,16 +211,51 @@ def test_refused_certificates(content: bytes, why: str) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (over_message(), MessageSignature(b"\0\0\0", b"\0\0\0")),
-        (over_message(messageDigest=...), MessageSignature(b"\0\0\0", b"")),
-        (over_message(messageDigest=None), MessageSignature(b"\0\0\0", b"")),
-        (over_message(messageDigest={}), MessageSignature(b"\0\0\0", b"")),
-        (over_message(messageDigest={"algorithm": "SHA2_512"}), MessageSignature(b"\0\0\0", b"")),
-        (over_message(signature="_-8="), MessageSignature(b"\xff\xef", b"\0\0\0")),
+        (over_message(), MessageSignature(b"\0\0\0", b"\0\0\0", Hash.SHA256)),
+        (over_message(messageDigest=...), MessageSignature(b"\0\0\0")),
+        (over_message(messageDigest=None), MessageSignature(b"\0\0\0")),
+        (over_message(messageDigest={}), MessageSignature(b"\0\0\0")),
+        (over_message(messageDigest={"algorithm": "SHA2_512"}), MessageSignature(b"\0\0\0")),
+        (over_message(messageDigest={"algorithm": "SHA3_256"}), MessageSignature(b"\0\0\0")),
+        (
+            over_message(messageDigest={**DIGEST, "algorithm": "SHA2_384"}),
+            MessageSignature(b"\0\0\0", b"\0\0\0", Hash.SHA384),
+        ),
+        (
+            over_message(messageDigest={**DIGEST, "algorithm": "SHA2_512"}),
+            MessageSignature(b"\0\0\0", b"\0\0\0", Hash.SHA512),
+        ),
+        (over_message(signature="_-8="), MessageSignature(b"\xff\xef", b"\0\0\0", Hash.SHA256)),
     ],
 )
 def test_a_message_signature_has_no_envelope(content: bytes, expected: MessageSignature) -> None:
     assert Bundle.parse(content).content == expected
+
+
+@pytest.mark.parametrize("function", Hash)
+def test_what_a_bundle_says_of_its_message_is_compared(function: Hash) -> None:
+    stated = MessageSignature(b"s", hashlib.new(function, b"blob").digest(), function)
+    stated.check(Message.of(b"blob"))
+    stated.check(Message.read([b"bl", b"ob"], keep=0))
+    for other in (Message.of(b"another"), Message.read([b"another"], keep=0)):
+        with pytest.raises(ParseError, match=r"messageDigest .* is another file's"):
+            stated.check(other)
+    for length in (0, 1, 20, 32, 48, 64):
+        cut = replace(stated, digest=stated.digest[:length] if length < len(stated.digest) else b"\0" * length)
+        with pytest.raises(ParseError, match="another file's"):
+            cut.check(Message.of(b"blob"))
+
+
+@pytest.mark.parametrize("function", [Hash.SHA384, Hash.SHA512])
+def test_a_digest_that_cannot_be_compared_wants_the_file(function: Hash) -> None:
+    stated = MessageSignature(b"s", hashlib.new(function, b"blob").digest(), function)
+    with pytest.raises(Refused, match=f"states a {function} of the file.*: the file is needed") as caught:
+        stated.check(Message(hashlib.sha256(b"blob").digest()))
+    assert caught.value.code is Code.SIGNATURE_UNSUPPORTED
+
+
+def test_a_bundle_that_says_nothing_of_its_message() -> None:
+    MessageSignature(b"s").check(Message.of(b"any"))
 
 
 @pytest.mark.parametrize(
@@ -218,10 +267,16 @@ def test_a_message_signature_has_no_envelope(content: bytes, expected: MessageSi
         (over_message(signature=7), "not a text"),
         (over_message(signature="*"), "not base64"),
         (over_message(messageDigest=[]), "not an object"),
-        (over_message(messageDigest={**DIGEST, "algorithm": "SHA2_512"}), "not a SHA-256"),
-        (over_message(messageDigest={**DIGEST, "algorithm": "sha256"}), "not a SHA-256"),
-        (over_message(messageDigest={**DIGEST, "algorithm": ""}), "not a SHA-256"),
-        (over_message(messageDigest={"digest": "AAAA"}), "not a SHA-256"),
+        (
+            over_message(messageDigest={**DIGEST, "algorithm": "SHA3_256"}),
+            "is by 'SHA3_256', expected SHA2_256, SHA2_384",
+        ),
+        (over_message(messageDigest={**DIGEST, "algorithm": "SHA1"}), "is by 'SHA1', expected"),
+        (over_message(messageDigest={**DIGEST, "algorithm": "sha256"}), "is by 'sha256', expected"),
+        (over_message(messageDigest={**DIGEST, "algorithm": "HASH_ALGORITHM_UNSPECIFIED"}), "expected SHA2_256"),
+        (over_message(messageDigest={**DIGEST, "algorithm": ""}), "is by '', expected"),
+        (over_message(messageDigest={**DIGEST, "algorithm": 11}), "not a text"),
+        (over_message(messageDigest={"digest": "AAAA"}), "is by '', expected"),
         (over_message(messageDigest={**DIGEST, "digest": "*"}), "not base64"),
         (over_message(messageDigest={**DIGEST, "Digest": "AAAA"}), "only by case"),
         (over_message(signatures=[]), "unknown field 'signatures'"),

@@ -24,10 +24,13 @@ from tests.fakes.fulcio import (
     LIFETIME,
     SUBJECT,
     Fulcio,
+    Issuer,
     Profile,
     der,
     email,
     fulcio_extension,
+    key_usage,
+    leaf_builder,
     shared_key,
     uri,
     user_name,
@@ -189,6 +192,99 @@ class TestPath:
         assert refused(child, [authority()], intermediates=[parent])[0] is Code.CERTIFICATE_UNTRUSTED
 
 
+Usages = tuple[ObjectIdentifier, ...]
+
+
+def certified(*, root: Usages = (), below: Usages = (), bare: bool = False) -> Fulcio:
+    """A root and one below it, each for its usages."""
+    top = Issuer.root("usage root", usages=root, bare=bare)
+    return Fulcio("https://usage.test", (top.intermediate("usage", usages=below, bare=bare), top))
+
+
+class TestAuthorities:
+    @pytest.mark.parametrize("where", ["root", "below"])
+    @pytest.mark.parametrize(
+        ("usages", "code", "stamps"),
+        [
+            ((), True, True),
+            ((ExtendedKeyUsageOID.CODE_SIGNING,), True, False),
+            ((ExtendedKeyUsageOID.TIME_STAMPING,), False, True),
+            ((ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,), True, True),
+            ((ExtendedKeyUsageOID.SERVER_AUTH,), False, False),
+            ((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CODE_SIGNING), True, False),
+        ],
+        ids=count(),
+    )
+    def test_what_they_certify_for(
+        self,
+        usages: Usages,
+        code: bool,  # noqa: FBT001 - of a table
+        stamps: bool,  # noqa: FBT001
+        where: str,
+    ) -> None:
+        fulcio = certified(root=usages) if where == "root" else certified(below=usages)
+        wanted = {ExtendedKeyUsageOID.CODE_SIGNING: code, ExtendedKeyUsageOID.TIME_STAMPING: stamps}
+        for usage, may in wanted.items():
+            signer = leaf(Profile(usages=(usage,)), fulcio=fulcio)
+            if may:
+                assert find_path(signer, (), [authority(fulcio)], [AT], usage).certificates[0] == signer
+                continue
+            with pytest.raises(Refused, match=f"is not for {usage._name}") as caught:
+                find_path(signer, (), [authority(fulcio)], [AT], usage)
+            assert caught.value.code is Code.CERTIFICATE_UNTRUSTED
+
+    def test_they_may_say_no_more_than_that_they_are_some(self) -> None:
+        fulcio = certified(bare=True)
+        assert find_path(leaf(fulcio=fulcio), (), [authority(fulcio)], [AT]).authority == authority(fulcio)
+
+    def test_a_key_usage_that_is_there_has_to_let_them_certify(self) -> None:
+        root = Issuer.root("corp root")
+        key = shared_key("P-384", "no cert sign")
+        builder = leaf_builder("sub", key, AGES).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        for usage, may in ((key_usage(signs=True), False), (key_usage(issues=True), True)):
+            below = Issuer(key, root.sign(builder.add_extension(usage, critical=True)))
+            fulcio = Fulcio("https://corp.test", (below, root))
+            if may:
+                assert (
+                    find_path(leaf(fulcio=fulcio), (), [authority(fulcio)], [AT]).certificates[1] == below.certificate
+                )
+            else:
+                code, reason = refused(leaf(fulcio=fulcio), [authority(fulcio)])
+                assert (code, reason.endswith("must be asserted in a CA certificate")) == (
+                    Code.CERTIFICATE_UNTRUSTED,
+                    True,
+                )
+
+    def test_the_window_of_another_that_a_path_goes_through(self) -> None:
+        root = Issuer.root("corp root")
+        first, second = (Fulcio(f"https://{n}.test", (root.intermediate(n), root)) for n in ("first", "second"))
+        retired = authority(first, window=Window(None, AT - SECOND))
+        brought = [first.issuers[0].certificate]
+        signer = leaf(fulcio=first)
+        for known in ([retired, authority(second)], [authority(second), retired]):
+            assert refused(signer, known, intermediates=brought)[0] is Code.CERTIFICATE_EXPIRED
+        # its own is not another's, and what nobody has listed has no window
+        assert find_path(signer, brought, [authority(second)], [AT]).authority == authority(second)
+        assert find_path(leaf(fulcio=second), (), [retired, authority(second)], [AT]).authority == authority(second)
+        # a path that goes round it counts
+        rooted = authority(first, chain=slice(1, None))
+        again = authority(first)
+        assert find_path(signer, brought, [retired, rooted, again], [AT]).authority == again
+
+    def test_who_stands_above_a_leaf(self) -> None:
+        found = find_path(leaf(), (), [authority()], [AT])
+        assert found.issuers == tuple(issuer.key.public.fingerprint for issuer in FULCIO.issuers)
+
+    def test_reasons_are_words(self) -> None:
+        said = [refused(leaf(), [authority(OTHER)])[1], refused(leaf(fulcio=certified(bare=True)), [authority()])[1]]
+        assert said == [
+            "its certificate does not lead to https://other.test: no certificate at hand leads there",
+            "its certificate does not lead to https://fulcio.test: no certificate at hand leads there",
+        ]
+
+
 def unknown_name() -> x509.GeneralName:
     return x509.OtherName(ObjectIdentifier("1.2.3"), utf8_string("x"))
 
@@ -215,7 +311,7 @@ class TestIdentity:
     )
     def test_subjects(self, names: tuple[x509.GeneralName, ...], subjects: tuple[str, ...]) -> None:
         assert identity_of(leaf(Profile(names=names))) == Identity(ISSUER, subjects)
-        assert identity_of(leaf(Profile(names=names))).subject == subjects[0]
+        assert identity_of(leaf(Profile(names=names))).subject == " + ".join(subjects)
 
     @pytest.mark.parametrize(
         ("names", "why"),

@@ -39,7 +39,7 @@ def line(content: bytes, name: str = "log.test") -> str:
 def test_parts() -> None:
     signature = base64.b64decode(SIGNED.rsplit(" ", 1)[1])
     assert Checkpoint.parse(SIGNED) == Checkpoint(
-        "log.test - 1", 7, ROOT, TEXT.encode(), ((KEY.id[:4], signature[4:]),)
+        "log.test - 1", 7, ROOT, TEXT.encode(), (("log.test", KEY.id[:4], signature[4:]),)
     )
 
 
@@ -81,6 +81,34 @@ def test_whose_signature_counts(signers: tuple[NoteKey, ...], signed: bool) -> N
     found = Checkpoint.parse(note(*signers))
     assert len(found.signatures) == len(signers)
     assert found.is_signed_by(LOG) is signed
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "names", "own"),
+    [
+        ("https://log.test", "log.test", ["log.test"], True),
+        ("https://log.test/", "log.test", ["log.test"], True),
+        ("https://log.test/shard/1", "log.test/shard/1", ["log.test/shard/1"], True),
+        ("https://log.test/shard/1", "log.test", ["log.test"], True),
+        ("https://log.test:8443", "log.test:8443", ["log.test:8443"], True),
+        ("https://log.test", "log.test", ["log.test", "log.test"], True),
+        ("https://log.test", "log.test", ["log.test", "another.test"], False),
+        ("https://log.test", "log.test", ["another.test"], False),
+        ("https://log.test", "another.test", ["log.test"], False),
+        ("https://log.test", "another.test", ["another.test"], False),
+        ("https://log.test", "log.test - 1", ["log.test - 1"], False),
+        ("https://log.test/shard/1", "log.test/shard/1", ["log.test"], False),
+        ("https://log.test:8443", "log.test", ["log.test"], False),
+        ("", "log.test", ["log.test"], False),
+    ],
+    ids=count(),
+)
+def test_whether_it_is_named_after_the_log(url: str, origin: str, names: list[str], own: bool) -> None:  # noqa: FBT001
+    text = TEXT.replace("log.test - 1", origin)
+    signers = [NoteKey(name.replace(" ", ""), KEY, id=KEY.id) for name in names]
+    found = Checkpoint.parse(note(*signers, WITNESS, text=text))
+    assert found.is_signed_by(LOG)
+    assert found.is_named_after(replace(LOG, url=url)) is own
 
 
 def test_any_id_of_the_log_is_its_key() -> None:

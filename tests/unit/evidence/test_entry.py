@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import json
+import string
 from itertools import count
 
 import pytest
@@ -16,6 +18,7 @@ WORLD = shared_world()
 MADE = Signature.of_payload(WORLD.issue(), statement(Digest.of(b"image")))
 REKOR, REKOR2 = WORLD.entry(MADE), WORLD.entry(MADE, log=WORLD.rekor2)
 HASH = b64(b"h" * 32)
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 PROOF: Json = {
     "logIndex": "3",
     "treeSize": "7",
@@ -36,6 +39,17 @@ PAYLOAD: Json = {"body": "e30=", "integratedTime": 1767323045, "logIndex": 5, "l
 READ_PROOF = InclusionProof(3, 7, b"h" * 32, (b"h" * 32, b"i" * 32), "a note")
 READ = LogEntry(b"id", 5, 1767323045, "dsse", "0.0.1", b"{}", b"set", READ_PROOF)
 MOST = 2**63 - 1
+
+
+def noncanonical(content: bytes) -> str:
+    """Base64 with bits behind its end, which decodes to `content` all the same."""
+    text = b64(content)
+    digits = text.rstrip("=")
+    assert digits != text
+    last = ALPHABET[ALPHABET.index(digits[-1]) + 1]
+    changed = f"{digits[:-1]}{last}{text[len(digits) :]}"
+    assert base64.b64decode(changed) == content
+    return changed
 
 
 def changed(value: Json, changes: Json) -> Json:
@@ -121,7 +135,7 @@ class TestOfABundle:
             ({"logId": {"keyId": 7}}, "keyId is not a text"),
             ({"logId": "aWQ="}, "logId is not an object"),
             ({"logId": ["aWQ="]}, "logId is not an object"),
-            ({"logId": {"keyId": "aWQ=", "KeyId": "aWQ="}}, "only by case"),
+            ({"logId": {"keyId": "aWQ=", "KeyId": "aWQ="}}, "logId has the unknown field 'KeyId'"),
             ({"canonicalizedBody": ...}, "no body"),
             ({"canonicalizedBody": ""}, "no body"),
             ({"canonicalizedBody": None}, "no body"),
@@ -143,10 +157,19 @@ class TestOfABundle:
             ({"inclusionPromise": {"signedEntryTimestamp": 1}}, "signedEntryTimestamp is not a text"),
             ({"inclusionProof": []}, "inclusion proof is not an object"),
             ({"inclusionProof": "x"}, "inclusion proof is not an object"),
-            ({"LogIndex": "5"}, "only by case"),
-            ({"IntegratedTime": "5"}, "only by case"),
-            ({"InclusionProof": None}, "only by case"),
-            ({"CanonicalizedBody": "e30="}, "only by case"),
+            ({"LogIndex": "5"}, "the log entry has the unknown field 'LogIndex'"),
+            ({"IntegratedTime": "5"}, "the log entry has the unknown field 'IntegratedTime'"),
+            ({"InclusionProof": None}, "the log entry has the unknown field 'InclusionProof'"),
+            ({"CanonicalizedBody": "e30="}, "the log entry has the unknown field 'CanonicalizedBody'"),
+            ({"more": 1}, "the log entry has the unknown field 'more'"),
+            ({"more": None}, "the log entry has the unknown field 'more'"),
+            (
+                {"kindVersion": {"kind": "dsse", "version": "0.0.1", "more": 1}},
+                "kindVersion has the unknown field 'more'",
+            ),
+            ({"inclusionPromise": {"more": 1}}, "inclusionPromise has the unknown field 'more'"),
+            ({"logId": {"keyId": noncanonical(b"id")}}, "keyId is not base64: there are bits behind its end"),
+            ({"canonicalizedBody": noncanonical(b"{}")}, "not base64: there are bits behind its end"),
         ],
         ids=count(),
     )
@@ -212,10 +235,14 @@ class TestProof:
             ({"logIndex": MOST + 1}, "logIndex is not a whole number"),
             ({"treeSize": []}, "treeSize is not a whole number"),
             ({"treeSize": "x"}, "treeSize is not a whole number"),
-            ({"TreeSize": "7"}, "only by case"),
-            ({"RootHash": HASH}, "only by case"),
-            ({"Hashes": []}, "only by case"),
-            ({"Checkpoint": {}}, "only by case"),
+            ({"TreeSize": "7"}, "proof has the unknown field 'TreeSize'"),
+            ({"RootHash": HASH}, "proof has the unknown field 'RootHash'"),
+            ({"Hashes": []}, "proof has the unknown field 'Hashes'"),
+            ({"Checkpoint": {}}, "proof has the unknown field 'Checkpoint'"),
+            ({"more": None}, "proof has the unknown field 'more'"),
+            ({"checkpoint": {"envelope": "", "Envelope": ""}}, "checkpoint has the unknown field 'Envelope'"),
+            ({"rootHash": noncanonical(b"h" * 32)}, "rootHash is not base64: there are bits behind its end"),
+            ({"hashes": [noncanonical(b"h" * 32)]}, "not base64: there are bits behind its end"),
         ],
         ids=count(),
     )
@@ -248,9 +275,13 @@ class TestOfAnAnnotation:
     @pytest.mark.parametrize(
         ("changes", "why"),
         [
-            ({"logID": ...}, "no log id"),
-            ({"logID": ""}, "no log id"),
-            ({"logID": None}, "no log id"),
+            ({"logID": ...}, "not hexadecimal"),
+            ({"logID": ""}, "not hexadecimal"),
+            ({"logID": None}, "not hexadecimal"),
+            ({"logID": "6A"}, "not hexadecimal"),
+            ({"logID": "69 64"}, "not hexadecimal"),
+            ({"logID": " 6964"}, "not hexadecimal"),
+            ({"logID": "6964\n"}, "not hexadecimal"),
             ({"logID": "xyz"}, "not hexadecimal"),
             ({"logID": "aWQ="}, "not hexadecimal"),
             ({"logID": "6"}, "not hexadecimal"),
@@ -263,7 +294,9 @@ class TestOfAnAnnotation:
             ({"Body": "e30="}, "only by case"),
             ({"body": b64(b"x" * (MAX_BODY + 1))}, f"at most {MAX_BODY}"),
             ({"logIndex": -1}, "negative"),
-            ({"logIndex": "five"}, "logIndex is not a whole number"),
+            ({"logIndex": "five"}, "logIndex is a text"),
+            ({"logIndex": "5"}, "logIndex is a text"),
+            ({"integratedTime": "1767323045"}, "integratedTime is a text"),
             ({"logIndex": 1.5}, "logIndex is not a whole number"),
             ({"logIndex": True}, "logIndex is not a whole number"),
             ({"logIndex": MOST + 1}, "logIndex is not a whole number"),

@@ -174,7 +174,7 @@ def test_every_algorithm(name: str, digest: Digest) -> None:
     key = SigningKey(KEYS[name], hashes.SHA256())
     for candidate in (legacy(*key.simple_signing(digest, NAME)), bundled(key.bundle(digest))):
         (fact,) = facts(verify(candidate, digest, trusting(ALICE.public, key.public)))
-        assert fact.signer.principal == f"key:{key.public.fingerprint}"
+        assert fact.signer.marks == {f"key:{key.public.fingerprint}"}
         assert rejected(verify(candidate, digest, TRUSTED)).code is Code.KEY_MISMATCH
         assert rejected(verify(candidate, FOREIGN, trusting(key.public))).code is Code.SIGNATURE_INVALID
 
@@ -184,7 +184,7 @@ def test_one_key_with_two_hash_settings_gives_two_facts_of_one_principal() -> No
     settings = [PublicKey.parse(key.pem, h) for h in (None, Hash.SHA384, Hash.SHA256)]
     found = facts(verify(bundled(key.bundle(IMAGE)), IMAGE, trusting(*settings)))
     assert [key_of(f) for f in found] == settings[:2]
-    assert len({f.signer.principal for f in found}) == 1
+    assert len({f.signer.marks for f in found}) == 1
     assert str(found[0].signer) == key.public.short
 
 
@@ -563,7 +563,10 @@ def unexamined(witness: Witness) -> bool:
     return all(p is not None and p.code is Code.TRUST_ROOT_UNAVAILABLE for p in problems)
 
 
-@pytest.mark.parametrize("entries", [None, [], [logged().json()], [logged().json()] * 32, [logged(MALLORY).json()]])
+MANY = [{**logged().json(), "logIndex": str(index)} for index in range(32)]
+
+
+@pytest.mark.parametrize("entries", [None, [], [logged().json()], MANY, [logged(MALLORY).json()]])
 def test_log_entries_of_a_bundle_are_not_examined_without_a_root(entries: list[object] | None) -> None:
     (fact,) = facts(verify(material(publicKey={}, tlogEntries=entries), IMAGE, TRUSTED))
     assert unexamined(fact.witness) is bool(entries)
@@ -782,10 +785,26 @@ def test_every_truncation_of_a_signature() -> None:
         assert found.code in {Code.SIGNATURE_INVALID, Code.KEY_MISMATCH}
 
 
-@pytest.mark.parametrize("encoded", ["", " ", "*", "\n", "=", "\N{SNOWMAN}", "\ud800", "AAAA ", "AAAA\n"])
+@pytest.mark.parametrize(
+    "encoded", ["", " ", "*", "=", "\N{SNOWMAN}", "\ud800", "AAAA ", "AAAA\t", "AAAA\v", "AAAB=", "AAB="]
+)
 def test_the_signature_annotation_is_not_base64(encoded: str) -> None:
     found = rejected(verify(legacy(payload(), {cosign.SIGNATURE: encoded}), IMAGE, TRUSTED))
     assert found.code is Code.SIGNATURE_INVALID
+
+
+def test_line_breaks_in_the_signature_annotation_are_no_part_of_it() -> None:
+    """As Go reads base64, and so cosign: GNU's `base64` breaks lines, and people attach what it prints."""
+    content, annotations = ALICE.simple_signing(IMAGE, NAME)
+    encoded = annotations[cosign.SIGNATURE]
+    for broken in (f"{encoded}\n", f"{encoded[:20]}\r\n{encoded[20:]}\r\n", "\n".join(encoded)):
+        (fact,) = facts(verify(legacy(content, {cosign.SIGNATURE: broken}), IMAGE, TRUSTED))
+        assert key_of(fact) == ALICE.public
+    for broken in (f"{encoded[:20]} {encoded[20:]}", f"{encoded}\t", f"{encoded[:20]}\f{encoded[20:]}"):
+        assert (
+            rejected(verify(legacy(content, {cosign.SIGNATURE: broken}), IMAGE, TRUSTED)).code is Code.SIGNATURE_INVALID
+        )
+    assert rejected(verify(legacy(content, {cosign.SIGNATURE: "\n"}), IMAGE, TRUSTED)).code is Code.KEY_MISMATCH
 
 
 def test_no_signature_annotation() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,17 +151,38 @@ def test_keys_stand_beside_the_policy_that_names_them(tmp_path: Path) -> None:
     text = POLICY.replace("NAME", "a").partition("spec:")[0] + signers
     (tmp_path / "deep" / "keys").mkdir(parents=True)
     (tmp_path / "deep" / "p.yaml").write_text(text)
-    (problem,) = load_policies([tmp_path]).parsed.problems
+    (problem,) = load_policies([tmp_path]).parsed.errors
     assert problem.place.line == 5
-    assert "keys/a.pem cannot be read: No such file" in problem.message
+    assert "keys/a.pem' cannot be read: No such file" in problem.message
     (tmp_path / "deep" / "keys" / "a.pem").write_bytes(alice().pem)
     (found,) = load_policies([tmp_path]).parsed.set.policies
     signer = found.signers["a"]
     assert isinstance(signer, KeySpec)
     assert signer.key == alice().public
     (tmp_path / "deep" / "keys" / "a.pem").write_bytes(b"-" * 70_000)
-    (problem,) = load_policies([tmp_path]).parsed.problems
+    (problem,) = load_policies([tmp_path]).parsed.errors
     assert "not a public key" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pipe", "pipe is no file"),  # to open it would wait for ever
+        (".", "is no file"),
+        ("/dev/zero", "/dev/zero is no file"),
+        ("a\0b", "cannot be read: embedded null byte"),
+        ("a" * 5000, "cannot be read: File name too long"),
+    ],
+)
+def test_keys_are_regular_files(tmp_path: Path, name: str, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    head = POLICY.replace("NAME", "a").partition("spec:")[0]
+    signers = f"spec:\n  signers: {{a: {{key: {{file: {json.dumps(name)}}}}}}}\n  rules: [{{signature: {{by: a}}}}]\n"
+    (tmp_path / "p.yaml").write_text(head + signers)
+    (problem,) = load_policies([tmp_path / "p.yaml"]).parsed.errors
+    assert said in problem.message
+    assert "\0" not in problem.message
+    assert problem.remedy == "paths are relative to the policy's own file"
 
 
 def test_require_names_the_first_problem_and_counts_the_rest(tmp_path: Path) -> None:

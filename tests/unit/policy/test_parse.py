@@ -6,9 +6,9 @@ import pytest
 
 from gate.documents import Document, read_documents
 from gate.errors import ParseError
+from gate.policy.config import Config, Unmatched, Where
 from gate.policy.parse import parse_set
 from gate.policy.policy import (
-    Config,
     DenyRequirement,
     ImageRequirement,
     Kept,
@@ -16,8 +16,6 @@ from gate.policy.policy import (
     Policy,
     SignatureRequirement,
     Tags,
-    Unmatched,
-    Where,
 )
 from gate.policy.schema import KINDS, LATER_KINDS
 from gate.policy.signers import AnyOf, AtLeast, KeySpec, LogUse, One
@@ -44,7 +42,12 @@ def key_spec(found: Policy, name: str) -> KeySpec:
 
 
 def problems(text: str) -> list[str]:
-    return [str(p) for p in parsed(text).problems]
+    """What is wrong; that a signer is not used is a warning."""
+    return [str(p) for p in parsed(text).errors]
+
+
+def warnings(text: str) -> list[str]:
+    return [str(p) for p in parsed(text).problems if p.warning]
 
 
 def by(expression: str) -> str:
@@ -300,7 +303,7 @@ def test_every_error_has_its_place(text: str, problem: str) -> None:
 
 POLICY_FIELDS = ["exceptions", "exceptionsFrom"]
 RULES_LATER = ["attestation", "sbom", "scan", "provenance", "base", "cel"]
-CONFIG_FIELDS = ["clusterName", "staleIfError", "limits", "registries", "credentials", "customResources", "exceptions"]
+CONFIG_FIELDS = ["clusterName", "staleIfError", "limits", "customResources", "exceptions"]
 
 
 @pytest.mark.parametrize("value", ["{}", "[]", "x", "", "1", "null"])
@@ -399,14 +402,39 @@ def test_every_missing_field_is_named_once() -> None:
         (NAMESPACED, NAMESPACED.replace(": n}", ": m}"), False),
         (HEAD, NAMESPACED, False),
         (HEAD, HEAD.replace("name: p", "name: q"), False),
-        # a cluster policy has no namespace, whatever is written
-        (HEAD, HEAD.replace("name: p", "name: p, namespace: n"), True),
     ],
 )
 def test_two_documents_of_one_name(first: str, second: str, is_error: bool) -> None:  # noqa: FBT001
     kind = first.partition("kind: ")[2].partition("\n")[0]
     expected = [f"p.yaml:9:18: {kind} p stands twice; the other is at p.yaml:3:18; rename one"]
     assert problems(f"{first}{DENY}---\n{second}{DENY}") == (expected if is_error else [])
+
+
+@pytest.mark.parametrize("kind", ["ClusterGatePolicy", "GateTrustRoot", "GateConfig"])
+def test_what_is_of_the_cluster_is_of_no_namespace(kind: str) -> None:
+    name = "default" if kind == "GateConfig" else "p"
+    text = f"apiVersion: imagegate.dev/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: n}}\nspec:\n"
+    body = {"ClusterGatePolicy": DENY, "GateTrustRoot": "  secret: {name: a, key: b}\n", "GateConfig": "  {}\n"}[kind]
+    (found,) = problems(f"{text}{body}")
+    assert found.startswith("p.yaml:3:")
+    assert found.endswith(f": a {kind} belongs to no namespace; remove metadata.namespace")
+    assert problems(f"{text.replace(', namespace: n', '')}{body}") == []
+
+
+def test_a_signer_that_no_rule_speaks_of_is_a_warning() -> None:
+    assert warnings(by("a")) == ["p.yaml:7:8: warning: no rule speaks of the signer b; use it, or remove it"]
+    assert warnings(by("{atLeast: 1, of: [a, [a, {all: [b]}]]}")) == []
+    (one, two) = warnings(f"{TWO}{DENY}")
+    assert "signer a" in one
+    assert "signer b" in two
+
+
+def test_an_expression_that_can_be_met_in_too_many_ways() -> None:
+    pairs = ", ".join(["{all: [a, b]}"] * 12)
+    (found,) = problems(by(f"{{atLeast: 6, of: [{pairs}]}}"))
+    assert "it can be met in more than 64 different ways; write `atLeast` over names, or over fewer groups" in found
+    assert problems(by(f"{{atLeast: 12, of: [{pairs}]}}")) == []
+    assert problems(by("{atLeast: 16, of: [" + ", ".join(["a, b"] * 16) + "]}")) == []
 
 
 def test_two_configs() -> None:
@@ -424,28 +452,29 @@ def test_keys_from_files() -> None:
         return alice().pem
 
     found = parsed(f"{HEAD}  signers: {{a: {{key: {{file: keys/a.pem}}}}}}\n{DENY}", read, "dir/p.yaml")
-    assert found.problems == ()
+    assert found.errors == ()
     assert asked == [("dir/p.yaml", "keys/a.pem")]
     assert key_spec(found.set.policies[0], "a").key == alice().public
-    (problem,) = parsed(f"{HEAD}  signers: {{a: {{key: {{file: gone.pem}}}}}}\n{DENY}", read).problems
+    (problem,) = parsed(f"{HEAD}  signers: {{a: {{key: {{file: gone.pem}}}}}}\n{DENY}", read).errors
     assert str(problem) == "p.yaml:5:29: gone.pem cannot be read; check it"
     # even where files can be read, a namespace's policy reads none
     asked.clear()
-    (problem,) = parsed(f"{NAMESPACED}  signers: {{a: {{key: {{file: a.pem}}}}}}\n{DENY}", read).problems
+    (problem,) = parsed(f"{NAMESPACED}  signers: {{a: {{key: {{file: a.pem}}}}}}\n{DENY}", read).errors
     assert "`file` is refused here" in problem.message
     assert asked == []
 
 
 def test_the_same_key_by_file_and_by_text_is_one_key() -> None:
     text = f"{HEAD}  signers:\n    a: {{key: {{pem: {PEM}}}}}\n    z: {{key: {{file: k}}}}\n{DENY}"
-    (problem,) = parsed(text, lambda _document, _name, _limit: alice().pem).problems
+    (problem,) = parsed(text, lambda _document, _name, _limit: alice().pem).errors
     assert "signer z has the same key as a" in problem.message
 
 
 def test_one_key_with_two_hashes_is_one_key() -> None:
     pem = json.dumps(p384_key().pem.decode())
     text = f"{HEAD}  signers:\n    a: {{key: {{pem: {pem}, hash: sha256}}}}\n    z: {{key: {{pem: {pem}}}}}\n{DENY}"
-    assert "signer z has the same key as a" in problems(text)[0]
+    (found,) = problems(text)
+    assert "signer z has the same key as a" in found
 
 
 def test_a_key_that_names_no_hash_it_could_have() -> None:
@@ -578,5 +607,5 @@ def test_an_expression_of_any_depth_is_only_an_error(left: str, right: str, dept
     depth = depth // len(left.split("["))
     found = list(read_documents(by(left * depth + "a" + right * depth), "p.yaml"))
     documents = [d for d in found if isinstance(d, Document)]
-    problems_found = parse_set(documents, None).problems
-    assert len(problems_found) + len(found) - len(documents) == (1 if depth > 4 else 0)
+    wrong = parse_set(documents, None).errors
+    assert len(wrong) + len(found) - len(documents) == (1 if depth > 4 else 0)

@@ -16,11 +16,14 @@ from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot
 from gate.trust.root import TrustedRoot
 from gate.trust.window import ALWAYS, Window
+from tests.fakes.fulcio import Issuer
 from tests.fakes.signing import alice, bob
 from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.build import DENY, Json, parsed, policy
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from gate.documents import Document
     from gate.policy.parse import ParsedSet
     from gate.policy.signers import SignerSpec
@@ -32,6 +35,8 @@ ACME: Json = {
 GIVEN = GivenRoot("acme", TrustedRoot.parse(json.dumps(ROOT).encode()))
 CA = shared_world().fulcio.issuers[-1].certificate.public_bytes(Encoding.PEM).decode()
 INTERMEDIATE = shared_world().fulcio.issuers[0].certificate.public_bytes(Encoding.PEM).decode()
+LEAF = shared_world().issue().leaf
+EDWARDS = Issuer.root("edwards.example", kind="Ed25519").certificate
 ALICE = {"pem": alice().pem.decode()}
 WORKFLOW = "acme/api/.github/workflows/release.yml"
 GITHUB: Json = {"workflow": WORKFLOW, "refs": ["refs/heads/main", "refs/tags/v*"]}
@@ -40,13 +45,19 @@ PKI: Json = {"roots": {"pem": CA}, "subject": "build@acme.example"}
 SECRET: Json = {"secret": {"name": "n", "key": "k"}}
 
 
+def pem(certificate: x509.Certificate | None) -> str:
+    assert certificate
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
 def read(signers: Json, *others: Json, namespace: str = "", files: dict[str, bytes] | None = None) -> ParsedSet:
     def read_file(_document: Document, name: str, limit: int) -> bytes:
         if name not in (files or {}):
             raise ParseError(f"{name} cannot be read")
         return (files or {})[name][: limit + 1]
 
-    documents = [policy(DENY, signers=signers, namespace=namespace), *others]
+    rules = [{"signature": {"by": name}} for name in signers] or DENY
+    documents = [policy(rules, signers=signers, namespace=namespace), *others]
     return parsed("\n---\n".join(map(json.dumps, documents)), read_file)
 
 
@@ -156,6 +167,28 @@ def test_keyless_by_regular_expressions() -> None:
         assert found.identity.mismatch(Identity(issuer, (subject,)))
 
 
+@pytest.mark.parametrize("lax", [".*", "(?s).*", "(.*)", ".*|a", "[^x]*", r"\s*|.*"])
+def test_a_regular_expression_that_fits_anything_is_a_warning(lax: str) -> None:
+    for given, field in (("issuer", "issuerRegex"), ("subject", "subjectRegex")):
+        fields = {key: value for key, value in KEYLESS.items() if key != given}
+        found = read({"s": {"keyless": {**fields, field: lax}}})
+        (warning,) = found.problems
+        assert (warning.warning, found.errors) == (True, ())
+        assert f"{lax!r} fits anything; say who is meant" == f"{warning.message}; {warning.remedy}"
+    named = {"issuer": KEYLESS["issuer"], "subjectRegex": r".+@acme\.example"}
+    assert read({"s": {"keyless": named}}).problems == ()
+
+
+def test_nobody_is_known_by_a_trust_root_without_authorities() -> None:
+    bare: Json = {**ACME, "spec": {"json": {**ROOT, "certificateAuthorities": []}}}
+    said = "the trust root acme has no certificate authority: nobody is known by it; give one that has"
+    assert problem({"s": {"keyless": {**KEYLESS, "trustRoot": "acme"}}}, bare) == said
+    assert problem({"s": {"github": {**GITHUB, "trustRoot": "acme"}}}, bare) == said
+    # a key is known without; logs and timestamps are all that it asks for
+    assert read({"s": {"key": {**ALICE, "trustRoot": "acme"}}}, bare).problems == ()
+    assert read({"s": {"certificate": {**PKI, "timestamp": {"trustRoot": "acme"}}}}, bare).problems == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -166,6 +199,7 @@ def test_keyless_by_regular_expressions() -> None:
         ({"issuer": "i", "subjectRegex": "("}, "is not a regular expression"),
         ({"issuer": "i", "subjectRegex": "(?=a)"}, "is not a regular expression"),
         ({"issuer": "i", "subject": ""}, "is empty"),
+        ({"issuerRegex": "", "subject": "s"}, "is empty"),
         ({**KEYLESS, "transparencyLog": "none"}, "without a transparency log nothing says when it was signed"),
         ({**KEYLESS, "transparencyLog": "none", "timestamp": {"required": False}}, "nothing says when it was signed"),
         ({**KEYLESS, "transparencyLog": "optional"}, "expected one of required, none"),
@@ -256,6 +290,7 @@ def at(ref: str, source: str | None = None) -> Identity:
         ({"refs": ["refs/heads/release-*"]}, at("refs/heads/release-7")),
         ({"repositoryId": 123, "ownerId": "9"}, ACTIONS),
         ({"repositoryId": "123"}, ACTIONS),
+        ({"repositoryId": 123.0}, ACTIONS),
     ],
 )
 def test_a_workflow_that_is_meant(fields: Json, identity: Identity) -> None:
@@ -316,7 +351,15 @@ def test_what_is_said_of_another_branch_is_said_once() -> None:
             "'main' fits no ref; write refs/heads/main for a branch, refs/tags/main for a tag",
         ),
         ({"sourceRefs": ["v*"]}, "'v*' fits no ref"),
+        # patterns of refs that no full ref fits
+        ({"refs": ["*"], "sourceRefs": ["**"]}, "'*' fits no ref; write ** for any ref, refs/heads/** for any branch"),
+        ({"refs": ["refs/*"], "sourceRefs": ["**"]}, "'refs/*' fits no ref; write **"),
+        ({"sourceRefs": ["*/*"]}, "'*/*' fits no ref"),
+        ({"sourceRefs": ["main/**"]}, "'main/**' fits no ref; write refs/heads/main/**"),
         ({"events": []}, "the list is empty"),
+        ({"events": ["tag"]}, "no workflow is started by 'tag'"),
+        ({"events": ["pull_reqest"]}, "no workflow is started by 'pull_reqest'; did you mean pull_request?"),
+        ({"events": ["Push"]}, "no workflow is started by 'Push'; did you mean push?"),
         ({"repository": "https://github.com/acme/api"}, "expected owner/name of a repository of github.com"),
         ({"repositoryId": "acme"}, "expected a number"),
         ({"repositoryId": 0}, "expected a number"),
@@ -346,6 +389,13 @@ def test_a_certificate_of_a_private_pki() -> None:
     assert (len(authority.chain), authority.window) == (2, ALWAYS)
     assert not found.identity.mismatch(Identity("", (PKI["subject"],)))
     assert not found.identity.mismatch(Identity("https://any.example", ("other", PKI["subject"])))
+
+
+def test_a_hundred_intermediates() -> None:
+    found = signer("certificate", {**PKI, "intermediates": {"pem": INTERMEDIATE * 100}})
+    assert isinstance(found, CertificateSpec)
+    assert found.authorities is not None
+    assert [len(authority.chain) for authority in found.authorities.authorities] == [101]
 
 
 @pytest.mark.parametrize(
@@ -383,7 +433,10 @@ def test_a_pki_in_a_secret_is_missing() -> None:
         ({**PKI, "roots": {"pem": "x"}}, "not a PEM certificate"),
         ({**PKI, "roots": ALICE}, "not a PEM certificate"),
         ({**PKI, "intermediates": {"pem": "x"}}, "not a PEM certificate"),
-        ({**PKI, "intermediates": {"pem": INTERMEDIATE * 10}}, "has 11 certificates, expected 1 to 10"),
+        ({**PKI, "intermediates": {"pem": INTERMEDIATE * 101}}, "101 certificates; at most 100 are read"),
+        ({**PKI, "roots": {"pem": pem(LEAF)}}, "is the certificate of no authority (basicConstraints)"),
+        ({**PKI, "roots": {"pem": CA + pem(LEAF)}}, "is the certificate of no authority (basicConstraints)"),
+        ({**PKI, "roots": {"pem": pem(EDWARDS)}}, "has a key that is neither ECDSA nor RSA; use an authority of"),
         ({**PKI, "issuer": "x"}, "unknown field `issuer`"),
     ],
 )

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 CONTENT = shared_world().trusted_root()
 GIVEN = TrustedRoot.parse(CONTENT)
-METADATA = {"signed": {"_type": "root", "version": 1}, "signatures": []}
+SIGNED: Json = {"_type": "root", "version": 1, "expires": "2030-01-01T00:00:00Z", "keys": {}, "roles": {}}
+METADATA: Json = {"signed": SIGNED, "signatures": [{"keyid": "k", "sig": "s"}]}
 URL = "https://tuf.acme.example/repo"
 SECRET: Json = {"secret": {"name": "n", "key": "k"}}
+
+
+def without(value: Json, name: str) -> Json:
+    return {key: inner for key, inner in value.items() if key != name}
 
 
 def root(spec: Json, name: str = "acme", **metadata: str) -> Json:
@@ -91,6 +96,20 @@ def test_what_is_in_a_secret_is_missing_and_said(spec: Json) -> None:
         ({"tuf": {"url": "https://tuf.acme.example:0", "root": {"file": "tuf"}}}, "expected the URL of a TUF"),
         ({"tuf": {"url": "https://tuf.acme.example/?x=y", "root": {"file": "tuf"}}}, "expected the URL of a TUF"),
         ({"tuf": {"url": f"{URL}\n", "root": {"file": "tuf"}}}, "expected the URL of a TUF"),
+        (
+            {"tuf": {"url": "https://tuf.acme.example:65536/", "root": {"file": "tuf"}}},
+            "65536 is no port; write one up to",
+        ),
+        ({"tuf": {"url": "https://tuf.acme.example:99999", "root": {"file": "tuf"}}}, "99999 is no port"),
+        *(
+            (
+                {"tuf": {"url": URL, "root": {"json": {**METADATA, "signed": without(SIGNED, part)}}}},
+                "not the root metadata",
+            )
+            for part in SIGNED
+        ),
+        ({"tuf": {"url": URL, "root": {"json": {**METADATA, "signatures": []}}}}, "not the root metadata"),
+        ({"tuf": {"url": URL, "root": {"json": without(METADATA, "signatures")}}}, "not the root metadata"),
     ],
 )
 def test_what_cannot_be_used(spec: Json, said: str) -> None:

@@ -102,7 +102,19 @@ EXAMPLES: dict[str, list[Json]] = {
         trust_root(tuf={"url": URL, "root": {"json": {}}}),
         trust_root(tuf={"url": URL, "root": {"secret": SECRET}}),
     ],
-    "GateConfig": [config(unmatched="audit", excludeNamespaces=["kube-system"], pinning={"where": "all"})],
+    "GateConfig": [
+        config(unmatched="audit", excludeNamespaces=["kube-system"], pinning={"where": "all"}),
+        config(
+            registries=[
+                {"host": "docker.io", "mirrors": ["mirror.test/hub"]},
+                {"host": "h.test", "prefix": "hub", "mirrorOf": "docker.io", "authoritative": True, "insecure": True},
+                {"host": "r.test", "ca": {"file": "ca.pem"}, "clientCert": {"file": "c.pem", "keyFile": "k.pem"}},
+                {"host": "s.test", "ca": {"secret": SECRET}, "clientCert": {"secret": {"name": "n"}}},
+                {"host": "t.test", "tokenRealms": ["https://auth.test"]},
+            ],
+            credentials={"pullSecrets": False, "keychains": ["ecr"], "dockerConfig": {"file": "config.json"}},
+        ),
+    ],
 }
 
 
@@ -215,8 +227,8 @@ NEWLINES = ["\n", "\r\n", "\n\n", "\u2028"]
 )
 def test_a_name_does_not_end_with_a_line_break(document: Callable[[str], Json], end: str) -> None:
     """Python's `$` holds before a newline at the end: two policies would have one name to whoever reads a report."""
-    assert parsed(json.dumps(document(end))).problems
-    assert parsed(json.dumps(document(""))).problems == ()
+    assert parsed(json.dumps(document(end))).errors
+    assert parsed(json.dumps(document(""))).errors == ()
 
 
 def test_every_pattern_of_the_schema_is_anchored_at_both_ends() -> None:

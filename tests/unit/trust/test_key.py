@@ -352,13 +352,72 @@ def test_a_message_of_which_only_the_digest_is_known(
     holds: bool | None,  # noqa: FBT001
 ) -> None:
     key, digest = public(name, stated), hashlib.sha256(MESSAGE).digest()
-    assert key.verifies_digest(signer(name, used).sign(MESSAGE), digest) is holds
+    signature = signer(name, used).sign(MESSAGE)
+    assert key.verifies_digests(signature, {Hash.SHA256: digest}) is holds
     if holds:
-        signature = signer(name, used).sign(MESSAGE)
-        assert not key.verifies_digest(signature, hashlib.sha256(b"another").digest())
-        assert not key.verifies_digest(signature + b"\0", digest)
+        assert not key.verifies_digests(signature, {Hash.SHA256: hashlib.sha256(b"another").digest()})
+        assert not key.verifies_digests(signature + b"\0", {Hash.SHA256: digest})
         # a digest of another length is no digest
-        assert not any(key.verifies_digest(signature, bad) for bad in (b"", digest[:-1], digest + b"\0", MESSAGE))
+        for bad in (b"", digest[:-1], digest + b"\0", MESSAGE):
+            assert not key.verifies_digests(signature, {Hash.SHA256: bad})
+
+
+ALL = frozenset(Hash)
+LARGER = frozenset({Hash.SHA384, Hash.SHA512})
+
+
+def digests(known: frozenset[Hash], message: bytes = MESSAGE) -> dict[Hash, bytes]:
+    return {h: hashlib.new(h, message).digest() for h in known}
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "used", "known", "holds"),
+    [
+        ("p256", None, "sha256", ALL, True),
+        ("p256", None, "sha384", ALL, False),
+        ("p256", None, "sha256", LARGER, None),
+        ("p256", Hash.SHA512, "sha512", ALL, True),
+        ("p256", Hash.SHA512, "sha256", ALL, False),
+        ("p384", None, "sha256", ALL, True),
+        ("p384", None, "sha384", ALL, True),
+        ("p384", None, "sha512", ALL, False),
+        ("p384", None, "sha384", LARGER, True),
+        # by SHA-256 it could be, and that is not known
+        ("p384", None, "sha512", LARGER, None),
+        ("p384", Hash.SHA384, "sha256", LARGER, False),
+        ("p521", None, "sha256", ALL, True),
+        ("p521", None, "sha384", ALL, False),
+        ("p521", None, "sha512", ALL, True),
+        ("p521", None, "sha512", frozenset(), None),
+        ("rsa2048", None, "sha256", ALL, True),
+        ("rsa2048", None, "sha512", ALL, False),
+        ("rsa3072", Hash.SHA384, "sha384", ALL, True),
+        ("ed25519", None, "sha256", ALL, None),
+        ("ed25519", None, "sha256", frozenset(), None),
+    ],
+)
+def test_a_message_of_which_some_digests_are_known(
+    name: str,
+    stated: Hash | None,
+    used: str,
+    known: frozenset[Hash],
+    holds: bool | None,  # noqa: FBT001
+) -> None:
+    key, signature = public(name, stated), signer(name, used).sign(MESSAGE)
+    assert key.verifies_digests(signature, digests(known)) is holds
+    if holds:
+        assert key.verifies_digests(signature, digests(ALL, b"another")) is False
+        assert key.verifies_digests(signature + b"\0", digests(ALL)) is False
+        # a digest counts for its own function only
+        right = hashlib.new(used, MESSAGE).digest()
+        assert key.verifies_digests(signature, {h: right for h in Hash if h != used} | digests(ALL - {Hash(used)})) in (
+            None,
+            False,
+        )
+
+
+def test_ed25519_prehashed_needs_more_than_digests() -> None:
+    assert public("ed25519").verifies_digests(prehashed(), digests(ALL)) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
