@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -116,8 +116,7 @@ def find_path(
     for authority in authorities:
         try:
             moments = times or (leaf.not_valid_before_utc,)
-            path = _path_to(authority, leaf, intermediates, moments, usage)
-            check_others(path, authorities, moments)
+            path = heeding_others(_path_to(authority, leaf, intermediates, moments, usage), authorities, moments)
         except Refused as refused:
             if refused.code is not Code.CERTIFICATE_EXPIRED:
                 reasons.append(refused)
@@ -143,7 +142,14 @@ def _path_to(
 ) -> CertificatePath:
     # The cheap look first: of several authorities most are of other years.
     check_window(authority, authority.window, times)
-    chain = _verified_chain(authority, leaf, intermediates, times[0])
+    # One key may be certified twice, for servers and for signing: the path is looked for among those that may sign.
+    usable = [certificate for certificate in intermediates if _lets_sign(certificate, usage)]
+    try:
+        chain = _verified_chain(authority, leaf, usable, times[0])
+    except Refused:
+        if len(usable) == len(intermediates):
+            raise
+        chain = _verified_chain(authority, leaf, intermediates, times[0])  # it leads there, and is refused below
     if len(chain) < 2:  # noqa: PLR2004 - the leaf and who issued it
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its certificate is {authority.name}'s own root")
     if not all(_lets_sign(certificate, usage) for certificate in chain[1:]):
@@ -158,8 +164,10 @@ def _path_to(
     return CertificatePath(authority, tuple(chain), window)
 
 
-def check_others(path: CertificatePath, authorities: Sequence[Authority], times: Sequence[datetime]) -> None:
-    """Heed the windows of other authorities whose certificates a path passes through.
+def heeding_others(
+    path: CertificatePath, authorities: Sequence[Authority], times: Sequence[datetime]
+) -> CertificatePath:
+    """A path whose window heeds those of other authorities whose certificates it passes through.
 
     What was retired is retired, though whoever signs with it brings it along, and its successor has the same root.
 
@@ -167,9 +175,12 @@ def check_others(path: CertificatePath, authorities: Sequence[Authority], times:
         Refused: CERTIFICATE_EXPIRED: one of the times is outside such a window.
     """
     strangers = frozenset(map(_key_of, path.certificates)) - _keys_of(path.authority)
+    window = path.window
     for other in authorities:
         if strangers & _keys_of(other):
             check_window(other, other.window, times)
+            window = window.within(other.window)
+    return replace(path, window=window)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gate.codes import Code
 from gate.errors import ParseError
-from gate.evidence.certificate import check_others, check_window, find_path
+from gate.evidence.certificate import check_window, find_path, heeding_others
 from gate.evidence.facts import TimeSource, VerifiedTime
 from gate.evidence.limits import MAX_TIMESTAMP
 from gate.evidence.refusal import Refused
@@ -107,7 +107,7 @@ def _check_signer(
             check_window(authority, _own_window(authority), [at])
         else:
             path = find_path(signer, embedded, [authority], [at], ExtendedKeyUsageOID.TIME_STAMPING)
-            check_others(path, authorities, [at])
+            heeding_others(path, authorities, [at])
     except Refused as refused:
         raise _invalid(refused.reason) from refused
 

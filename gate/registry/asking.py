@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.answer import Answer
 from gate.registry.challenge import parse_challenges
 from gate.registry.failures import CredentialRefused
 from gate.registry.transport import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
+    from gate.registry.answer import Question
     from gate.registry.auth import Authenticator
     from gate.registry.credentials.credential import Credential
     from gate.registry.hosts import Hosts
@@ -37,38 +39,6 @@ _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
 _MOST: Final = 10_000  # repositories that something is kept of
 _TELLING: Final = 12  # characters of a secret that are not found somewhere by chance
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask a registry for.
-
-    Attributes:
-        method: GET or HEAD.
-        path: of the URL, with its query.
-        headers: beside `Authorization`.
-        limit: bytes of an answer.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back.
-
-    Attributes:
-        response: of the registry.
-        credential: what it was asked with; None where with none.
-        others: how many more ways to ask it were refused.
-    """
-
-    response: Response
-    credential: Credential | None
-    others: int = 0
 
 
 class Asker:

@@ -9,7 +9,8 @@ from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST, SCHEMA1_TYPES, StoredManifest, parse_manifest
 from gate.registry import referrers, tags
-from gate.registry.asking import Asker, Question
+from gate.registry.answer import Question
+from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
 from gate.registry.credentials.credential import scope_of
 from gate.registry.failures import failure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.manifest import Descriptor
     from gate.image.reference import Repository
-    from gate.registry.asking import Answer
+    from gate.registry.answer import Answer
     from gate.registry.credentials.keychain import Remembering
     from gate.registry.hosts import Hosts
     from gate.registry.transport import Response, Transport

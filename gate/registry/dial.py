@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
 
 from urllib3.util.ssltransport import SSLTransport
 
@@ -24,44 +23,17 @@ from gate.errors import EvidenceUnavailable
 from gate.registry import tls
 from gate.registry.hosts import Hosts
 from gate.registry.proxied import check_target, check_tunnel, connect_request
-from gate.registry.proxies import bracketed
 from gate.registry.sockets import Guard, ask_head, secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from gate.registry.origin import Origin
     from gate.registry.proxies import Proxy
 
 _LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
 _LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Scheme, host (IPv6 without brackets) and port."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> Origin:
-        """Of an absolute URL; ValueError where it is none that can be asked."""
-        parts = urlsplit(url)
-        host = parts.hostname
-        if parts.scheme not in _DEFAULT_PORTS or not host:
-            raise ValueError(f"not an http(s) URL: {url[:200]!r}")
-        if "@" in parts.netloc:
-            raise ValueError("a URL with credentials in it")
-        return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme])
-
-    @property
-    def name(self) -> str:
-        """`host[:port]` in the canonical form that operators' names have too: without 443."""
-        host = bracketed(self.host)
-        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST
-from gate.registry.asking import Question
+from gate.registry.answer import Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.failures import rate_limit, remedy_for
 from gate.registry.referrers import NO_API
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.image.reference import Repository
-    from gate.registry.asking import Answer, Asker
+    from gate.registry.answer import Answer
+    from gate.registry.asking import Asker
     from gate.registry.auth import Authenticator
     from gate.registry.challenge import Challenge
     from gate.registry.credentials.credential import Credential, Keychain

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.image.reference import Repository
-    from gate.registry.asking import Answer
+    from gate.registry.answer import Answer
     from gate.registry.credentials.credential import Credential
     from gate.registry.transport import Response
 

@@ -26,8 +26,8 @@ from gate.registry.proxies import ascii_name, bracketed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gate.registry.dial import Origin
     from gate.registry.hosts import Hosts
+    from gate.registry.origin import Origin
     from gate.registry.proxies import Proxy
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)

@@ -28,7 +28,8 @@ from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.registry import tls
-from gate.registry.dial import Dialer, Origin, Seen, cause, unreachable
+from gate.registry.dial import Dialer, Seen, cause, unreachable
+from gate.registry.origin import Origin
 from gate.registry.proxied import check_forwarded, forwarded
 from gate.registry.proxies import Proxies
 from gate.registry.sockets import GuardedHTTP, GuardedHTTPS

@@ -11,7 +11,7 @@ import itertools
 import json
 import string
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from gate.evidence import cosign
+from gate.evidence.certificate import find_path
 from gate.evidence.facts import CertificateSigner, Format, Identity, TimeSource, VerifiedSignature, VerifiedTime
 from gate.policy.trust import PUBLIC_GOOD
-from gate.trust.window import Window
+from gate.trust.authority import Authority
+from gate.trust.window import ALWAYS, Window
 from tests.fakes.fulcio import AGES, AT, Fulcio, Issuer, Keypair, Profile, Signer, email, shared_key, uri
 from tests.fakes.signing_authority import Signature, simple_signing, statement
 from tests.fakes.timestamp_authority import TimestampAuthority
@@ -593,3 +595,36 @@ def test_openssl_s_own_authorities_say_less_and_may_issue(bench: Bench) -> None:
     authority = Fulcio("", (root.intermediate("corp sub", bare=True), root))
     stamped_layer(bench, builder(authority))
     assert bench.findings({"s": rooted(root)}) == []
+
+
+# Without a verified time, too.
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_without_any_time_a_retired_authority_does_not_return_through_its_successor(
+    turned: bool,  # noqa: FBT001 - of a table
+) -> None:
+    first, second = generations()
+    known = [
+        Authority.of(fulcio.uri, [i.certificate.public_bytes(Encoding.DER) for i in fulcio.issuers], window)
+        for fulcio, window in ((first, RETIRED), (second, ALWAYS))
+    ]
+    lasting = Profile(starts=datetime(2025, 5, 1, tzinfo=UTC), lifetime=timedelta(days=2000))
+    leaf, *brought = WORLD.issue(profile=lasting, fulcio=first).chain
+    path = find_path(leaf, brought, list(reversed(known)) if turned else known, [])
+    # whoever looks whether it is valid now sees that it ended with the authority that issued it
+    assert path.window.end == RETIRED.end
+
+
+def test_one_key_that_is_certified_twice_signs_by_the_certificate_that_lets_it() -> None:
+    root, key = Issuer.root("corp root"), shared_key("P-384", "twice")
+    by_usage = [
+        root.intermediate("sub", usages=usages, key=key)
+        for usages in ((ExtendedKeyUsageOID.SERVER_AUTH,), (ExtendedKeyUsageOID.CODE_SIGNING,))
+    ]
+    anchor = Authority.of("corp", [root.certificate.public_bytes(Encoding.DER)], ALWAYS)
+    for issuers in (by_usage, by_usage[::-1]):
+        leaf = WORLD.issue(fulcio=Fulcio("https://corp", (issuers[0], root))).leaf
+        assert leaf is not None
+        brought = [issuer.certificate for issuer in issuers]
+        assert find_path(leaf, brought, [anchor], []).certificates[1] == by_usage[1].certificate

@@ -358,6 +358,19 @@ def _attestations() -> Iterator[Row]:
             yield Row(signing, ANOTHER_KEY, "ATTESTATION_INVALID")
 
 
+def _attestations_by_other_keys() -> Iterator[Row]:
+    for kind in SIGNED_BY_KEY:
+        if kind is KeyType.P256:
+            continue
+        told = ("--signature-digest-algorithm", "sha384") if kind is KeyType.P384 else ()
+        for type_ in PREDICATES:
+            for form in TWO:
+                signing = _by_key(kind, form, type_=type_)
+                ph = "Ed25519ph" if kind is KeyType.ED25519 else ""
+                yield Row(signing, replace(_key("its key", kind), cosign=told), difference=ph)
+                yield Row(signing, _key("another key", kind, owner="stranger"), "ATTESTATION_INVALID")
+
+
 def _more_of_attestations() -> Iterator[Row]:
     for form in TWO:
         signing = _by_key(KeyType.P256, form, type_="spdxjson")
@@ -384,7 +397,8 @@ def _more_of_attestations() -> Iterator[Row]:
 
 
 ROWS: Final = (
-    *_keys(), *_ways(), *_certificates(), *_more_of_certificates(), *_attestations(), *_more_of_attestations(),
+    *_keys(), *_ways(), *_certificates(), *_more_of_certificates(), *_attestations(),
+    *_attestations_by_other_keys(), *_more_of_attestations(),
 )  # fmt: skip
 
 

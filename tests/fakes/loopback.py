@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from gate.registry.dial import Origin
     from gate.registry.hosts import Hosts
+    from gate.registry.origin import Origin
     from tests.fakes.scripted_server import Asked, Reply
 
 LOOPBACK: Final = "127.0.0.1"

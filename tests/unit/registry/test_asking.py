@@ -9,7 +9,8 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
-from gate.registry.asking import Answer, Asker, Question
+from gate.registry.answer import Answer, Question
+from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.keychain import Remembering

@@ -9,7 +9,7 @@ import pytest
 
 from gate.codes import Code
 from gate.image.reference import Repository
-from gate.registry.asking import Answer
+from gate.registry.answer import Answer
 from gate.registry.credentials.credential import Credential
 from gate.registry.failures import CredentialRefused, failure, rate_limit, token_failure
 from gate.registry.transport import Response

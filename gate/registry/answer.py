@@ -1,0 +1,44 @@
+"""A question to a registry, and what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gate.registry.credentials.credential import Credential
+    from gate.registry.transport import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask a registry for.
+
+    Attributes:
+        method: GET or HEAD.
+        path: of the URL, with its query.
+        headers: beside `Authorization`.
+        limit: bytes of an answer.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        response: of the registry.
+        credential: what it was asked with; None where with none.
+        others: how many more ways to ask it were refused.
+    """
+
+    response: Response
+    credential: Credential | None
+    others: int = 0

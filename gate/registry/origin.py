@@ -1,0 +1,37 @@
+"""Where a URL leads (RFC 6454, 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from gate.registry.proxies import bracketed
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host (IPv6 without brackets) and port."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Of an absolute URL; ValueError where it is none that can be asked."""
+        parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in _DEFAULT_PORTS or not host:
+            raise ValueError(f"not an http(s) URL: {url[:200]!r}")
+        if "@" in parts.netloc:
+            raise ValueError("a URL with credentials in it")
+        return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+    @property
+    def name(self) -> str:
+        """`host[:port]` in the canonical form that operators' names have too: without 443."""
+        host = bracketed(self.host)
+        return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
