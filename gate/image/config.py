@@ -62,3 +62,8 @@ class _Config(msgspec.Struct):
     variant: Annotated[str, msgspec.Meta(max_length=100)] = ""
     created: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     config: _Inner | None = None
+
+
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_CONFIG: Final = msgspec.json.Decoder(_Config)

@@ -133,6 +133,11 @@ class _Document(msgspec.Struct):
     fsLayers: object = None
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_DOCUMENT: Final = msgspec.json.Decoder(_Document)
+
+
 _FIELDS: Final = {name.casefold(): name for name in _Document.__struct_fields__}
 
 

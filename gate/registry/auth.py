@@ -52,6 +52,11 @@ class _TokenAnswer(msgspec.Struct):
     expires_in: Annotated[float, msgspec.Meta(ge=0, le=86400 * 30)] | None = None
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_TOKEN_ANSWER: Final = msgspec.json.Decoder(_TokenAnswer)
+
+
 @dataclass(frozen=True, slots=True)
 class _Realm:
     """Where a registry sends for tokens."""
@@ -201,7 +206,7 @@ class Authenticator:
         if response.status != _OK:
             raise token_failure(repository, response, credential, self._now())
         try:
-            answer = msgspec.json.decode(response.body, type=_TokenAnswer)
+            answer = _TOKEN_ANSWER.decode(response.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"the token service of {repository.registry} sent no token"

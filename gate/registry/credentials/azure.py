@@ -58,8 +58,16 @@ class _Answer(msgspec.Struct):
     refresh_token: str = ""
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
 class _Claims(msgspec.Struct):
     tid: str = ""
+
+
+_CLAIMS: Final = msgspec.json.Decoder(_Claims)
 
 
 class EntraTokens(Protocol):
@@ -161,7 +169,7 @@ def _refresh_token(host: str, response: Response) -> str:
         busy = response.status >= _ERROR
         raise EvidenceUnavailable(Code.REGISTRY_UNREACHABLE if busy else Code.REGISTRY_PROTOCOL, message)
     try:
-        token = msgspec.json.decode(response.body, type=_Answer).refresh_token
+        token = _ANSWER.decode(response.body).refresh_token
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(host) from error
     if not is_token(token):
@@ -178,7 +186,7 @@ def _tenant_of(access: str) -> str:
     parts = access.split(".")
     try:
         text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)) if len(parts) == 3 else b"{}"
-        tenant = msgspec.json.decode(text, type=_Claims).tid
+        tenant = _CLAIMS.decode(text).tid
     except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError):
         return ""
     return tenant if _TENANT.fullmatch(tenant) else ""

@@ -34,6 +34,11 @@ class _Claims(msgspec.Struct):
     expiration: float | None = None
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_CLAIMS: Final = msgspec.json.Decoder(_Claims)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """How to answer a registry's challenge.
@@ -78,7 +83,7 @@ class Credential:
         parts = token.split(".")
         text = parts[1] if len(parts) == 3 else token
         try:
-            claims = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Claims)
+            claims = _CLAIMS.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             at = claims.exp or claims.expiration
             return datetime.fromtimestamp(at, UTC) if at else None
         except (msgspec.MsgspecError, binascii.Error, ValueError, OverflowError, OSError, RecursionError):

@@ -38,6 +38,11 @@ class _Config(msgspec.Struct):
     credHelpers: dict[str, str] | None = None
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_CONFIG: Final = msgspec.json.Decoder(_Config)
+
+
 @dataclass(frozen=True, slots=True)
 class DockerConfig:
     """What one such text says.
@@ -59,7 +64,7 @@ class DockerConfig:
         if len(content) > MAX_CONFIG:
             raise UsageError(f"{source} has more than {MAX_CONFIG} bytes", remedy="is it a docker config.json?")
         try:
-            return cls(source, msgspec.json.decode(content, type=_Config))
+            return cls(source, _CONFIG.decode(content))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The decoder's message names fields and offsets, never values.
             raise UsageError(f"{source} is not a docker config.json: {error}") from error

@@ -34,6 +34,11 @@ class _Answer(msgspec.Struct):
     Secret: str = ""
 
 
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
 def ask_helper(helper: str, registry: str, deadline: Deadline) -> Credential | None:
     """Run `docker-credential-<helper> get`.
 
@@ -115,7 +120,7 @@ def _read(descriptor: int, end: float) -> bytes:
 
 def _credential(source: str, output: bytes, registry: str) -> Credential | None:
     try:
-        answer = msgspec.json.decode(output, type=_Answer)
+        answer = _ANSWER.decode(output)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EvidenceUnavailable(
             Code.REGISTRY_UNAUTHORIZED, f"the credential helper {source} gave no credentials for {registry}"
