@@ -192,7 +192,8 @@ def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:
 
     def top(mark: str) -> str:
         while above.setdefault(mark, mark) != mark:
-            mark = above[mark]
+            # Each look shortens the way for the next: chains of shared marks stay cheap.
+            above[mark] = mark = above[above[mark]]
         return mark
 
     known = dict.fromkeys(signers)
