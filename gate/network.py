@@ -122,15 +122,17 @@ class Network:
 
     def _clouds(self, transport: Transport) -> Iterator[Keychain]:
         """Those that were asked for; offline none, for their libraries have a network of their own."""
-        from gate.registry.credentials.azure import AzureKeychain  # noqa: PLC0415 - see the class
-        from gate.registry.credentials.ecr import EcrKeychain  # noqa: PLC0415
-        from gate.registry.credentials.google import GoogleKeychain  # noqa: PLC0415
-
         for name in () if self._settings.hosts.offline else self._settings.keychains:
             match name:
                 case "ecr":
+                    from gate.registry.credentials.ecr import EcrKeychain  # noqa: PLC0415 - see the class
+
                     yield EcrKeychain(self._clock, self._now)
                 case "google":
+                    from gate.registry.credentials.google import GoogleKeychain  # noqa: PLC0415 - see the class
+
                     yield GoogleKeychain(self._clock, self._now)
                 case _:
+                    from gate.registry.credentials.azure import AzureKeychain  # noqa: PLC0415 - see the class
+
                     yield AzureKeychain(transport, self._clock, self._now)
