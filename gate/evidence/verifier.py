@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gate.codes import Code
 from gate.errors import ParseError
 from gate.evidence import cosign
-from gate.evidence.certificate import find_path, identity_of
+from gate.evidence.certificate import find_path
 from gate.evidence.dsse import COSIGN_SIGN, ENVELOPE, Statement
 from gate.evidence.entry_body import Logged
 from gate.evidence.facts import (
@@ -29,6 +29,7 @@ from gate.evidence.facts import (
     VerifiedSignature,
     Witness,
 )
+from gate.evidence.identity import identity_of
 from gate.evidence.refusal import Refused
 from gate.evidence.sct import verify_scts
 from gate.evidence.signed import take_apart

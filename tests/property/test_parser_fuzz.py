@@ -18,13 +18,14 @@ from gate.errors import ParseError
 from gate.evidence import cosign, dsse
 from gate.evidence.bundle import Bundle
 from gate.evidence.candidate import Candidate
-from gate.evidence.certificate import find_path, identity_of
+from gate.evidence.certificate import find_path
 from gate.evidence.checkpoint import Checkpoint
 from gate.evidence.cosign import SimpleSigning
 from gate.evidence.dsse import Envelope, Statement
 from gate.evidence.entry import LogEntry
 from gate.evidence.entry_body import Logged, check_body
 from gate.evidence.facts import Format, Rejection, VerifiedAttestation, VerifiedSignature
+from gate.evidence.identity import identity_of
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
 from gate.evidence.sct import verify_scts

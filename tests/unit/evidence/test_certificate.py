@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from gate.codes import Code
-from gate.evidence.certificate import find_path, identity_of
+from gate.evidence.certificate import find_path
 from gate.evidence.facts import FulcioClaims, Identity
+from gate.evidence.identity import identity_of
 from gate.evidence.limits import MAX_NAMES
 from gate.evidence.refusal import Refused
 from gate.trust.authority import Authority
