@@ -1,8 +1,9 @@
 """One candidate, what it should be about, what is trusted: verified facts, or the reason there are none.
 
 The steps follow the Sigstore client specification, section 4 (sigstore/architecture-docs, client-spec.md). Their
-order is the defence: nothing of a payload is read before its signature is known to be by a trusted signer, and nothing
-unsigned (annotations, media types, hints) decides anything but which bytes are tried.
+order is the defence: nothing of a payload decides before its signature is known to be by a trusted signer, and nothing
+unsigned (annotations, media types, hints) decides anything but which bytes are tried. What a rejected candidate claims
+is read afterwards, for people: a `Claim` stands in a `Rejection` only, which nothing accepts.
 """
 
 from __future__ import annotations
