@@ -270,7 +270,7 @@ class Rejection:
 
     Attributes:
         attestation: whether it is stored as an attestation; None where that cannot be told.
-        claim: what it says of itself.
+        claim: what it says of itself, where somebody asked to be shown.
     """
 
     format: Format

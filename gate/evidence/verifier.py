@@ -2,13 +2,11 @@
 
 The steps follow the Sigstore client specification, section 4 (sigstore/architecture-docs, client-spec.md). Their
 order is the defence: nothing of a payload decides before its signature is known to be by a trusted signer, and nothing
-unsigned (annotations, media types, hints) decides anything but which bytes are tried. What a rejected candidate claims
-is read afterwards, for people: a `Claim` stands in a `Rejection` only, which nothing accepts.
+unsigned (annotations, media types, hints) decides anything but which bytes are tried.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +20,6 @@ from gate.evidence.dsse import COSIGN_SIGN, ENVELOPE, Statement
 from gate.evidence.entry_body import Logged
 from gate.evidence.facts import (
     CertificateSigner,
-    Claim,
     KeySigner,
     Problem,
     Rejection,
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from gate.evidence.candidate import Candidate
-    from gate.evidence.facts import Identity, Signer
+    from gate.evidence.facts import Signer
     from gate.evidence.signed import Signed
     from gate.image.digest import Digest
     from gate.trust.anchors import Anchors, Issuers
@@ -77,30 +74,14 @@ def verify(candidate: Candidate, image: Digest, anchors: Anchors) -> tuple[Fact,
         rejected.
     """
     attestation = {cosign.SIMPLE_SIGNING: False, ENVELOPE: True}.get(candidate.media_type)
-    signed: Signed | None = None
     try:
         signed = take_apart(candidate)
         proven = prove(signed, anchors)
         return tuple(_facts(candidate, signed, image, proven))
     except Refused as refused:
-        claim = _claim_of(signed)
-        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason, attestation, claim)
+        return Rejection(candidate.format, candidate.digest, refused.code, refused.reason, attestation)
     except ParseError as error:
-        claim = _claim_of(signed)
-        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message, attestation, claim)
-
-
-def _claim_of(signed: Signed | None) -> Claim:
-    """What a rejected candidate says of itself, unverified: for people, nothing is decided by it."""
-    if signed is None:
-        return Claim()
-    identity: Identity | None = None
-    predicate_type = ""
-    with suppress(Refused, ValueError):  # of `cryptography`: extensions that cannot be read
-        identity = identity_of(signed.leaf) if signed.leaf is not None else None
-    with suppress(ParseError):
-        predicate_type = Statement.parse(signed.envelope.payload).predicate_type if signed.envelope else ""
-    return Claim(signed.key_hint, identity, predicate_type)
+        return Rejection(candidate.format, candidate.digest, Code.SIGNATURE_INVALID, error.message, attestation)
 
 
 def prove(signed: Signed, anchors: Anchors) -> tuple[Proven, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
 from gate.evidence import cosign
+from gate.evidence.claim import claim_of
 from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedSignature
 from gate.evidence.verifier import verify
 from gate.review.anchoring import anchors_for
@@ -22,8 +24,18 @@ _BESIDE: tuple[str, ...] = (cosign.LOG_BUNDLE, cosign.TIMESTAMP)
 _BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
 
 
-def examine(listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline) -> Evidence:
-    """Facts and rejections. What the deadline leaves no time for, or wants a root that can't be had, is unavailable."""
+def examine(
+    listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline, *, claims: bool = False
+) -> Evidence:
+    """Facts and rejections. What the deadline leaves no time for, or wants a root that can't be had, is unavailable.
+
+    Args:
+        listing: what was collected.
+        needs: what is trusted.
+        roots: trusted roots by name.
+        deadline: of all of it.
+        claims: whether rejections say what the rejected claims of itself.
+    """
     anchors, missing = anchors_for(
         needs,
         roots,
@@ -42,7 +54,7 @@ def examine(listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: 
             break
         result = verify(candidate, listing.image, anchors)
         if isinstance(result, Rejection):
-            rejected.append(result)
+            rejected.append(replace(result, claim=claim_of(candidate)) if claims else result)
             continue
         for fact in result:
             if isinstance(fact, VerifiedSignature):

@@ -200,7 +200,7 @@ class Reviewer:
         listing = self._collector.collect(
             kept.of(reference.name), digest, deadline, home=reference.name, attestations=True
         )
-        return stored, self._examine(listing, trust, deadline)
+        return stored, self._examine(listing, trust, deadline, claims=True)
 
     def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
         """What an image's publisher says of it.
@@ -312,10 +312,10 @@ class Reviewer:
         except EvidenceUnavailable as error:
             return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
 
-    def _examine(self, listing: Listing, trust: TrustNeeds, deadline: Deadline) -> Evidence:
+    def _examine(self, listing: Listing, trust: TrustNeeds, deadline: Deadline, *, claims: bool = False) -> Evidence:
         from gate.review.examine import examine  # noqa: PLC0415 - it brings all of the cryptography
 
-        return examine(listing, trust, self._roots, deadline)
+        return examine(listing, trust, self._roots, deadline, claims=claims)
 
     def _listing(self, key: _Key, deadline: Deadline) -> Listing:
         def load() -> Listing:
