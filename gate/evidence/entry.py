@@ -12,6 +12,7 @@ from gate.evidence.inclusion import HASH_BYTES
 from gate.evidence.limits import MAX_BODY, MAX_PROOF
 
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.ASCII)
+_REKOR_2: Final = {("hashedrekord", "0.0.2"), ("dsse", "0.0.2")}
 _ENTRY: Final = (
     "logIndex", "logId", "kindVersion", "integratedTime", "inclusionPromise", "inclusionProof", "canonicalizedBody",
 )  # fmt: skip
@@ -50,6 +51,11 @@ class LogEntry:
     body: bytes = field(repr=False)
     promise: bytes
     proof: InclusionProof | None
+
+    @property
+    def of_rekor_2(self) -> bool:
+        """Whether it says it is of Rekor v2 (rekor-tiles, entry.proto); `check_body` holds its body to that."""
+        return (self.kind, self.version) in _REKOR_2
 
     @classmethod
     def of_bundle(cls, raw: object) -> LogEntry:

@@ -139,7 +139,8 @@ def _entry(
 
 def _in_use(logs: Sequence[Log], entry: LogEntry, stamped_at: Sequence[datetime]) -> Log:
     """The one whose window is the likeliest; whether it holds is still to be checked."""
-    claimed = [datetime.fromtimestamp(entry.integrated_time, UTC)] if 0 < entry.integrated_time < _LATEST else []
+    states_one = bool(entry.promise) and 0 < entry.integrated_time < _LATEST
+    claimed = [datetime.fromtimestamp(entry.integrated_time, UTC)] if states_one else []
     moments = claimed or list(stamped_at)
     return next((log for log in logs if all(log.window.holds(at) for at in moments)), logs[0])
 
@@ -150,8 +151,10 @@ def _check_proof(entry: LogEntry, proof: InclusionProof, log: Log) -> None:
     checkpoint = Checkpoint.parse(proof.checkpoint)
     if not checkpoint.is_signed_by(log):
         raise ParseError(f"the checkpoint is not signed by the log {log.url}")
-    if not entry.promise:
-        # Rekor v2: nothing but the tree speaks for what the entry says of itself.
+    if entry.of_rekor_2 and not entry.promise:
+        # Nothing but the tree speaks for what the entry says of itself. Of Rekor v1, where the promise may be left out,
+        # neither is known beforehand: its index runs over all shards, its origin is a name of its own. Nothing of them
+        # is used.
         if not checkpoint.is_named_after(log):
             raise ParseError(f"the checkpoint is of {checkpoint.origin[:100]!r}, not of the log {log.url}")
         if entry.index != proof.index or entry.integrated_time:

@@ -345,14 +345,17 @@ def test_cve_2024_55655_a_time_that_nobody_signed_is_none() -> None:
     made = of_statement(RELEASE, GOOD)
     entry = WORLD.entry(made)
     later = replace(WORLD.entry(made, log=WORLD.rekor2), integrated_time=1700000000)
-    # without a promise the proof holds, and says nothing of the time beside it; under that of another it is a lie
-    for lying in (
-        later,
-        replace(entry, promise=b"", integrated_time=1700000000),
-        replace(entry, integrated_time=1700000000),
-    ):
+    # Rekor v2 states none, and under the promise of another time it is a lie
+    for lying in (later, replace(entry, integrated_time=1700000000)):
         content = json.dumps(WORLD.bundle(made, entries=[lying])).encode()
         unwitnessed(judged(content, image=GOOD), Code.LOG_ENTRY_INVALID)
+    # without a promise the proof holds, and says nothing of the time beside it
+    bare = replace(entry, promise=b"", integrated_time=1700000000)
+    found = judged(json.dumps(WORLD.bundle(made, entries=[bare])).encode(), image=GOOD)
+    assert not isinstance(found, Rejection)
+    (fact,) = found
+    assert fact.witness.logs == {WORLD.rekor.key.public.fingerprint}
+    assert fact.witness.times == ()
     value = opened(RELEASE.bundle(GOOD))
     value["verificationMaterial"]["tlogEntries"] = [{"integratedTime": "1700000000"}]
     assert code(judged(json.dumps(value).encode(), image=GOOD)) is Code.SIGNATURE_INVALID

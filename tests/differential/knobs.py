@@ -753,6 +753,7 @@ FORMS: Final[dict[str, Knob]] = {
     "checkpoint key ids": rooting(_checkpoint_ids),
     "a log with a key of an unknown kind": rooting(lambda root: _with_odd_log(root, "PKIX_RSA_PSS_4096_SHA256")),
     "a log with a key that is none": rooting(put(b64(b"0"), "tlogs", 0, "publicKey", "rawBytes")),
+    "logs with checkpoint key ids only": rooting(_checkpoint_ids, drop("tlogs", 0, "logId"), drop("tlogs", 1, "logId")),
     "logs without ids": rooting(drop("tlogs", 0, "logId"), drop("tlogs", 1, "logId")),
     "logs under other ids": rooting(_under_other_ids),
 }

@@ -30,8 +30,9 @@ QUICK: Final = tuple(
 """Each version, content, log and source of time."""
 
 DIFFERENT: Final = {knob: difference for difference in DIFFERENCES for knob in difference.knobs}
-TOGETHER: Final = {"intermediates in the bundle"}
-"""Those that make a difference together with another: `intermediate in the bundle only` is one such pair."""
+TOGETHER: Final = {"intermediates in the bundle", "logs without ids"}
+"""Those that make a difference together with another; each such pair is a knob by itself: `intermediate in the bundle
+only`, `logs with checkpoint key ids only`."""
 
 ALIKE: Final = sorted(knob for knob in KNOBS.keys() - DIFFERENT.keys() - TOGETHER if "window" not in knob)
 """Those that never make a difference. Windows do where another knob moves the time: only we hold to them."""

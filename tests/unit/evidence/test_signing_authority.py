@@ -431,6 +431,30 @@ def test_one_part_goes_wrong(attack: Attack) -> None:
     assert attack.why in attack.reasons()
 
 
+@pytest.mark.parametrize("kind", [DSSE_1, INTOTO_2, HASHEDREKORD_1])
+def test_a_proof_of_rekor_v1_needs_no_promise(kind: Kind) -> None:
+    """Its log has it; when, only a timestamp says: the entry's own time and index are nobody's word."""
+    signature = made()
+    entry = replace(WORLD.entry(signature, kind=kind, place=Place(promise=False)), integrated_time=1, index=1)
+    stamped = WORLD.bundle(signature, entries=[entry], timestamps=[WORLD.tsa.stamp(signature.content)])
+    check(one(judged(stamped)), signature.signer, WORLD.rekor, STAMPED)
+    unstamped = judged(WORLD.bundle(signature, entries=[entry]))
+    assert isinstance(unstamped, Rejection) or not one(unstamped).witness.times
+
+
+def test_a_kind_beside_the_body_does_not_lift_the_rules_of_rekor_v2() -> None:
+    """Rekor v2's rules for its name are not left by another kind beside the same body."""
+    signature = made()
+    origin = Place(origin="another.test")
+    entry = WORLD.entry(signature, log=WORLD.rekor2, place=origin)
+    for kind, version in (DSSE_1, HASHEDREKORD_1, INTOTO_2):
+        called = replace(entry, kind=kind, version=version)
+        bundle = WORLD.bundle(signature, entries=[called], timestamps=[WORLD.tsa.stamp(signature.content)])
+        verdict = one(judged(bundle))
+        assert verdict.witness.no_log is not None
+        assert "is called" in verdict.witness.no_log.reason
+
+
 def test_several_entries() -> None:
     signature = made()
     twice = [WORLD.entry(signature), WORLD.entry(signature, place=Place(index=8, size=11))]
