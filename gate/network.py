@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gate.deadline import Deadline
 from gate.registry.credentials.docker_config import DockerConfig, DockerConfigFile
 from gate.registry.credentials.keychain import Chain, Remembering
 from gate.settings import shown_path
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from gate.deadline import Deadline
     from gate.registry.asking import Asker
     from gate.registry.auth import Authenticator
     from gate.registry.client import RegistryClient
@@ -56,6 +56,7 @@ class Network:
 
         Raises:
             UsageError: a credential file that cannot be used.
+            EvidenceUnavailable: DEADLINE_EXCEEDED: it is a pipe that nobody wrote to.
         """
         self._settings = settings
         self._clock = clock
@@ -64,7 +65,8 @@ class Network:
         self._stored: list[Keychain] = []
         if settings.docker_auth:
             self._stored.append(DockerConfig.parse(settings.docker_auth.encode(), "DOCKER_AUTH_CONFIG"))
-        self._stored += [DockerConfigFile(path, shown_path(path)) for path in settings.docker_configs]
+        deadline = Deadline.after(settings.timeout, clock)
+        self._stored += [DockerConfigFile(path, shown_path(path), deadline) for path in settings.docker_configs]
         self._lock = threading.Lock()
         self._parts: _Parts | None = None
 

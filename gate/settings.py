@@ -220,11 +220,12 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
     """The credential files: the one that is named, or those of docker, podman and skopeo that exist.
 
     Raises:
-        UsageError: the named one does not exist.
+        UsageError: the named one does not exist, or is a folder.
     """
     if named is not None:
-        if not Path(named).is_file():
-            raise UsageError(f"--registry-config {named} does not exist")
+        if not Path(named).exists() or Path(named).is_dir():
+            what = "is a folder" if Path(named).is_dir() else "does not exist"
+            raise UsageError(f"--registry-config {named} {what}", remedy="name a docker config.json")
         return (Path(named),)
     env = os.environ
     home = Path(env.get("HOME") or "/nonexistent")

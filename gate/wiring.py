@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gate.deadline import Deadline
 from gate.network import Network
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
@@ -29,10 +28,6 @@ class Gate:
     network: Network
     roots: Roots
     settings: Settings
-
-    def deadline(self) -> Deadline:
-        """The whole command's."""
-        return Deadline.after(self.settings.timeout, time.monotonic)
 
     def now(self) -> datetime:
         """The instant decisions are made at."""

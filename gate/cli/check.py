@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, say, settings_of, worst
+from gate.cli.common import Exit, begin, common_flags, emit, say, settings_of, worst
 from gate.cli.render import json_report
 from gate.cli.render.text import TextRenderer
 from gate.cli.report import Report, SourceFinding, entries_of
@@ -97,14 +97,15 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
             remedy="name files or folders, - for stdin, or image:REF",
         )
     _check_namespace(flags["namespace"])
-    policies = _policies(flags["policies"])
-    settings = with_config(settings_of(flags), policies.config)
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    policies = _policies(flags["policies"], deadline)
+    settings = with_config(settings, policies.config)
     targets = [_target(s.removeprefix(_IMAGE), flags["as_"]) for s in sources if s.startswith(_IMAGE)]
     if flags["as_"] is not None and not any(target.layouts for target in targets):
         raise UsageError("--as without an oci: image", remedy="it names the image of image:oci:DIR")
 
     gate = build(settings, _layouts(targets))
-    deadline = gate.deadline()
     try:
         found = _read([s for s in sources if not s.startswith(_IMAGE)], deadline)
         report = _judge(gate, policies, found, targets, flags, deadline)
@@ -120,8 +121,8 @@ def _check_namespace(name: str | None) -> None:
         raise UsageError(f"--namespace {name[:100]!r} is no namespace", remedy="write a name of a-z, 0-9 and -")
 
 
-def _policies(paths: Sequence[str]) -> PolicySet:
-    return require([Path(p) for p in paths] or [BASELINE]).set
+def _policies(paths: Sequence[str], deadline: Deadline) -> PolicySet:
+    return require([Path(p) for p in paths] or [BASELINE], deadline).set
 
 
 def _target(ref: str, name: str | None) -> Target:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import time
 import traceback
 from enum import IntEnum
 from functools import wraps
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable, GateError, UsageError
 
 if TYPE_CHECKING:
@@ -149,6 +151,11 @@ def common_flags(timeout: str) -> Callable[[Any], Any]:
         return reports_errors(command)
 
     return decorate
+
+
+def begin(seconds: float) -> Deadline:
+    """The one deadline of a command, from now."""
+    return Deadline.after(seconds, time.monotonic)
 
 
 def settings_of(flags: dict[str, Any]) -> Settings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, printable, settings_of
+from gate.cli.common import Exit, begin, common_flags, emit, printable, settings_of
 from gate.errors import EvidenceUnavailable
 from gate.policy.policy import Kept
 from gate.policy.trust import NOTHING
@@ -46,11 +46,13 @@ def command(target: str, **flags: Any) -> None:
       gate doctor ghcr.io/acme/api:v1 --registry-config config.json
     """
     host, reference = _read(target)
-    gate = build(settings_of(flags))
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    gate = build(settings)
     checks: list[Check] = []
     color = flags["output"] == "text" and wants_color(terminal=sys.stdout is not None and sys.stdout.isatty())
     try:
-        for check in _look(gate, host, reference, gate.deadline()):
+        for check in _look(gate, host, reference, deadline):
             checks.append(check)
             if flags["output"] == "text":
                 emit(_line(check, color=color))  # as it is seen: some of it takes its time

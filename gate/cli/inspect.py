@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, one_line, say, say_all, settings_of
+from gate.cli.common import Exit, begin, common_flags, emit, one_line, say, say_all, settings_of
 from gate.cli.render.json_report import evidence_json, kind_of
 from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import parse_target
@@ -55,10 +55,12 @@ def command(ref: str, **flags: Any) -> None:
     Example:
       gate inspect ghcr.io/acme/api:v1 --key cosign.pub --tags
     """
-    trust = TrustNeeds(tuple(WitnessedKey(key, SIGSTORE) for key in read_keys(flags["keys"]).values()), (SIGSTORE,))
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    keys = read_keys(flags["keys"], deadline)
+    trust = TrustNeeds(tuple(WitnessedKey(key, SIGSTORE) for key in keys.values()), (SIGSTORE,))
     target = parse_target(ref)
-    gate = build(settings_of(flags), target.layouts)
-    deadline = gate.deadline()
+    gate = build(settings, target.layouts)
     try:
         stored, evidence = gate.reviewer.survey(target.reference, kept_of(flags), trust, deadline)
         config = _config(gate.reviewer, target, stored, deadline)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.common import Exit, emit, printable, reports_errors, say
+from gate.cli.common import Exit, begin, emit, printable, reports_errors, say
 from gate.feeds.folder import load_policies
 
 if TYPE_CHECKING:
     from gate.policy.problems import Problem
+
+_PIPE_SECONDS: Final = 60.0
 
 
 @click.group("policy")
@@ -39,7 +41,7 @@ def lint(paths: tuple[str, ...], *, strict: bool) -> None:
     Example:
       gate policy lint policies/
     """
-    folder = load_policies([Path(p) for p in paths])
+    folder = load_policies([Path(p) for p in paths], begin(_PIPE_SECONDS))
     problems = sorted(folder.parsed.problems, key=lambda p: (p.place.file, p.place.line, p.place.column))
     lines = [printable(_shown(problem)) for problem in problems]
     policies = len(folder.parsed.set.policies)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, say, settings_of, worst
+from gate.cli.common import Exit, begin, common_flags, emit, say, settings_of, worst
 from gate.cli.target import parse_target
 from gate.errors import EvidenceUnavailable
 from gate.wiring import build
@@ -25,8 +25,9 @@ def command(refs: tuple[str, ...], **flags: Any) -> None:
     """
     targets = [parse_target(ref) for ref in refs]
     codes: list[Exit] = []
-    gate = build(settings_of(flags), {name: layout for target in targets for name, layout in target.layouts.items()})
-    deadline = gate.deadline()
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    gate = build(settings, {name: layout for target in targets for name, layout in target.layouts.items()})
     try:
         for target in targets:
             try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from gate.errors import ParseError, UsageError
+from gate.local import read_local
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.policy import Kept
 from gate.policy.schema import is_tag_prefix
@@ -20,6 +20,7 @@ from gate.trust.key import MAX_KEY, PublicKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gate.deadline import Deadline
     from gate.policy.signers import SignerSpec
 
 _T = TypeVar("_T")
@@ -75,33 +76,35 @@ def signer_flags(command: Any) -> Any:
     return command
 
 
-def signers_of(flags: dict[str, Any]) -> dict[str, SignerSpec]:
+def signers_of(flags: dict[str, Any], deadline: Deadline) -> dict[str, SignerSpec]:
     """The signers, any of whom suffices.
 
     Raises:
         UsageError: none, two kinds of them, a part of one is missing, or a file that cannot be used.
+        EvidenceUnavailable: DEADLINE_EXCEEDED.
     """
     certificate = [name for name in _CERTIFICATE if flags[name]]
     if flags["keys"] and certificate:
         raise UsageError(f"--key and {_flag(certificate[0])} are two ways to name a signer", remedy="give one of them")
     if flags["keys"]:
         log = LogUse.IGNORE if flags["insecure_ignore_tlog"] else LogUse.OPTIONAL
-        return {file: KeySpec(file, key, log) for file, key in read_keys(flags["keys"]).items()}
+        return {file: KeySpec(file, key, log) for file, key in read_keys(flags["keys"], deadline).items()}
     if not certificate:
         raise UsageError(
             "nobody to verify against",
             remedy="give --key FILE, or --certificate-identity with --certificate-oidc-issuer",
         )
-    return _by_certificate(flags)
+    return _by_certificate(flags, deadline)
 
 
-def read_keys(files: Sequence[str]) -> dict[str, PublicKey]:
+def read_keys(files: Sequence[str], deadline: Deadline) -> dict[str, PublicKey]:
     """The public keys of some files.
 
     Raises:
         UsageError: one that cannot be used.
+        EvidenceUnavailable: DEADLINE_EXCEEDED.
     """
-    return {file: _read(file, MAX_KEY, "--key", PublicKey.parse) for file in files}
+    return {file: _read(file, MAX_KEY, "--key", PublicKey.parse, deadline) for file in files}
 
 
 _CERTIFICATE: Final = (
@@ -114,7 +117,7 @@ _CERTIFICATE: Final = (
 )
 
 
-def _by_certificate(flags: dict[str, Any]) -> dict[str, SignerSpec]:
+def _by_certificate(flags: dict[str, Any], deadline: Deadline) -> dict[str, SignerSpec]:
     subject = _pattern(flags, "certificate_identity")
     issuer = _pattern(flags, "certificate_oidc_issuer")
     if subject is None:
@@ -123,7 +126,7 @@ def _by_certificate(flags: dict[str, Any]) -> dict[str, SignerSpec]:
     sct = not flags["insecure_ignore_sct"]
     name = str(subject)
     if flags["ca_roots"]:
-        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"], sct=sct)
+        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"], deadline, sct=sct)
         identity = IdentityPattern(subject, issuer)
         return {name: CertificateSpec(name, identity, authorities, log, timestamp=False, sct=sct)}
     if flags["ca_intermediates"]:
@@ -148,19 +151,20 @@ def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
         raise UsageError(f"{_flag(name)}-regexp: {error.message}", remedy=error.remedy) from error
 
 
-def _authorities(roots: str, intermediates: str | None, *, sct: bool) -> PrivateAuthorities:
-    between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates) if intermediates else ()
-    found = _read(roots, MAX_PEM, "--ca-roots", parse_pem_certificates)
+def _authorities(roots: str, intermediates: str | None, deadline: Deadline, *, sct: bool) -> PrivateAuthorities:
+    between: tuple[bytes, ...] = ()
+    if intermediates:
+        between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates, deadline)
+    found = _read(roots, MAX_PEM, "--ca-roots", parse_pem_certificates, deadline)
     try:
         return PrivateAuthorities.of(roots, found, between, SIGSTORE, ct=sct)
     except ParseError as error:
         raise UsageError(f"--ca-roots {roots}: {error.message}", remedy=error.remedy) from error
 
 
-def _read(file: str, limit: int, flag: str, parse: Callable[[bytes], _T]) -> _T:
+def _read(file: str, limit: int, flag: str, parse: Callable[[bytes], _T], deadline: Deadline) -> _T:
     try:
-        with Path(file).open("rb") as opened:
-            return parse(opened.read(limit + 1))
+        return parse(read_local(file, limit, deadline))
     except OSError as error:
         raise UsageError(f"{flag} {file} cannot be read: {error.strerror}", remedy="name a PEM file") from error
     except ParseError as error:

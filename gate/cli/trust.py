@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gate.cli.common import common_flags, emit, printable, say_all, settings_of
+from gate.cli.common import begin, common_flags, emit, printable, say_all, settings_of
 from gate.errors import UsageError
 from gate.feeds.folder import require
 from gate.policy.problems import did_you_mean
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from gate.deadline import Deadline
     from gate.policy.trust import TrustRoot
     from gate.trust.authority import Authority
     from gate.trust.root import Log
@@ -69,10 +70,12 @@ def show(name: str, **flags: Any) -> None:
       gate trust show --offline --output json
       gate trust show acme-tsa -p policies/
     """
-    root = _named(name, flags["policies"])
-    gate = build(settings_of(flags))
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    root = _named(name, flags["policies"], deadline)
+    gate = build(settings)
     try:
-        loaded = gate.roots.load(root, gate.deadline())
+        loaded = gate.roots.load(root, deadline)
     finally:
         gate.close()
     say_all(gate.roots.notes)
@@ -94,21 +97,23 @@ def update(name: str, **flags: Any) -> None:
     """
     if flags["trusted_root"]:
         raise UsageError("--trusted-root is a file, which nothing refreshes", remedy="leave it out")
-    root = _named(name, flags["policies"])
-    gate = build(settings_of(flags))
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    root = _named(name, flags["policies"], deadline)
+    gate = build(settings)
     try:
-        loaded = gate.roots.update(root, gate.deadline())
+        loaded = gate.roots.update(root, deadline)
     finally:
         gate.close()
     _print(loaded, gate.now(), flags["output"])
 
 
-def _named(name: str, paths: Sequence[str]) -> TrustRoot:
+def _named(name: str, paths: Sequence[str], deadline: Deadline) -> TrustRoot:
     if name == PUBLIC_GOOD:
         return SIGSTORE
     if not paths:
         raise UsageError(f"where is the GateTrustRoot {name}?", remedy="name its file or folder with -p")
-    known = require([Path(path) for path in paths]).set.trust_roots
+    known = require([Path(path) for path in paths], deadline).set.trust_roots
     if name not in known:
         raise UsageError(f"no GateTrustRoot is called {name!r}", remedy=did_you_mean(name, (*known, PUBLIC_GOOD)))
     return known[name]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, one_line, printable, say_all, settings_of
+from gate.cli.common import Exit, begin, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json, finding_json
 from gate.cli.signers import kept_flags, kept_of, pairs_of, signer_flags, signers_of
 from gate.cli.target import parse_target
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.cli.target import Target
+    from gate.deadline import Deadline
     from gate.evidence.facts import Evidence, VerifiedAttestation, Witness
     from gate.policy.policy import Kept
     from gate.policy.signers import SignerSpec
@@ -72,14 +73,13 @@ def command(ref: str, **flags: Any) -> None:
       gate verify REF --certificate-identity releases@acme.example --certificate-oidc-issuer https://accounts.google.com
       gate verify oci:./image --key cosign.pub --type spdxjson --output json
     """
-    wanted = _Wanted.of(flags)
     settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    wanted = _Wanted.of(flags, deadline)
     target = parse_target(ref)
     gate = build(settings, target.layouts)
     try:
-        (review,) = gate.reviewer.review(
-            wanted.policies, [Subject(target.reference.text)], Stage.CHECK, gate.deadline()
-        )
+        (review,) = gate.reviewer.review(wanted.policies, [Subject(target.reference.text)], Stage.CHECK, deadline)
     finally:
         gate.close()
     say_all(gate.roots.notes)
@@ -105,14 +105,14 @@ class _Wanted:
     predicate_type: str | None
 
     @classmethod
-    def of(cls, flags: dict[str, Any]) -> _Wanted:
+    def of(cls, flags: dict[str, Any], deadline: Deadline) -> _Wanted:
         """As the flags say.
 
         Raises:
             UsageError: one that cannot be used.
         """
         annotations, type_ = pairs_of(flags["annotations"]), flags["type_"]
-        signers, kept = signers_of(flags), kept_of(flags)
+        signers, kept = signers_of(flags, deadline), kept_of(flags)
         if type_ is None:
             return cls(signers, kept, annotations, None)
         if annotations:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import select
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, common_flags, emit, one_line, printable, say_all, settings_of
+from gate.cli.common import Exit, begin, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json
 from gate.cli.signers import signer_flags, signers_of
 from gate.codes import INABILITY, Code
 from gate.errors import ParseError, UsageError
 from gate.evidence.facts import Evidence
 from gate.evidence.message import Message
+from gate.local import read_chunks, read_local
 from gate.policy.decision import Reason
 from gate.policy.predicate_types import parse_predicate_type
 from gate.policy.signers import AnyOf, One, needs_of
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 MAX_BUNDLE: Final = 16 * 1024 * 1024
 MAX_BLOB: Final = 4 * 1024 * 1024 * 1024
-_CHUNK: Final = 1024 * 1024
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
 
@@ -57,11 +55,12 @@ def command(blob: str, **flags: Any) -> None:
       gate verify-blob --bundle b.json --certificate-identity releases@acme.example \\
         --certificate-oidc-issuer https://accounts.google.com sha256:HEX
     """
-    signers = signers_of(flags)
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    signers = signers_of(flags, deadline)
     wanted = _predicate_type(flags["type_"])
-    gate = build(settings_of(flags))
+    gate = build(settings)
     try:
-        deadline = gate.deadline()
         content = _bundle(flags["bundle"], deadline)
         message = _message(blob, deadline)
         evidence, reasons = _judged(content, message, signers, wanted, gate, deadline)
@@ -105,17 +104,12 @@ def _bundle(file: str, deadline: Deadline) -> bytes:
         UsageError: it cannot be read.
         EvidenceUnavailable: the time ran out.
     """
-    content = bytearray()
     try:
-        for chunk in _chunks(file, deadline):
-            content += chunk
-            if len(content) > MAX_BUNDLE:
-                break
+        return read_local(file, MAX_BUNDLE, deadline)
     except OSError as error:
         raise UsageError(
             f"--bundle {file} cannot be read: {error.strerror}", remedy="name the bundle's file"
         ) from error
-    return bytes(content[: MAX_BUNDLE + 1])
 
 
 def _message(blob: str, deadline: Deadline) -> Message:
@@ -129,7 +123,7 @@ def _message(blob: str, deadline: Deadline) -> Message:
     if digest is not None and not Path(blob).exists():
         return Message(bytes.fromhex(digest[1]))
     try:
-        return Message.read(_capped(_chunks(blob, deadline), blob))
+        return Message.read(_capped(read_chunks(blob, deadline), blob))
     except OSError as error:
         raise UsageError(
             f"{blob} cannot be read: {error.strerror}", remedy="name a file, or write sha256: and 64 hex digits"
@@ -143,25 +137,6 @@ def _capped(chunks: Iterable[bytes], blob: str) -> Iterator[bytes]:
         if size > MAX_BLOB:
             raise UsageError(f"{blob} has more than {MAX_BLOB} bytes", remedy="give its sha256:HEX")
         yield chunk
-
-
-def _chunks(file: str, deadline: Deadline) -> Iterator[bytes]:
-    """The bytes of a file; a pipe that nobody writes to is waited for as long as there is time.
-
-    Raises:
-        OSError: it cannot be read.
-        EvidenceUnavailable: the time ran out.
-    """
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as opened:
-        while True:
-            left = deadline.check(f"{file} was read")
-            if not select.select([opened], [], [], left)[0]:
-                continue
-            chunk = opened.read(_CHUNK)
-            if chunk == b"":
-                return
-            if chunk is not None:
-                yield chunk
 
 
 def _text(blob: str, evidence: Evidence, reasons: list[Reason]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.documents import MAX_TEXT, read_documents
 from gate.errors import ParseError, SourceError, UsageError
+from gate.local import read_local
 from gate.policy.parse import ParsedSet, parse_set
 from gate.policy.problems import Problem
 from gate.policy.schema import KINDS, LATER_KINDS
@@ -15,6 +16,7 @@ from gate.policy.schema import KINDS, LATER_KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gate.deadline import Deadline
     from gate.documents import Document
 
 SUFFIXES: Final = (".yaml", ".yml")
@@ -35,15 +37,17 @@ class Folder:
     files: int
 
 
-def load_policies(paths: Iterable[Path], *, may_be_empty: bool = False) -> Folder:
+def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, may_be_empty: bool = False) -> Folder:
     """Read policies from files and folders (recursively, hidden names left out), as one set.
 
     Args:
         paths: files and folders.
+        deadline: of pipes; None: they are refused.
         may_be_empty: whether a path may hold no policy document: what is fed to a running gate may come later.
 
     Raises:
         UsageError: a path that cannot be read, or holds no policy document.
+        EvidenceUnavailable: DEADLINE_EXCEEDED.
     """
     documents: list[Document] = []
     problems: list[Problem] = []
@@ -52,7 +56,7 @@ def load_policies(paths: Iterable[Path], *, may_be_empty: bool = False) -> Folde
         ours = 0
         for file in _files(path):
             files += 1
-            for read in read_documents(_text(file), str(file)):
+            for read in read_documents(_text(file, deadline), str(file)):
                 if isinstance(read, SourceError):
                     assert read.place is not None
                     problems.append(Problem(read.place, read.message, read.remedy))
@@ -68,13 +72,14 @@ def load_policies(paths: Iterable[Path], *, may_be_empty: bool = False) -> Folde
     return Folder(ParsedSet(parsed.set, (*problems, *parsed.problems), parsed.skipped, parsed.tests), files)
 
 
-def require(paths: Iterable[Path], *, may_be_empty: bool = False) -> ParsedSet:
+def require(paths: Iterable[Path], deadline: Deadline | None = None, *, may_be_empty: bool = False) -> ParsedSet:
     """The set of some paths, without a single error.
 
     Raises:
         UsageError: naming the first problem and how many there are.
+        EvidenceUnavailable: DEADLINE_EXCEEDED.
     """
-    parsed = load_policies(paths, may_be_empty=may_be_empty).parsed
+    parsed = load_policies(paths, deadline, may_be_empty=may_be_empty).parsed
     if parsed.errors:
         first, *others = parsed.errors
         more = f" (and {len(others)} more: gate policy lint)" if others else ""
@@ -102,10 +107,9 @@ def _files(path: Path) -> Iterator[Path]:
             yield child
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, deadline: Deadline | None) -> str:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_TEXT + 1)
+        content = read_local(file, MAX_TEXT, deadline)
         if len(content) > MAX_TEXT:
             raise UsageError(f"policy file {file} has more than {MAX_TEXT} bytes")
         return content.decode("utf-8-sig")
@@ -126,10 +130,6 @@ def _read_file(document: Document, name: str, limit: int) -> bytes:
     path = Path(document.file).parent / name
     remedy = "paths are relative to the policy's own file"
     try:
-        if path.exists() and not path.is_file():
-            raise ParseError(f"{path} is no file", remedy=remedy)  # to open a pipe would wait for whoever writes to it
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ParseError(f"{str(path)!r} cannot be read: {reason}", remedy=remedy) from error
+        return read_local(path, limit)
+    except OSError as error:
+        raise ParseError(f"{str(path)!r} cannot be read: {error.strerror}", remedy=remedy) from error

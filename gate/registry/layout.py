@@ -13,6 +13,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, Descriptor, Index, StoredManifest, parse_manifest
+from gate.local import read_local
 from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
@@ -260,10 +261,7 @@ def _tag(entry: Descriptor) -> str | None:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
-        raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{path} is not a file", remedy="")
-    with path.open("rb") as file:
-        content = file.read(limit + 1)
+    content = read_local(path, limit)
     if len(content) > limit:
         raise EvidenceUnavailable(
             Code.RESPONSE_TOO_LARGE, f"{path} has more than the {limit} bytes that are read", remedy=""

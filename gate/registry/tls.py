@@ -6,7 +6,6 @@ A context takes 26 ms to make: hosts with the same files share one. Files are re
 from __future__ import annotations
 
 import ssl
-import stat
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
+from gate.local import read_local
 from gate.registry.sockets import secure
 
 if TYPE_CHECKING:
@@ -223,14 +223,9 @@ def _add_certificate(context: ssl.SSLContext, file: str, key: str) -> None:
 
 def _read(file: str, remedy: str) -> bytes:
     try:
-        mode = Path(file).stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise UsageError(f"{file} is not a file", remedy=remedy)
-        with Path(file).open("rb") as opened:
-            content = opened.read(_MOST + 1)
-    except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "no file can have that name"
-        raise UsageError(f"{file} can't be read: {why}", remedy=remedy) from error
+        content = read_local(file, _MOST)
+    except OSError as error:
+        raise UsageError(f"{file} can't be read: {error.strerror}", remedy=remedy) from error
     if len(content) > _MOST:
         raise UsageError(f"{file} has more than {_MOST} bytes", remedy=remedy)
     return content

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.documents import MAX_TEXT
-from gate.errors import Place, SourceError
+from gate.errors import EvidenceUnavailable, Place, SourceError
+from gate.local import read_descriptor
 from gate.sources.manifests import Found, read_manifests
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _LATER_NAMES: Final = ("dockerfile", "containerfile")
 _LOOKS_LIKE_IMAGE: Final = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+|@sha256:[0-9a-f]+)", re.ASCII)
-_CHUNK: Final = 1024 * 1024
 
 
 def read_sources(
@@ -144,21 +143,17 @@ def read_all(descriptor: int, name: str, deadline: Deadline) -> bytes:
         SourceError: the deadline passed first.
         OSError: it cannot be read.
     """
-    chunks: list[bytes] = []
-    size = 0
-    while size <= MAX_TEXT:
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline.remaining()))
-        if not ready:
-            raise SourceError("nothing came before the time allowed ran out", place=Place(name), remedy="see --timeout")
-        try:
-            chunk = os.read(descriptor, min(_CHUNK, MAX_TEXT + 1 - size))
-        except BlockingIOError:  # a pipe whose writer has nothing at the moment
-            continue
-        if not chunk:
-            break
-        size += len(chunk)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    content = bytearray()
+    try:
+        for chunk in read_descriptor(descriptor, name, deadline):
+            content += chunk
+            if len(content) > MAX_TEXT:
+                break
+    except EvidenceUnavailable as error:
+        raise SourceError(
+            "nothing came before the time allowed ran out", place=Place(name), remedy="see --timeout"
+        ) from error
+    return bytes(content)
 
 
 def _read_text(content: bytes, file: str, found: Found) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate import protojson, strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, Place, UsageError
+from gate.local import read_local
 from gate.trust.root import MAX_ROOT, TrustedRoot
 from gate.trust.tuf import (
     PUBLIC_GOOD_URL,
@@ -100,12 +101,10 @@ def root_file(path: Path) -> LoadedRoot:
     """
     place = Place(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_ROOT + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        content = read_local(path, MAX_ROOT)
+    except OSError as error:
         raise UsageError(
-            f"cannot be read: {reason}", remedy="give a Sigstore trusted_root.json", place=place
+            f"cannot be read: {error.strerror}", remedy="give a Sigstore trusted_root.json", place=place
         ) from error
     return given_root(content, place)
 

@@ -26,6 +26,7 @@ from urllib.parse import quote, urlsplit
 from gate import protojson, strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, GateError, ParseError, UsageError
+from gate.local import read_local
 from gate.trust.root import MAX_ROOT, TrustedRoot
 
 if TYPE_CHECKING:
@@ -379,10 +380,7 @@ def _set_aside(*paths: Path) -> None:
 def read_file(path: Path, limit: int) -> bytes | None:
     """A regular file of at most `limit` bytes; None where there is none."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        content = read_local(path, limit)
     except OSError:
         return None
     return content if len(content) <= limit else None

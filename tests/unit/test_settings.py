@@ -175,7 +175,7 @@ def test_a_file_that_is_named_is_the_only_one(home: Path) -> None:
     assert docker_configs(str(named)) == (named,)
     with pytest.raises(UsageError, match="does not exist"):
         docker_configs(str(home / "gone.json"))
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="is a folder"):
         docker_configs(str(home))
 
 

@@ -11,6 +11,7 @@ import msgspec
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import canonical_registry
+from gate.local import read_local
 from gate.registry.credentials.credential import Credential, decode_basic, is_token
 from gate.registry.credentials.helper import ask_helper
 
@@ -110,33 +111,34 @@ class DockerConfig:
 class DockerConfigFile:
     """Such a file, read again when it has changed: logins are renewed while a process runs. Thread-safe."""
 
-    def __init__(self, path: Path, source: str) -> None:
+    def __init__(self, path: Path, source: str, deadline: Deadline | None = None) -> None:
         """Read it; `source` is what messages call it.
 
         Raises:
             UsageError: it cannot be read or is no such file.
+            EvidenceUnavailable: DEADLINE_EXCEEDED: it is a pipe; without a deadline those are no such files.
         """
         self._path = path
         self._source = source
         self._lock = threading.Lock()
         self._version = self._stat()
-        self._config = self._read()
+        self._config = self._read(deadline)
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """As `DockerConfig.find`, of the file as it is now."""
-        return self._current().find(repository, deadline)
+        return self._current(deadline).find(repository, deadline)
 
     def forget(self, repository: Repository) -> None:
         """Read it anew the next time, whatever its times say."""
         with self._lock:
             self._version = None
 
-    def _current(self) -> DockerConfig:
+    def _current(self, deadline: Deadline) -> DockerConfig:
         with self._lock:
             version = self._stat()
             if version is None or version != self._version:
                 try:
-                    self._config = self._read()
+                    self._config = self._read(deadline)
                 except UsageError as error:
                     raise EvidenceUnavailable(
                         Code.REGISTRY_UNAUTHORIZED, error.message, remedy=f"mend {self._source}"
@@ -152,10 +154,9 @@ class DockerConfigFile:
             return None
         return (found.st_ino, found.st_size, found.st_mtime_ns)
 
-    def _read(self) -> DockerConfig:
+    def _read(self, deadline: Deadline | None) -> DockerConfig:
         try:
-            with self._path.open("rb") as file:
-                return DockerConfig.parse(file.read(MAX_CONFIG + 1), self._source)
+            return DockerConfig.parse(read_local(self._path, MAX_CONFIG, deadline), self._source)
         except OSError as error:
             raise UsageError(f"{self._source} cannot be read: {error.strerror}") from error
 

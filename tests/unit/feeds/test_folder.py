@@ -167,9 +167,9 @@ def test_keys_stand_beside_the_policy_that_names_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("pipe", "pipe is no file"),  # to open it would wait for ever
-        (".", "is no file"),
-        ("/dev/zero", "/dev/zero is no file"),
+        ("pipe", "it is no regular file"),  # to open it would wait for ever
+        (".", "it is no regular file"),
+        ("/dev/zero", "'/dev/zero' cannot be read: it is no regular file"),
         ("a\0b", "cannot be read: embedded null byte"),
         ("a" * 5000, "cannot be read: File name too long"),
     ],

@@ -245,10 +245,10 @@ def test_a_folder_and_an_endless_file_are_no_authority(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for file, said in (
-        (tmp_path, "is not a file"),
-        (pipe, "is not a file"),
+        (tmp_path, "it is no regular file"),
+        (pipe, "it is no regular file"),
         (big, "more than"),
-        ("a\0b", "no file can have that name"),
+        ("a\0b", "embedded null byte"),
     ):
         with pytest.raises(UsageError, match=said):
             Contexts().get(Files(str(file)))
