@@ -55,7 +55,7 @@ class Network:
             pause: waits for so many seconds.
 
         Raises:
-            UsageError: a credential file that cannot be used.
+            UsageError: a file of credentials or certificates that cannot be used.
             EvidenceUnavailable: DEADLINE_EXCEEDED: it is a pipe that nobody wrote to.
         """
         self._settings = settings
@@ -67,6 +67,10 @@ class Network:
             self._stored.append(DockerConfig.parse(settings.docker_auth.encode(), "DOCKER_AUTH_CONFIG"))
         deadline = Deadline.after(settings.timeout, clock)
         self._stored += [DockerConfigFile(path, shown_path(path), deadline) for path in settings.docker_configs]
+        if settings.hosts.authorities or settings.hosts.client_certificates:
+            from gate.registry.tls import check_files  # noqa: PLC0415 - few name such files
+
+            check_files(settings.hosts)
         self._lock = threading.Lock()
         self._parts: _Parts | None = None
 

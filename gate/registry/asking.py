@@ -63,7 +63,10 @@ class Asker:
             EvidenceUnavailable: the registry or its token service could not be asked, or all refused a token.
         """
         self._hosts.check_usable(repository.registry)
-        credentials = self._authenticator.credentials(repository, deadline)
+        try:
+            credentials = self._authenticator.credentials(repository, deadline)
+        except EvidenceUnavailable as failure:
+            return self._as_nobody(repository, question, failure, deadline)
         tries = _Tries(self, repository, question, deadline)
         found = tries.each(self._in_order(repository, credentials))
         if found is None and credentials and self._may_renew(repository):
@@ -76,6 +79,18 @@ class Asker:
         if found.response.status < 300:  # "not found" may be what a registry says to whom it would refuse
             self._keep(self._good, repository, found.credential.scope if found.credential else "")
         return found
+
+    def _as_nobody(
+        self, repository: Repository, question: Question, failure: EvidenceUnavailable, deadline: Deadline
+    ) -> Answer:
+        """What is public, where a keychain fails; of all else that failure is the reason, of "not found" too."""
+        try:
+            answer = self.once(repository, question, None, deadline)
+        except EvidenceUnavailable:
+            raise failure from None
+        if answer.response.status >= 300:
+            raise failure
+        return answer
 
     def _in_order(self, repository: Repository, credentials: Sequence[Credential]) -> list[Credential | None]:
         """What was good before comes first; nobody's credentials come last, for what is public."""

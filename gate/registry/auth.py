@@ -38,6 +38,7 @@ MAX_TOKEN: Final = 64 * 1024
 _LONGEST: Final = 16 * 1024  # characters of a token; servers refuse longer headers
 _MOST_TOKENS: Final = 1_000
 _MOST: Final = 10_000  # repositories that something is kept of
+_MOST_REGISTRIES: Final = 1_000
 _LIFETIME: Final = 60  # seconds, where the server states none
 _EARLY: Final = 10  # seconds before its end a token is no longer used
 _REALMS: Final = {"docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
@@ -83,8 +84,7 @@ class Authenticator:
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
-        self._realms: dict[str, _Realm] = {}
-        self._basic: set[str] = set()
+        self._ways: OrderedDict[str, _Realm | None] = OrderedDict()
         self._tokens: OrderedDict[tuple[Repository, _Realm, str], tuple[str, float]] = OrderedDict()
         self._flights: dict[tuple[Repository, str], threading.Lock] = {}
 
@@ -114,10 +114,12 @@ class Authenticator:
         """
         if credential is not None and credential.registry_token:
             return f"Bearer {credential.registry_token}"
-        if credential is not None and not credential.identity_token and repository.registry in self._basic:
-            return credential.basic
-        realm = self._realms.get(repository.registry)
-        return self._token(repository, realm, credential, deadline) if realm else None
+        if repository.registry not in self._ways:
+            return None
+        realm = self._ways.get(repository.registry)
+        if realm is not None:
+            return self._token(repository, realm, credential, deadline)
+        return credential.basic if credential is not None and not credential.identity_token else None
 
     def answer(
         self,
@@ -143,16 +145,16 @@ class Authenticator:
         bearer = next((c for c in challenges if c.scheme == "bearer"), None)
         if bearer is not None:
             realm = self._checked_realm(repository.registry, bearer)
-            self._realms[repository.registry] = realm
+            self._learn(repository.registry, realm)
             return self._token(repository, realm, credential, deadline)
         if credential is not None and not credential.identity_token and any(c.scheme == "basic" for c in challenges):
-            self._basic.add(repository.registry)
+            self._learn(repository.registry, None)
             return credential.basic
         return None
 
     def lifetime(self, repository: Repository, credential: Credential | None) -> float | None:
         """Seconds that a token which is kept goes on being used; None where none is."""
-        realm = self._realms.get(repository.registry)
+        realm = self._ways.get(repository.registry)
         kept = self._tokens.get((repository, realm, credential.scope if credential else "")) if realm else None
         return None if kept is None else kept[1] - self._clock()
 
@@ -161,6 +163,14 @@ class Authenticator:
         with self._lock:
             for key in [k for k, (token, _) in self._tokens.items() if f"Bearer {token}" == header]:
                 del self._tokens[key]
+
+    def _learn(self, registry: str, realm: _Realm | None) -> None:
+        """How a registry asks: for tokens of a realm, or (None) for Basic."""
+        with self._lock:
+            self._ways[registry] = realm
+            self._ways.move_to_end(registry)
+            if len(self._ways) > _MOST_REGISTRIES:
+                self._ways.popitem(last=False)
 
     def _token(self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline) -> str:
         key = (repository, realm, credential.scope if credential else "")

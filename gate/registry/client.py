@@ -69,7 +69,10 @@ class RegistryClient:
 
     def scope(self, repository: Repository, deadline: Deadline) -> str:
         """Tells callers with different credentials apart; contains none."""
-        return scope_of(self._authenticator.credentials(repository, deadline))
+        try:
+            return scope_of(self._authenticator.credentials(repository, deadline))
+        except EvidenceUnavailable:
+            return scope_of(())  # what is got then is got as nobody
 
     def known_scope(self, repository: Repository) -> str | None:
         """The scope, if no helper has to be asked for it."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.cli.common import Exit, one_line, printable, reports_errors, worst
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, Place, UsageError
+from tests.fakes.signing_authority import shared_world
 from tests.unit.cli.support import ANYTHING, AT, Ran, Shop, gate, gate_process, pod, write
 
 if TYPE_CHECKING:
@@ -160,6 +162,7 @@ REFUSED = [
     (("--registry-ca", "registry.test"), "--registry-ca"),
     (("--registry-ca", "registry.test=none.pem"), "none.pem"),
     (("--registry-ca", "a b=ca.pem"), "a b"),
+    (("--registry-ca", "registry.test=key.pem"), "key.pem has no certificate of an authority"),
     (("--insecure-registry", "http://registry.test"), "http://registry.test"),
     (("--private-registry", "registry.test/acme"), "registry.test/acme"),
     (("--layout", "registry.test/acme/api"), "--layout"),
@@ -172,7 +175,9 @@ REFUSED = [
 def _commands(shop: Shop, folder: Path) -> dict[str, tuple[str, ...]]:
     """One good call of each judging command."""
     write(folder, "config.json", '{"auths": {}}')
-    write(folder, "ca.pem", (shop.key).read_text())
+    authority = shared_world().fulcio.issuers[-1].certificate
+    write(folder, "ca.pem", authority.public_bytes(Encoding.PEM).decode())
+    write(folder, "key.pem", shop.key.read_text())
     write(folder, "root.json", "{}")
     if not (folder / "layout").exists():
         (folder / "layout").symlink_to(shop.folder / "acme/api")

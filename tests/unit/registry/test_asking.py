@@ -333,6 +333,48 @@ def test_a_keychain_that_fails_when_asked_anew_says_why() -> None:
         world.ask()
 
 
+def failing(world: World) -> EvidenceUnavailable:
+    failure = EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the helper is not there", remedy="install it")
+
+    def says(_: Repository) -> list[Credential]:
+        raise failure
+
+    world.keychain.says = says
+    return failure
+
+
+@pytest.mark.parametrize("challenge", [BASIC_CHALLENGE, BEARER_CHALLENGE], ids=["basic", "bearer"])
+def test_a_keychain_that_fails_does_not_hide_what_is_public(challenge: dict[str, str]) -> None:
+    world = World(challenge=challenge, grants={""})
+    if challenge is BASIC_CHALLENGE:
+        world.valid = {""}
+    failing(world)
+    answer = world.ask()
+    assert (answer.response.status, answer.credential, answer.others) == (200, None, 0)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(),
+        World(challenge=BEARER_CHALLENGE),  # its token service refuses, too
+        World(valid={""}, found=404),  # which may be how it hides what is private
+        World(valid={""}, found=429),
+        World(valid={""}, found=500),
+    ],
+    ids=["refused", "no token", "not found", "busy", "broken"],
+)
+def test_a_keychain_that_fails_is_the_reason_where_nobody_is_answered(world: World) -> None:
+    failure = failing(world)
+    with pytest.raises(EvidenceUnavailable) as raised:
+        world.ask()
+    assert (raised.value.code, raised.value.message, raised.value.remedy) == (
+        failure.code,
+        failure.message,
+        failure.remedy,
+    )
+
+
 # what hostile registries cost
 
 
