@@ -17,8 +17,9 @@ import msgspec
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.credentials.cloud import Cloud
 from gate.registry.credentials.credential import Credential, is_token
-from gate.registry.credentials.renewing import Aside, Given, Renewing, unavailable
+from gate.registry.credentials.renewing import Given, Renewing
 from gate.registry.transport import Request
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class AzureKeychain:
         self._tokens = tokens or _AzureIdentity()
         self._tenant = tenant
         self._renewing = Renewing(clock)
-        self._aside = Aside()
+        self._cloud = Cloud(SOURCE, "azure", _REMEDY, _UNREACHABLE, _entra_code)
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """The one for a host of ACR's; none for others, and then nobody is asked.
@@ -121,22 +122,9 @@ class AzureKeychain:
 
     def _ask(self, host: str, deadline: Deadline) -> Given:
         authority = _AUTHORITIES.get(host.rpartition(".")[2], "")
-        try:
-            access = self._aside.run(lambda: self._tokens.token(authority, deadline), deadline, SOURCE)
-        except EvidenceUnavailable:
-            raise
-        except Exception as error:
-            raise unavailable(
-                SOURCE,
-                host,
-                error,
-                extra="azure",
-                unreachable=_UNREACHABLE,
-                remedy=_REMEDY,
-                detail=_entra_code(error),
-            ) from error
+        access = self._cloud.ask(host, lambda: self._tokens.token(authority, deadline), deadline)
         if not is_token(access):
-            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{SOURCE} gave something that is no token for {host}")
+            raise self._cloud.no_token(host)
         response = self._transport.send(self._exchange(host, access), deadline)
         credential = Credential(SOURCE, identity_token=_refresh_token(host, response), remedy=_REMEDY)
         ends = credential.expires

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gate.codes import Code
-from gate.errors import EvidenceUnavailable, ParseError
+from gate.errors import ParseError
+from gate.registry.credentials.cloud import Cloud
 from gate.registry.credentials.credential import Credential, decode_basic, is_token
-from gate.registry.credentials.renewing import Aside, Given, Renewing, unavailable
+from gate.registry.credentials.renewing import Given, Renewing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ class EcrKeychain:
         self._now = now
         self._api = api or _Boto3()
         self._renewing = Renewing(clock)
-        self._aside = Aside()
+        self._cloud = Cloud(SOURCE, "aws", _UNAUTHORIZED, _UNREACHABLE, _aws_code)
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """The one for an ECR host; none for others, and then nobody is asked.
@@ -107,32 +107,15 @@ class EcrKeychain:
         self._renewing.drop(repository.registry)
 
     def _ask(self, host: str, registry: EcrRegistry, deadline: Deadline) -> Given:
-        try:
-            token = self._aside.run(lambda: self._api.token(registry, deadline), deadline, SOURCE)
-        except EvidenceUnavailable:
-            raise
-        except Exception as error:
-            raise unavailable(
-                SOURCE,
-                host,
-                error,
-                extra="aws",
-                unreachable=_UNREACHABLE,
-                remedy=_UNAUTHORIZED,
-                detail=_aws_code(error),
-            ) from error
+        token = self._cloud.ask(host, lambda: self._api.token(registry, deadline), deadline)
         try:
             username, password = decode_basic(token.text)
         except ParseError as error:
-            raise _malformed(host) from error
+            raise self._cloud.no_token(host) from error
         if not username or not is_token(password):
-            raise _malformed(host)
+            raise self._cloud.no_token(host)
         credential = Credential(SOURCE, username, password, remedy=_REFUSED)
         return Given(credential, min(_LONGEST, (token.ends - self._now()).total_seconds()))
-
-
-def _malformed(host: str) -> EvidenceUnavailable:
-    return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{SOURCE} gave something that is no token for {host}")
 
 
 def _aws_code(error: Exception) -> str:

@@ -8,10 +8,9 @@ from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gate.codes import Code
-from gate.errors import EvidenceUnavailable
+from gate.registry.credentials.cloud import Cloud
 from gate.registry.credentials.credential import Credential, is_token
-from gate.registry.credentials.renewing import Aside, Given, Renewing, unavailable
+from gate.registry.credentials.renewing import Given, Renewing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +62,7 @@ class GoogleKeychain:
         self._now = now
         self._tokens = tokens or _GoogleAuth()
         self._renewing = Renewing(clock)
-        self._aside = Aside()
+        self._cloud = Cloud(SOURCE, "google", _UNAUTHORIZED, _UNREACHABLE)
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """The one for a host of Google's; none for others, and then nobody is asked.
@@ -81,16 +80,9 @@ class GoogleKeychain:
             self._renewing.drop(_KEY)
 
     def _ask(self, host: str, deadline: Deadline) -> Given:
-        try:
-            token = self._aside.run(lambda: self._tokens.token(deadline), deadline, SOURCE)
-        except EvidenceUnavailable:
-            raise
-        except Exception as error:
-            raise unavailable(
-                SOURCE, host, error, extra="google", unreachable=_UNREACHABLE, remedy=_UNAUTHORIZED
-            ) from error
+        token = self._cloud.ask(host, lambda: self._tokens.token(deadline), deadline)
         if not is_token(token.text):
-            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{SOURCE} gave something that is no token for {host}")
+            raise self._cloud.no_token(host)
         seconds = _LONGEST if token.ends is None else min(_LONGEST, (token.ends - self._now()).total_seconds())
         # Artifact Registry documentation, Docker authentication: access token.
         return Given(Credential(SOURCE, "oauth2accesstoken", token.text, remedy=_REFUSED), seconds)

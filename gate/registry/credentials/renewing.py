@@ -1,11 +1,10 @@
-"""What the clouds' keychains share: tokens renewed in time, libraries that may hang, failures without secrets."""
+"""Credentials that end: kept until well before that, and renewed while the old ones are good."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
@@ -23,8 +22,6 @@ _FAILURE_SECONDS: Final = 5.0
 _MOST_KEPT: Final = 1_000
 _RENEWAL_SECONDS: Final = 5.0  # a review waits for a new token while the old one is good, or …
 _RENEWAL_SHARE: Final = 0.25  # … so much of its time
-
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,69 +129,3 @@ class Renewing:
 def seconds_kept(life: float) -> float:
     """How long a token is used that is good for `life` seconds; 0 where that is over."""
     return max(min(life * _EARLY, life - _EARLY_SECONDS), min(_AT_LEAST, life / 2), 0.0)
-
-
-class Aside:
-    """Runs what may hang in threads of its own, a few at a time, and waits for it only while there is time.
-
-    The threads are daemons: one that hangs holds neither a review nor the end of the program.
-    """
-
-    def __init__(self, most: int = 4) -> None:
-        """`most` threads at once."""
-        self._slots = threading.BoundedSemaphore(most)
-
-    def run(self, work: Callable[[], _V], deadline: Deadline, name: str) -> _V:
-        """What `work` returns or raises; `name` is of what it asks.
-
-        Raises:
-            EvidenceUnavailable: REGISTRY_TIMEOUT: it has not returned, or others hang and it was not begun.
-        """
-        allowed = deadline.check(f"asking {name}")
-        if self._slots.acquire(timeout=allowed):
-            future: Future[_V] = Future()
-            try:
-                threading.Thread(target=self._work, args=(work, future), name="cloud", daemon=True).start()
-            except RuntimeError:
-                self._slots.release()
-                raise
-            try:
-                return future.result(timeout=max(0.0, deadline.remaining()))
-            except TimeoutError:
-                if future.done():
-                    raise  # its own
-        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{name} did not answer within {allowed:.1f} s")
-
-    def _work(self, work: Callable[[], _V], future: Future[_V]) -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whoever waits is told
-            future.set_exception(error)
-        finally:
-            self._slots.release()
-
-
-def unavailable(
-    source: str, host: str, error: Exception, *, extra: str, unreachable: frozenset[str], remedy: str, detail: str = ""
-) -> EvidenceUnavailable:
-    """Why a cloud's library gave no credentials. Of what it says only its class is told: the rest may hold secrets.
-
-    Args:
-        source: of the credentials.
-        host: of the registry.
-        error: of the library.
-        extra: that installs the library.
-        unreachable: classes of errors that say so.
-        remedy: for all that are neither that nor a timeout.
-        detail: of the error, known to be harmless.
-    """
-    if isinstance(error, ImportError):
-        message = f"the credentials of {source} for {host} can't be had: its library is not installed"
-        return EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, message, remedy=f"pip install imagegate[{extra}]")
-    names = {kind.__name__ for kind in type(error).__mro__}
-    message = f"{source} gave no credentials for {host}: {type(error).__name__}{f' ({detail})' if detail else ''}"
-    if "Timeout" in type(error).__name__:
-        return EvidenceUnavailable(Code.REGISTRY_TIMEOUT, message)
-    if names & unreachable:
-        return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, message)
-    return EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, message, remedy=remedy)

@@ -1,4 +1,4 @@
-"""What keeps clouds' tokens, and what waits for their libraries."""
+"""What keeps clouds' tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import Credential
-from gate.registry.credentials.renewing import Aside, Given, Renewing, seconds_kept
+from gate.registry.credentials.renewing import Given, Renewing, seconds_kept
 from tests.fakes.clients import soon
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_vendors import HOUR
@@ -150,46 +150,3 @@ class TestRenewing:
             renewing.get(str(number), self.given("p"), soon())
         assert len(renewing._kept) <= 1000
         assert len(renewing._turns) <= 1000
-
-
-class TestAside:
-    def test_what_it_returns_and_raises(self) -> None:
-        aside = Aside()
-        assert aside.run(lambda: 7, soon(), "a cloud") == 7
-        for error in (ValueError("no"), TimeoutError("its own"), SystemExit(3)):
-            with pytest.raises(type(error)) as caught:
-                aside.run(_raising(error), soon(), "a cloud")
-            assert caught.value is error
-
-    def test_what_hangs_holds_nobody_and_no_more_than_its_threads(self) -> None:
-        over = threading.Event()
-        begun: list[threading.Thread] = []
-
-        def hang() -> None:
-            begun.append(threading.current_thread())
-            over.wait(30)
-
-        aside = Aside(2)
-        before = time.monotonic()
-        for _ in range(5):
-            with pytest.raises(EvidenceUnavailable, match=r"a cloud did not answer within 0\.1 s") as caught:
-                aside.run(hang, soon(0.1), "a cloud")
-            assert caught.value.code is Code.REGISTRY_TIMEOUT
-        assert time.monotonic() - before < 3
-        assert [thread.daemon for thread in begun] == [True, True]
-        over.set()
-        for thread in begun:
-            thread.join()
-        assert aside.run(lambda: 7, soon(), "a cloud") == 7
-
-    def test_nothing_is_begun_without_time(self) -> None:
-        with pytest.raises(EvidenceUnavailable) as caught:
-            Aside().run(lambda: pytest.fail("begun"), soon(-1), "a cloud")
-        assert caught.value.code is Code.DEADLINE_EXCEEDED
-
-
-def _raising(error: BaseException) -> Callable[[], None]:
-    def work() -> None:
-        raise error
-
-    return work
