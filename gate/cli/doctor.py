@@ -33,7 +33,7 @@ _WIDTH: Final = 11  # of the longest name of a step
 @click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
-@common_flags("30s")
+@common_flags("30s", config=True)
 def command(target: str, **flags: Any) -> None:
     """Look at a registry, or at all that an image needs of one: name, address, TLS, credentials, limits, signatures.
 
@@ -92,8 +92,9 @@ def _look(gate: Gate, host: str, reference: Reference | None, deadline: Deadline
         yield Check("image", Status.FAILED, f"{error.code}: {error.message}", error.remedy)
         return
     found = Counter(rejection.format.value for rejection in evidence.rejected)
-    said = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items())) or "none"
-    yield Check("signatures", Status.OK, f"{said} (whose, says gate inspect)")
+    said = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items()))
+    if said or not evidence.unavailable:
+        yield Check("signatures", Status.OK, f"{said or 'none'} (whose, says gate inspect)")
     for place in evidence.unavailable:
         yield Check("signatures", Status.FAILED, f"{place.code}: {place.message}", place.remedy)
 

@@ -189,7 +189,12 @@ class _Tries:
         return None
 
     def _is_refusal(self, answer: Answer, credential: Credential | None) -> bool:
-        """After somebody's refusal, "not found" to nobody may be another one: some hide so what is private."""
+        """After somebody's refusal, "not found" to nobody may be another one: some hide so what is private.
+
+        Where the registry redirected to gets no credentials, and others would change nothing there.
+        """
+        if answer.response.elsewhere:
+            return False
         hidden = credential is None and answer.response.status == _NOT_FOUND and bool(self._refusals)
         return hidden or answer.response.status in _REFUSED
 

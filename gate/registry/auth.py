@@ -18,6 +18,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import scope_of
 from gate.registry.failures import CredentialRefused, token_failure
+from gate.registry.origin import Origin
 from gate.registry.transport import Request
 
 if TYPE_CHECKING:
@@ -206,13 +207,18 @@ class Authenticator:
     ) -> tuple[str, float]:
         scope = f"repository:{repository.path}:pull"
         if credential is not None and not self._is_own(repository.registry, realm.url):
-            host = urlsplit(realm.url).hostname
+            host = Origin.of(realm.url).name
             raise CredentialRefused(
                 credential,
                 f"{repository.registry} wants {credential.shown()} sent to another host, {host}; they were not sent",
-                remedy=f"where {host} is its token service, name it in GateConfig: `tokenRealms: [https://{host}]`",
+                remedy=f"where {host} is its token service, say so in a GateConfig (--config FILE, or among the "
+                f"policies): `tokenRealms: [https://{host}]`",
             )
-        response = self._transport.send(_token_request(realm, scope, credential), deadline)
+        try:
+            response = self._transport.send(_token_request(realm, scope, credential), deadline)
+        except EvidenceUnavailable as error:
+            message = f"the token service of {repository.registry} was not heard: {error.message}"
+            raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
         if response.status != _OK:
             raise token_failure(repository, response, credential, self._now())
         try:
@@ -235,21 +241,18 @@ class Authenticator:
         """
         url = challenge.parameters.get("realm", "")
         try:
-            parts = urlsplit(url)
-            plain_allowed = self._hosts.is_insecure(registry) and self._is_own(registry, url)
-        except ValueError as error:
+            plain = Origin.of(url).scheme == "http"
+            allowed = not plain or (self._hosts.is_insecure(registry) and self._is_own(registry, url))
+        except ValueError as error:  # credentials in it, too
             raise EvidenceUnavailable(
-                Code.REGISTRY_PROTOCOL, f"{registry} names no token service: {_shown(url)!r}", remedy=""
+                Code.REGISTRY_PROTOCOL, f"{registry} names no token service that can be asked: {_shown(url)!r}"
             ) from error
-        if (
-            not parts.hostname
-            or parts.username is not None
-            or not (parts.scheme == "https" or (parts.scheme == "http" and plain_allowed))
-        ):
+        if not allowed:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL,
-                f"{registry} names a token service that is not asked: {_shown(url)!r}",
-                remedy="",
+                f"{registry} names a token service that is not asked, for it wants plain HTTP, which only an insecure "
+                f"registry's own address may: {_shown(url)!r}",
+                remedy="give the token service TLS",
             )
         return _Realm(url, challenge.parameters.get("service", ""))
 

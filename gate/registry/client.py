@@ -148,7 +148,7 @@ class RegistryClient:
             raise self._failure(repository, answer, f"manifest {target}")
         digest = target if isinstance(target, Digest) else Digest.of(response.body)
         if not digest.matches(response.body):
-            raise _protocol(repository, f"it sent other content for {digest}")
+            raise _protocol(repository, f"{_sender(response)} sent other content for {digest}")
         try:
             return StoredManifest(digest, parse_manifest(response.body, response.headers.get("content-type", "")))
         except ParseError as error:
@@ -166,11 +166,13 @@ class RegistryClient:
         answer = self._ask("GET", repository, path, {}, descriptor.size, deadline)
         response = answer.response
         if response.status == _NOT_FOUND:
-            raise _protocol(repository, f"it has no blob {descriptor.digest}, which a manifest of its names")
+            raise _protocol(
+                repository, f"{_sender(response)} has no blob {descriptor.digest}, which a manifest of its names"
+            )
         if response.status != _OK:
             raise self._failure(repository, answer, f"blob {descriptor.digest}")
         if len(response.body) != descriptor.size or not descriptor.digest.matches(response.body):
-            raise _protocol(repository, f"it sent other content for {descriptor.digest}")
+            raise _protocol(repository, f"{_sender(response)} sent other content for {descriptor.digest}")
         return response.body
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
@@ -205,6 +207,10 @@ class RegistryClient:
             f"{repository.registry} has no {what} (asked with {who})",
             remedy=f"check the name{private}",
         )
+
+
+def _sender(response: Response) -> str:
+    return f"{response.elsewhere}, which it redirected to," if response.elsewhere else "it"
 
 
 def _protocol(repository: Repository, message: str) -> EvidenceUnavailable:

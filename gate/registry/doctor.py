@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST
 from gate.registry.answer import Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.failures import rate_limit, remedy_for
+from gate.registry.origin import Origin
 from gate.registry.referrers import NO_API
 from gate.registry.transport import Request
 
@@ -158,17 +158,18 @@ class Doctor:
 
     def _credentials(self, repository: Repository, deadline: Deadline) -> Iterator[Check]:
         """Which source has something; whether it is any good is the next step's."""
-        found = 0
+        found, failed = 0, False
         for keychain in self._keychains:
             try:
                 credentials = keychain.find(repository, deadline)
             except EvidenceUnavailable as error:
-                yield Check("credentials", Status.FAILED, error.message, error.remedy)
+                failed = True
+                yield Check("credentials", Status.WARNING, error.message, error.remedy)
                 continue
             for credential in credentials:
                 found += 1
                 yield self._credential(repository, credential)
-        if not found:
+        if not found and not failed:
             yield Check("credentials", Status.OK, "none: it is asked as anybody may")
 
     def _credential(self, repository: Repository, credential: Credential) -> Check:
@@ -185,7 +186,11 @@ class Doctor:
         question = Question("HEAD", f"/v2/{repository.path}/manifests/{target}", {"Accept": ", ".join(ACCEPTED)}, 0)
         seen: list[Check] = []
         last: Answer | None = None
-        for credential in (*self._authenticator.credentials(repository, deadline), None):
+        try:
+            credentials = self._authenticator.credentials(repository, deadline)
+        except EvidenceUnavailable:  # which was said: then it is asked as anybody may
+            credentials = ()
+        for credential in (*credentials, None):
             who = credential.source if credential else "nobody's credentials"
             try:
                 last = self._asker.once(repository, question, credential, deadline)
@@ -227,7 +232,7 @@ class Doctor:
 def _shown(challenge: Challenge) -> str:
     realm = challenge.parameters.get("realm", "")
     try:
-        host = urlsplit(realm).hostname if challenge.scheme == "bearer" else realm
+        host = Origin.of(realm).name if challenge.scheme == "bearer" else realm
     except ValueError:
         host = "no URL"
-    return f"{challenge.scheme} by {str(host)[:100]}" if host else challenge.scheme
+    return f"{challenge.scheme} by {host[:100]}" if host else challenge.scheme

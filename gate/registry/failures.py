@@ -42,6 +42,13 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
         now: aware; tells an expired token.
     """
     response = answer.response
+    if response.elsewhere:
+        return EvidenceUnavailable(
+            Code.REGISTRY_RATE_LIMITED if response.status == _RATE_LIMITED else Code.REGISTRY_UNREACHABLE,
+            f"{repository.registry} redirected to {response.elsewhere} for {what} of repository {repository.path}, "
+            f"and that answered {response.status}",
+            remedy=_when(response, "retry"),
+        )
     said = f"{repository.registry} answered {response.status} for {what} of repository {repository.path}"
     return _explained(said, repository, response, answer.credential, now, answer.others)
 

@@ -1,8 +1,8 @@
 """Mirrors: other places that have what a registry has (containerd's hosts.toml is the model).
 
 What is asked for by digest is compared with it, so a mirror can withhold and not deceive: it is asked first. Tags and
-listings come from the origin, unless the operator calls a mirror authoritative. A place that fails leaves the next its
-say; only what the last one says of a failure is the answer.
+listings come from the origin, unless the operator calls a mirror authoritative: then that it has no such tag is the
+answer. A place that fails leaves the next its say; only what the last one says of a failure is the answer.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class MirroredRegistry:
         def ask(place: Repository, end: Deadline) -> Digest:
             return self._registry.resolve(place, tag, end)
 
-        return self._first(self._places(repository, by_digest=False), ask, deadline)
+        return self._first(repository, ask, deadline, by_digest=False)
 
     def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
         """Every tag; places as of `resolve`."""
-        return self._first(self._places(repository, by_digest=False), self._registry.tags, deadline)
+        return self._first(repository, self._registry.tags, deadline, by_digest=False)
 
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
         """A manifest: of a digest from whoever has it, of a tag as `resolve`."""
@@ -92,23 +92,23 @@ class MirroredRegistry:
                 raise _absent(place, str(target))  # that it is not here says nothing of elsewhere
             return found
 
-        return self._first(self._places(repository, by_digest=by_digest), ask, deadline)
+        return self._first(repository, ask, deadline, by_digest=by_digest)
 
     def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
         """A blob from whoever has it."""
-        return self._first(
-            self._places(repository, by_digest=True),
-            lambda place, end: self._registry.blob(place, descriptor, limit, end),
-            deadline,
-        )
+
+        def ask(place: Repository, end: Deadline) -> bytes:
+            return self._registry.blob(place, descriptor, limit, end)
+
+        return self._first(repository, ask, deadline, by_digest=True)
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """What lists `digest` as its subject; places as of `resolve`."""
-        return self._first(
-            self._places(repository, by_digest=False),
-            lambda place, end: self._registry.referrers(place, digest, end),
-            deadline,
-        )
+
+        def ask(place: Repository, end: Deadline) -> tuple[Descriptor, ...]:
+            return self._registry.referrers(place, digest, end)
+
+        return self._first(repository, ask, deadline, by_digest=False)
 
     def _mirrors_of(self, repository: Repository) -> list[Repository]:
         return [mirror.of(repository) for mirror in self._mirrors.get(repository.registry, ())]
@@ -123,12 +123,16 @@ class MirroredRegistry:
         ]
         return [*found, repository]
 
-    def _first(self, places: list[Repository], ask: Callable[[Repository, Deadline], _T], deadline: Deadline) -> _T:
-        *before, last = places
+    def _first(
+        self, repository: Repository, ask: Callable[[Repository, Deadline], _T], deadline: Deadline, *, by_digest: bool
+    ) -> _T:
+        *before, last = self._places(repository, by_digest=by_digest)
         for place in before:
             try:
                 return ask(place, deadline.sooner(deadline.remaining() / _SHARE))
             except EvidenceUnavailable as error:
+                if error.code is Code.IMAGE_NOT_FOUND and not by_digest:
+                    raise  # of a tag: the operator calls this place authoritative
                 if error.code in _AWAY:
                     with self._lock:
                         self._away[place.registry] = self._clock() + _QUIET

@@ -377,7 +377,7 @@ def _our_certificate(reason: str, peer: Peer) -> tuple[str, str]:
 
 
 def _give(peer: Peer) -> str:
-    return f"give the clientCert of {peer.name} in the GateConfig"
+    return f"give the clientCert of {peer.name} in a GateConfig (--config FILE, or among the policies)"
 
 
 def told_by_http(peer: Peer, body: bytes, *, secured: bool) -> EvidenceUnavailable | None:

@@ -59,12 +59,19 @@ _USER_AGENT: Final = f"imagegate/{__version__}"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer. Header names are lower-case; of a repeated header all values, joined by `, `."""
+    """A whole answer.
+
+    Attributes:
+        headers: by lower-case names; of a repeated header all values, joined by `, `.
+        url: that answered.
+        elsewhere: the host that was redirected to, where it is not who was asked; its answer is not theirs.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +146,12 @@ class Transport:
             EvidenceUnavailable: unreachable, timed out, too large, not HTTP as it should be.
         """
         deadline = deadline.sooner(REQUEST_SECONDS)
+        asked = request.url
         for _ in range(MAX_REDIRECTS + 1):
             response = self._once(request, deadline)
             if response.status not in _REDIRECTS or not request.redirects:
-                return response
+                there = Origin.of(request.url)
+                return response if there == Origin.of(asked) else replace(response, elsewhere=there.name)
             request = self._redirected(request, response)
         raise EvidenceUnavailable(
             Code.REGISTRY_PROTOCOL, f"{Origin.of(request.url).name} is one redirect too many (at most {MAX_REDIRECTS})"

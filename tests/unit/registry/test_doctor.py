@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
 from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
@@ -21,17 +23,20 @@ from tests.fakes.registry_vendors import DistributionOpen, DockerHub, Ghcr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gate.registry.credentials.credential import Credential
+    from gate.deadline import Deadline
+    from gate.registry.credentials.credential import Credential, Keychain
     from tests.fakes.registries import FakeRegistry
 
 PATH = "acme/api"
 
 
 @contextmanager
-def doctor_of(fake: FakeRegistry, *credentials: Credential, hosts: Hosts | None = None) -> Iterator[Doctor]:
+def doctor_of(
+    fake: FakeRegistry, *credentials: Credential, hosts: Hosts | None = None, keychains: tuple[Keychain, ...] = ()
+) -> Iterator[Doctor]:
     hosts = hosts or Hosts(insecure=frozenset({fake.host}), authorities=dict.fromkeys(fake.names, fake.authority))
     transport = LoopbackTransport(hosts, dict.fromkeys(fake.names, fake.port))
-    keychains = tuple(map(Held, credentials)) or (Held(None),)
+    keychains = keychains or tuple(map(Held, credentials)) or (Held(None),)
     patient = Patience(transport, lambda _: None)
     remembering = Remembering(Chain(keychains), fake.clock.monotonic)
     authenticator = Authenticator(patient, remembering, hosts, fake.clock.monotonic, fake.clock.now)
@@ -66,6 +71,26 @@ def test_a_public_image() -> None:
         assert told(seen, "credentials") == [(Status.OK, "none: it is asked as anybody may")]
         ((_, access),) = told(seen, "access")
         assert access.startswith("granted with nobody's credentials, by a token for ")
+
+
+class _Failing:
+    """A helper that is not there."""
+
+    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        raise EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "the helper is not there", remedy="install it")
+
+    def forget(self, repository: Repository) -> None: ...
+
+
+@pytest.mark.parametrize(("tag", "access"), [("v1", Status.OK), ("gone", Status.FAILED)])
+def test_a_helper_that_fails_is_no_failure_where_anybody_may_read(tag: str, access: Status) -> None:
+    with Ghcr() as fake:
+        fake.repository(PATH).image("v1", "one")
+        name = fake.named(PATH)
+        with doctor_of(fake, keychains=(_Failing(),)) as doctor:
+            seen = list(doctor.look(name.registry, name, tag, soon()))
+        assert told(seen, "credentials") == [(Status.WARNING, "the helper is not there")]
+        assert [status for status, _ in told(seen, "access")] == [access]
 
 
 def test_an_old_login_is_no_failure_where_anybody_may_read() -> None:

@@ -87,6 +87,19 @@ def test_unless_a_mirror_is_called_authoritative() -> None:
     assert set(here.asked) == {"harbor.test"}
 
 
+def test_a_tag_that_an_authoritative_mirror_does_not_have_is_not_there() -> None:
+    """A signature's tag is asked for in the same way: who has one of them has the other."""
+    here = World(TRUSTED)
+    here.put(ORIGIN, "v2", "only at the origin")
+    with pytest.raises(EvidenceUnavailable, match=r"harbor\.test/dockerhub/library/nginx") as raised:
+        here.mirrored.resolve(ORIGIN, "v2", here.clock.deadline())
+    assert raised.value.code is Code.IMAGE_NOT_FOUND
+    assert set(here.asked) == {"harbor.test"}
+    # one that is away says nothing
+    here.failing = {"harbor.test": Code.REGISTRY_UNREACHABLE}
+    here.mirrored.resolve(ORIGIN, "v2", here.clock.deadline())
+
+
 def test_what_a_mirror_does_not_have_the_origin_may() -> None:
     here = World(PLAIN)
     only = here.put(ORIGIN, "v2", "only here")
