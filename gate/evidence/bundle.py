@@ -28,6 +28,8 @@ _VERSIONS: Final = {
     "application/vnd.dev.sigstore.bundle+json;version=0.3": (0, 3),
     "application/vnd.dev.sigstore.bundle.v0.3+json": (0, 3),
 }
+_OLD: Final = "base64Signature"  # sigstore/cosign, pkg/cosign/fetch.go, LocalSignedPayload
+_SIGN_ANEW: Final = "sign it again: cosign sign-blob --bundle FILE writes a Sigstore bundle since 3.0"
 _TOP: Final = ("mediaType", "verificationMaterial", "messageSignature", "dsseEnvelope")
 _MATERIAL: Final = ("publicKey", "certificate", "x509CertificateChain", "tlogEntries", "timestampVerificationData")
 _HASHES: Final = {"SHA2_256": Hash.SHA256, "SHA2_384": Hash.SHA384, "SHA2_512": Hash.SHA512}
@@ -100,8 +102,11 @@ class Bundle:
         Raises:
             ParseError: not JSON, another version, an unknown field, no verification material or content or two of
                 one, a chain that is empty or holds a root, more entries or timestamps than are read.
+            Refused: SIGNATURE_UNSUPPORTED: it is another format, and known.
         """
         value = strictjson.as_object(strictjson.loads(content), "the bundle")
+        if _OLD in value and "mediaType" not in value:
+            raise Refused(Code.SIGNATURE_UNSUPPORTED, "cosign's format from before Sigstore bundles", _SIGN_ANEW)
         media_type = strictjson.text(value, "mediaType", "the bundle")
         version = _VERSIONS.get(media_type)
         if version is None:

@@ -271,6 +271,7 @@ class Rejection:
     Attributes:
         attestation: whether it is stored as an attestation; None where that cannot be told.
         claim: what it says of itself, where somebody asked to be shown.
+        remedy: where the code does not say it.
     """
 
     format: Format
@@ -279,6 +280,7 @@ class Rejection:
     reason: str
     attestation: bool | None = None
     claim: Claim = Claim()
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 class Refused(Exception):
     """A step that failed: `code` says which kind, `reason` what was found and what was expected."""
 
-    def __init__(self, code: Code, reason: str) -> None:
-        """Keep both parts."""
+    def __init__(self, code: Code, reason: str, remedy: str = "") -> None:
+        """`remedy` where that is not for the code to say."""
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.remedy = remedy

@@ -65,7 +65,9 @@ def examine_bundle(
             statement = Statement.parse(signed.envelope.payload)
             _check_subjects(statement.subjects, blob)
     except Refused as refused:
-        return Evidence(rejected=(Rejection(Format.BUNDLE, stored, refused.code, refused.reason),))
+        return Evidence(
+            rejected=(Rejection(Format.BUNDLE, stored, refused.code, refused.reason, remedy=refused.remedy),)
+        )
     except ParseError as error:
         return Evidence(rejected=(Rejection(Format.BUNDLE, stored, Code.SIGNATURE_INVALID, error.message),))
     if statement is None:
@@ -145,7 +147,7 @@ def judge_blob(
     elif refused:
         yield from summed_up(refused)
     elif evidence.rejected:
-        yield from (Reason(r.code, r.reason, _remedy(r.code, whole=whole)) for r in evidence.rejected)
+        yield from (Reason(r.code, r.reason, r.remedy or _remedy(r.code, whole=whole)) for r in evidence.rejected)
     else:
         seen = ", ".join(sorted({a.predicate_type for a in evidence.attestations})) or "a signature"
         yield Reason(Code.ATTESTATION_MISSING, f"the bundle holds {seen}; needs {predicate_type}", "give its bundle")

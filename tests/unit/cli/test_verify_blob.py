@@ -180,6 +180,14 @@ def test_a_bundle_as_large_as_can_be(tmp_path: Path) -> None:
     assert verify().code == 0
 
 
+def test_a_bundle_from_before_bundles_is_named(tmp_path: Path) -> None:
+    place(tmp_path, b'{"base64Signature": "MEQ=", "cert": "", "rekorBundle": null}')
+    ran = gate("verify-blob", "--offline", "--key", "k.pub", "--bundle", "b.json", "blob")
+    assert ran.code == 1
+    assert "SIGNATURE_UNSUPPORTED: cosign's format from before Sigstore bundles" in ran.out
+    assert "Fix: sign it again: cosign sign-blob" in ran.out
+
+
 def test_a_pipe_that_nobody_writes_to_ends_with_the_time(tmp_path: Path) -> None:
     place(tmp_path, attested(sha256=HEX))
     os.mkfifo(tmp_path / "pipe")
