@@ -22,6 +22,7 @@ from gate.errors import EvidenceUnavailable, GateError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gate.policy.config import Config
     from gate.settings import Settings
 
 
@@ -133,8 +134,22 @@ _FLAGS: Final[tuple[Any, ...]] = (
 )
 
 
-def common_flags(timeout: str) -> Callable[[Any], Any]:
-    """The flags of CLI.md's "Common"; `timeout` is the default of --timeout."""
+_CONFIG: Final = click.option(
+    "--config",
+    metavar="FILE",
+    show_envvar=True,
+    envvar="IMAGEGATE_CONFIG",
+    help="A GateConfig: what registries want (mirrors, client certificates, token services), and credentials.",
+)
+
+
+def common_flags(timeout: str, *, config: bool = False) -> Callable[[Any], Any]:
+    """The flags of CLI.md's "Common".
+
+    Args:
+        timeout: the default of --timeout.
+        config: whether there is --config: commands that read policies have a `GateConfig` with them.
+    """
 
     def decorate(command: Any) -> Any:
         option = click.option(
@@ -146,7 +161,7 @@ def common_flags(timeout: str) -> Callable[[Any], Any]:
             envvar="IMAGEGATE_TIMEOUT",
             help="Time for the whole command; for serve, for a review whose caller names none.",
         )
-        for flag in (option, *reversed(_FLAGS)):
+        for flag in (option, *((_CONFIG,) if config else ()), *reversed(_FLAGS)):
             command = flag(command)
         return reports_errors(command)
 
@@ -171,7 +186,7 @@ def settings_of(flags: dict[str, Any]) -> Settings:
             "--cache PATH is not supported yet by this version of imagegate",
             remedy="leave it out, or pass --cache none",
         )
-    return settings.Settings(
+    found = settings.Settings(
         settings.parse_hosts(
             flags["insecure_registry"],
             flags["private_registry"],
@@ -191,6 +206,20 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         trusted_root=_trusted_root(flags["trusted_root"]),
         cache_folder=settings.cache_folder(),
     )
+    return settings.with_config(found, _config(flags["config"], found.timeout)) if flags.get("config") else found
+
+
+def _config(file: str, seconds: float) -> Config:
+    from gate.feeds.folder import require
+    from gate.policy.config import CredentialSources
+
+    found = require([Path(file)], begin(seconds)).set.config
+    if not found.registries and found.credentials == CredentialSources():
+        raise UsageError(
+            f"--config {file} says nothing of registries or credentials",
+            remedy="give a GateConfig with registries or credentials; policies are for -p of gate check",
+        )
+    return found
 
 
 def _trusted_root(named: str | None) -> Path | None:

@@ -44,7 +44,7 @@ _NARROWEST: Final = 40  # columns
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
 @kept_flags
-@common_flags("60s")
+@common_flags("60s", config=True)
 def command(ref: str, **flags: Any) -> None:
     """Show what is known of the image REF: digest, type, platforms, configuration, signatures and attestations.
 

@@ -15,7 +15,7 @@ from gate.wiring import build
 
 @click.command("resolve")
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
-@common_flags("60s")
+@common_flags("60s", config=True)
 def command(refs: tuple[str, ...], **flags: Any) -> None:
     """Print `repo:tag@sha256:…` for each REF.
 

@@ -63,7 +63,7 @@ _EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
 @click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
-@common_flags("60s")
+@common_flags("60s", config=True)
 def command(ref: str, **flags: Any) -> None:
     """Verify the signatures of the image REF: `registry/repo:tag`, `…@sha256:…`, or `oci:DIR`.
 
