@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e.commands import Key, KeyType, Shell, make_key
 from tests.e2e.registries import Process, Repository, distribution, referrers_registry
-from tests.e2e.tools import ALL, BUILD_SECONDS, COSIGN, HERE
+from tests.e2e.stock import Stock
+from tests.e2e.tools import BUILD_SECONDS, BUILT, COSIGN, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The first test that wants a program has it built, which takes minutes, once."""
-    if all(tool.program.is_file() for tool in ALL):
+    if all(tool.program.is_file() for tool in BUILT):
         return
     for item in items:
         if item.path.is_relative_to(HERE):
@@ -71,6 +72,12 @@ def modern(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A registry with the referrers API."""
     with referrers_registry(tmp_path_factory.mktemp("referrers-registry")) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory, shell: Shell, keys: Keys) -> Stock:
+    """Images that docker-registries serve."""
+    return Stock.create(tmp_path_factory.mktemp("stock"), shell, keys)
 
 
 _numbers = itertools.count()

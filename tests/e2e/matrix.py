@@ -1,25 +1,31 @@
-"""What `test_cosign_matrix.py` asks cosign and the gate, and the answers, as docs/compatibility.md shows them.
+"""What `test_cosign_matrix.py` asks cosign and the gate of images, and the answers, as docs/compatibility.md has them.
 
 Files are named as they are called in the home of the commands. `python -m tests.e2e.matrix` writes the tables anew.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tests.e2e.commands import Format, KeyType
-from tests.e2e.pki import DNS, EMAIL, ISSUER, URI
+from tests.e2e.pki import DNS, EMAIL, ISSUER, LEAVES, URI, Pki
 from tests.e2e.tools import COSIGN, HERE, REFERRERS_REGISTRY, REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from tests.e2e.commands import Shell
+    from tests.e2e.conftest import Keys
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 NOBODY: Final = "nobody"
+# Of what could not be asked at all there is no verdict.
+NOT_ASKED: Final = ("dial tcp", "unknown flag", "no such file", "UNAUTHORIZED")
 TWO: Final = (Format.LEGACY, Format.BUNDLE)
 
 
@@ -152,17 +158,18 @@ class Row:
 
     Attributes:
         code: the gate's reason; "" where it accepts.
-        difference: a key of DIFFERENCES; "" where the answers are the same.
+        difference: a key of `known`; "" where the answers are the same.
     """
 
     signing: Signing
     check: Check
     code: str = ""
     difference: str = ""
+    known: ClassVar[Mapping[str, Difference]] = DIFFERENCES
 
     @property
     def cosign(self) -> bool:
-        return DIFFERENCES[self.difference].cosign if self.difference else not self.code
+        return self.known[self.difference].cosign if self.difference else not self.code
 
     @property
     def name(self) -> tuple[str, str, str, str]:
@@ -188,49 +195,49 @@ def file_of(kind: KeyType, owner: str = "release") -> str:
     return f"{owner}-{kind.name.lower()}"
 
 
-def _by_key(kind: KeyType, form: Format, *, type_: str = "", annotated: bool = False) -> Signing:
+def by_key(kind: KeyType, form: Format, *, type_: str = "", annotated: bool = False) -> Signing:
     more = ("-a", "stage=prod") if annotated else ()
     signer = f"key {kind.value}{', -a stage=prod' if annotated else ''}"
     return Signing(signer, form, ("--key", f"{file_of(kind)}.key", *more), type_)
 
 
-def _key(asked: str, kind: KeyType, *more: str, owner: str = "release", log: bool = False) -> Check:
+def ask_key(asked: str, kind: KeyType, *more: str, owner: str = "release", log: bool = False) -> Check:
     flags = ("--key", f"{file_of(kind, owner)}.pub", *(() if log else IGNORE), *more)
     return Check(asked, flags)
 
 
-ITS_KEY: Final = _key("its key", KeyType.P256)
-ANOTHER_KEY: Final = _key("another key", KeyType.P256, owner="stranger")
+ITS_KEY: Final = ask_key("its key", KeyType.P256)
+ANOTHER_KEY: Final = ask_key("another key", KeyType.P256, owner="stranger")
 
 
 def _keys() -> Iterator[Row]:
     for kind in SIGNED_BY_KEY:
         told = ("--signature-digest-algorithm", "sha384") if kind is KeyType.P384 else ()
         for form in Format:
-            signing = _by_key(kind, form)
+            signing = by_key(kind, form)
             ph = "Ed25519ph" if kind is KeyType.ED25519 else ""
-            yield Row(signing, replace(_key("its key", kind), cosign=told), difference=ph)
-            yield Row(signing, replace(_key("another key", kind, owner="stranger"), cosign=told), "KEY_MISMATCH")
+            yield Row(signing, replace(ask_key("its key", kind), cosign=told), difference=ph)
+            yield Row(signing, replace(ask_key("another key", kind, owner="stranger"), cosign=told), "KEY_MISMATCH")
             if told:
                 asked = "its key, no --signature-digest-algorithm"
-                yield Row(signing, _key(asked, kind), difference="hash of P-384")
+                yield Row(signing, ask_key(asked, kind), difference="hash of P-384")
 
 
 def _ways() -> Iterator[Row]:
     """What else may be wrong with a signature by a key."""
     for form in Format:
-        signing = _by_key(KeyType.P256, form, annotated=True)
+        signing = by_key(KeyType.P256, form, annotated=True)
         for pair, code in (("stage=prod", ""), ("stage=dev", "ANNOTATION_MISMATCH"), ("team=x", "ANNOTATION_MISMATCH")):
-            yield Row(signing, _key(f"its key, -a {pair}", KeyType.P256, "-a", pair), code)
-        signing = _by_key(KeyType.P256, form)
+            yield Row(signing, ask_key(f"its key, -a {pair}", KeyType.P256, "-a", pair), code)
+        signing = by_key(KeyType.P256, form)
         yield Row(signing, replace(ITS_KEY, asked="its key, on another image", moved=True), "SIGNATURE_INVALID")
-        yield Row(signing, _identity("a certificate's identity", TRUSTED, URI), "IDENTITY_MISMATCH")
+        yield Row(signing, ask_identity("a certificate's identity", TRUSTED, URI), "IDENTITY_MISMATCH")
         yield Row(Signing(NOBODY, form), replace(ITS_KEY, asked="a key"), "SIGNATURE_MISSING")
-    bundle = _by_key(KeyType.P256, Format.BUNDLE)
-    log = replace(_key("its key, no --insecure-ignore-tlog", KeyType.P256, log=True), cosign=TRUSTED)
+    bundle = by_key(KeyType.P256, Format.BUNDLE)
+    log = replace(ask_key("its key, no --insecure-ignore-tlog", KeyType.P256, log=True), cosign=TRUSTED)
     yield Row(bundle, log, difference="no log by a key")
     stranger = replace(bundle, flags=("--key", f"{file_of(KeyType.P256, 'stranger')}.key"))
-    both = replace(_by_key(KeyType.P256, Format.LEGACY), signer="key ECDSA P-256, a stranger's bundle", beside=stranger)
+    both = replace(by_key(KeyType.P256, Format.LEGACY), signer="key ECDSA P-256, a stranger's bundle", beside=stranger)
     yield Row(both, replace(ITS_KEY, form=Format.BUNDLE), difference="both formats")
     yield Row(both, replace(ITS_KEY, asked="its key, --new-bundle-format=false"))
 
@@ -245,7 +252,7 @@ ANY_ISSUER: Final = ("--certificate-oidc-issuer-regexp", ".*")
 NO_SCT: Final = ("--insecure-ignore-sct",)
 
 
-def _by_leaf(leaf: str, form: Format, *, type_: str = "", chain: bool | None = None) -> Signing:
+def by_leaf(leaf: str, form: Format, *, type_: str = "", chain: bool | None = None) -> Signing:
     chained = form is not Format.BUNDLE if chain is None else chain
     more = CHAIN if chained else ()
     signer = {
@@ -260,7 +267,7 @@ def _by_leaf(leaf: str, form: Format, *, type_: str = "", chain: bool | None = N
     return Signing(signer, form, ("--key", f"{leaf}.key", "--certificate", f"{leaf}.crt", *more), type_)
 
 
-def _identity(
+def ask_identity(
     asked: str,
     authority: tuple[str, ...],
     identity: str,
@@ -283,44 +290,46 @@ def _certificates() -> Iterator[Row]:
     for form in Format:
         ours, strange = _right(form)
         bundle = form is Format.BUNDLE
-        uri = _by_leaf("uri", form)
-        yield Row(uri, _identity("its identity", ours, URI))
-        yield Row(uri, _identity("another identity", ours, f"{URI}r"), "IDENTITY_MISMATCH")
-        yield Row(uri, _identity("another root", strange, URI), "CERTIFICATE_UNTRUSTED")
-        yield Row(uri, _identity("no --insecure-ignore-sct", TRUSTED, URI, ignore=IGNORE), "SCT_MISSING")
-        part = _identity("a part of its identity as --certificate-identity-regexp", ours, "ci.acme", regexp=True)
+        uri = by_leaf("uri", form)
+        yield Row(uri, ask_identity("its identity", ours, URI))
+        yield Row(uri, ask_identity("another identity", ours, f"{URI}r"), "IDENTITY_MISMATCH")
+        yield Row(uri, ask_identity("another root", strange, URI), "CERTIFICATE_UNTRUSTED")
+        yield Row(uri, ask_identity("no --insecure-ignore-sct", TRUSTED, URI, ignore=IGNORE), "SCT_MISSING")
+        part = ask_identity("a part of its identity as --certificate-identity-regexp", ours, "ci.acme", regexp=True)
         yield Row(uri, part, "IDENTITY_MISMATCH", "unanchored expression")
         yield Row(
-            uri, _identity("all of it as --certificate-identity-regexp", ours, "^https://.*/release$", regexp=True)
+            uri, ask_identity("all of it as --certificate-identity-regexp", ours, "^https://.*/release$", regexp=True)
         )
-        by_key = Check("its bare key", ("--key", "uri.pub", *IGNORE))
-        yield Row(uri, by_key, "KEY_MISMATCH" if bundle else "")
-        yield Row(_by_leaf("expired", form), _identity("its identity", ours, URI), "CERTIFICATE_EXPIRED")
+        bare = Check("its bare key", ("--key", "uri.pub", *IGNORE))
+        yield Row(uri, bare, "KEY_MISMATCH" if bundle else "")
+        yield Row(by_leaf("expired", form), ask_identity("its identity", ours, URI), "CERTIFICATE_EXPIRED")
         # cosign does not sign with it when it sees the chain.
-        yield Row(_by_leaf("server", form, chain=False), _identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED")
-        no_usage = _by_leaf("no-usage", form)
-        yield Row(no_usage, _identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED", "no extended key usage")
-        host = _identity("its identity", ours, DNS)
-        yield Row(_by_leaf("dns", form), host, "CERTIFICATE_UNTRUSTED", "" if bundle else "host names")
+        yield Row(
+            by_leaf("server", form, chain=False), ask_identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED"
+        )
+        no_usage = by_leaf("no-usage", form)
+        yield Row(no_usage, ask_identity("its identity", ours, URI), "CERTIFICATE_UNTRUSTED", "no extended key usage")
+        host = ask_identity("its identity", ours, DNS)
+        yield Row(by_leaf("dns", form), host, "CERTIFICATE_UNTRUSTED", "" if bundle else "host names")
         yield from _issuers(form)
 
 
 def _issuers(form: Format) -> Iterator[Row]:
-    email, ours = _by_leaf("email", form), _right(form)[0]
+    email, ours = by_leaf("email", form), _right(form)[0]
     for issuer, code in ((ISSUER, ""), (f"{ISSUER}/", "IDENTITY_MISMATCH")):
         asked = "its identity, another issuer" if code else "its identity and issuer"
-        yield Row(email, _identity(asked, ours, EMAIL, issuer=("--certificate-oidc-issuer", issuer)), code)
+        yield Row(email, ask_identity(asked, ours, EMAIL, issuer=("--certificate-oidc-issuer", issuer)), code)
 
 
 def _more_of_certificates() -> Iterator[Row]:
     for form in (Format.LEGACY, Format.REFERRER_LEGACY):
-        yield Row(_by_leaf("uri", form), _identity("its identity, --trusted-root", TRUSTED, URI))
-    bundle = _by_leaf("uri", Format.BUNDLE)
-    yield Row(bundle, _identity("its identity, --ca-roots", ROOTS, URI), difference="roots for a bundle")
-    log = _identity("no --insecure-ignore-tlog", TRUSTED, URI, ignore=NO_SCT)
+        yield Row(by_leaf("uri", form), ask_identity("its identity, --trusted-root", TRUSTED, URI))
+    bundle = by_leaf("uri", Format.BUNDLE)
+    yield Row(bundle, ask_identity("its identity, --ca-roots", ROOTS, URI), difference="roots for a bundle")
+    log = ask_identity("no --insecure-ignore-tlog", TRUSTED, URI, ignore=NO_SCT)
     yield Row(bundle, log, "LOG_ENTRY_MISSING")
-    chained = _by_leaf("uri", Format.BUNDLE, chain=True)
-    yield Row(chained, _identity("its identity", TRUSTED, URI), "SIGNATURE_INVALID")
+    chained = by_leaf("uri", Format.BUNDLE, chain=True)
+    yield Row(chained, ask_identity("its identity", TRUSTED, URI), "SIGNATURE_INVALID")
 
 
 PREDICATES: Final[dict[str, dict[str, object]]] = {
@@ -344,6 +353,21 @@ PREDICATES: Final[dict[str, dict[str, object]]] = {
         "runDetails": {"builder": {"id": "https://ci.acme.example"}, "metadata": {"invocationId": "1"}},
     },
 }
+
+
+def equip(shell: Shell, keys: Keys) -> None:
+    """Make the files that the rows name."""
+    for kind in SIGNED_BY_KEY:
+        keys.of(kind)
+        keys.of(kind, "stranger")
+    acme = Pki.create(shell, "acme")
+    Pki.create(shell, "other")
+    for name, profile in LEAVES.items():
+        acme.issue(name, profile)
+    for name, predicate in PREDICATES.items():
+        (shell.home / f"{name}.json").write_text(json.dumps(predicate))
+
+
 SIGNATURE_TYPE: Final = "https://sigstore.dev/cosign/sign/v1"
 
 
@@ -351,7 +375,7 @@ def _attestations() -> Iterator[Row]:
     for type_ in PREDICATES:
         other = "vuln" if type_ != "vuln" else "spdxjson"
         for form in TWO:
-            signing = _by_key(KeyType.P256, form, type_=type_)
+            signing = by_key(KeyType.P256, form, type_=type_)
             yield Row(signing, ITS_KEY)
             wrong = replace(ITS_KEY, asked=f"its key, --type {other}", type_=other)
             yield Row(signing, wrong, "ATTESTATION_MISSING")
@@ -365,15 +389,15 @@ def _attestations_by_other_keys() -> Iterator[Row]:
         told = ("--signature-digest-algorithm", "sha384") if kind is KeyType.P384 else ()
         for type_ in PREDICATES:
             for form in TWO:
-                signing = _by_key(kind, form, type_=type_)
+                signing = by_key(kind, form, type_=type_)
                 ph = "Ed25519ph" if kind is KeyType.ED25519 else ""
-                yield Row(signing, replace(_key("its key", kind), cosign=told), difference=ph)
-                yield Row(signing, _key("another key", kind, owner="stranger"), "ATTESTATION_INVALID")
+                yield Row(signing, replace(ask_key("its key", kind), cosign=told), difference=ph)
+                yield Row(signing, ask_key("another key", kind, owner="stranger"), "ATTESTATION_INVALID")
 
 
 def _more_of_attestations() -> Iterator[Row]:
     for form in TWO:
-        signing = _by_key(KeyType.P256, form, type_="spdxjson")
+        signing = by_key(KeyType.P256, form, type_="spdxjson")
         moved = replace(ITS_KEY, asked="its key, on another image", moved=True)
         yield Row(signing, moved, "ATTESTATION_INVALID")
         signature = replace(ITS_KEY, asked="its key, as a signature", type_="")
@@ -384,16 +408,16 @@ def _more_of_attestations() -> Iterator[Row]:
         asked = f"its key, --type {SIGNATURE_TYPE}"
         taken = "signature for an attestation" if form is Format.BUNDLE else ""
         as_attestation = replace(ITS_KEY, asked=asked, type_=SIGNATURE_TYPE)
-        yield Row(_by_key(KeyType.P256, form), as_attestation, "ATTESTATION_MISSING", taken)
+        yield Row(by_key(KeyType.P256, form), as_attestation, "ATTESTATION_MISSING", taken)
         ours, strange = _right(form)
-        leaf = _by_leaf("uri", form, type_="spdxjson")
-        yield Row(leaf, _identity("its identity", ours, URI))
-        wrong = replace(_identity("its identity, --type vuln", ours, URI), type_="vuln")
+        leaf = by_leaf("uri", form, type_="spdxjson")
+        yield Row(leaf, ask_identity("its identity", ours, URI))
+        wrong = replace(ask_identity("its identity, --type vuln", ours, URI), type_="vuln")
         yield Row(leaf, wrong, "ATTESTATION_MISSING")
-        yield Row(leaf, _identity("another identity", ours, f"{URI}r"), "IDENTITY_MISMATCH")
-        yield Row(leaf, _identity("another root", strange, URI), "ATTESTATION_INVALID")
-        expired = _by_leaf("expired", form, type_="spdxjson")
-        yield Row(expired, _identity("its identity", ours, URI), "CERTIFICATE_EXPIRED")
+        yield Row(leaf, ask_identity("another identity", ours, f"{URI}r"), "IDENTITY_MISMATCH")
+        yield Row(leaf, ask_identity("another root", strange, URI), "ATTESTATION_INVALID")
+        expired = by_leaf("expired", form, type_="spdxjson")
+        yield Row(expired, ask_identity("its identity", ours, URI), "CERTIFICATE_EXPIRED")
 
 
 ROWS: Final = (
@@ -405,7 +429,7 @@ ROWS: Final = (
 _HEAD: Final = ("signed by", "what", "asked for", "stored as", "cosign", "gate", "difference")
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -418,21 +442,21 @@ def matrix() -> str:
     def outcome(row: Row) -> tuple[str, ...]:
         return (*row.answers, row.difference)
 
-    lines = [_line(_HEAD), _line("---" for _ in _HEAD)]
+    lines = [line(_HEAD), line("---" for _ in _HEAD)]
     order = list(dict.fromkeys(question(row) for row in ROWS))
     for asked, alike in groupby(sorted(ROWS, key=lambda r: order.index(question(r))), question):
         forms: dict[tuple[str, ...], list[str]] = {}
         for row in alike:
             forms.setdefault(outcome(row), []).append(row.signing.form.value)
-        lines.extend(_line((*asked, ", ".join(stored), *answer)) for answer, stored in forms.items())
+        lines.extend(line((*asked, ", ".join(stored), *answer)) for answer, stored in forms.items())
     return "\n".join(lines)
 
 
-def differences() -> str:
-    """The table of DIFFERENCES."""
-    lines = [_line(("difference", "cosign", "gate", "why")), _line(["---"] * 4)]
-    for name, it in DIFFERENCES.items():
-        lines.append(_line((name, *("accepts" if v else "refuses" for v in (it.cosign, it.gate)), it.why)))
+def differences(of: Mapping[str, Difference] = DIFFERENCES) -> str:
+    """The table of differences."""
+    lines = [line(("difference", "cosign", "gate", "why")), line(["---"] * 4)]
+    for name, it in of.items():
+        lines.append(line((name, *("accepts" if v else "refuses" for v in (it.cosign, it.gate)), it.why)))
     return "\n".join(lines)
 
 
@@ -441,16 +465,16 @@ def versions() -> str:
     module = re.search(r"(\S+/go-containerregistry) v(\S+)", (HERE / REFERRERS_REGISTRY.name / "go.mod").read_text())
     assert module is not None
     lines = [
-        _line(("program", "version", "is")),
-        _line(["---"] * 3),
-        _line(("cosign", COSIGN.version, COSIGN.package)),
-        _line(("registry without the referrers API", REGISTRY.version, REGISTRY.package)),
-        _line(("registry with the referrers API", module[2], f"{module[1]}, tests/e2e/referrers-registry")),
+        line(("program", "version", "is")),
+        line(["---"] * 3),
+        line(("cosign", COSIGN.version, COSIGN.package)),
+        line(("registry without the referrers API", REGISTRY.version, REGISTRY.package)),
+        line(("registry with the referrers API", module[2], f"{module[1]}, tests/e2e/referrers-registry")),
     ]
     return "\n".join(lines)
 
 
-BLOCKS: Final = {"versions": versions, "matrix": matrix, "differences": differences}
+BLOCKS: Final[dict[str, Callable[[], str]]] = {"versions": versions, "matrix": matrix, "differences": differences}
 _BLOCK: Final = re.compile(r"(<!-- (\w+): .*? -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 
 
@@ -459,19 +483,27 @@ def blocks(text: str) -> dict[str, str]:
     return {match[2]: match[3] for match in _BLOCK.finditer(text)}
 
 
-def rewritten(text: str) -> str:
+def rewritten(text: str, of: Mapping[str, Callable[[], str]]) -> str:
     """The document with its tables as they have to be."""
-    return _BLOCK.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}{match[4]}", text)
+    return _BLOCK.sub(lambda match: f"{match[1]}{of[match[2]]()}{match[4]}", text)
+
+
+def cells_of(table: str) -> Iterator[list[str]]:
+    """Those of each line, without the head."""
+    for row in table.splitlines()[2:]:
+        yield [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def documented(text: str) -> dict[tuple[str, ...], tuple[str, str]]:
     """The answers by `Row.name`, as the document has them."""
     found: dict[tuple[str, ...], tuple[str, str]] = {}
-    for line in blocks(text)["matrix"].splitlines()[2:]:
-        signer, what, asked, stored, cosign, gate, _ = (cell.strip() for cell in line.strip("|").split("|"))
+    for signer, what, asked, stored, cosign, gate, _ in cells_of(blocks(text)["matrix"]):
         found |= {(signer, what, asked, form): (cosign, gate) for form in stored.split(", ")}
     return found
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(rewritten(DOCUMENT.read_text()))
+    # It asks with what is here.
+    from tests.e2e import blob_matrix
+
+    DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), BLOCKS | blob_matrix.BLOCKS))

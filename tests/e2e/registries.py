@@ -16,7 +16,7 @@ from gate.demo.cluster import LOOPBACK, free_port
 from gate.demo.images import Writer, describe
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED
-from tests.e2e.tools import ENVIRONMENT, REFERRERS_REGISTRY, REGISTRY
+from tests.e2e.tools import DOCKER_REGISTRY, ENVIRONMENT, REFERRERS_REGISTRY, REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,11 @@ class Process:
             self._process.wait()
         self._output.close()
 
+    def kill(self) -> None:
+        """End it as the kernel does that has no memory left: it gets no say."""
+        self._process.kill()
+        self.stop()
+
 
 def distribution(folder: Path, *, password: bool = False) -> Process:
     """The CNCF registry: it has no referrers API. With `password`, only USER may read or write."""
@@ -88,6 +93,37 @@ def distribution(folder: Path, *, password: bool = False) -> Process:
     file = folder / "config.yml"
     file.write_text(json.dumps(config))  # JSON is YAML
     return Process([str(REGISTRY.path()), "serve", str(file)], port, folder / "log")
+
+
+def docker_registry(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    port: int = 0,
+    tls: Mapping[str, object] | None = None,
+    **more: object,
+) -> Process:
+    """Debian's docker-registry, which has no referrers API either.
+
+    Args:
+        folder: for its configuration and log.
+        data: what it stores in; another may serve the same.
+        port: 0 for a free one.
+        tls: `http.tls` of its configuration.
+        more: of its configuration: `auth`, `middleware`, `proxy`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    config = {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(data or folder / "data")}},
+        "http": {"addr": f"{LOOPBACK}:{port}", **({"tls": tls} if tls else {})},
+        **more,
+    }
+    file = folder / "config.yml"
+    file.write_text(json.dumps(config))  # JSON is YAML
+    return Process([str(DOCKER_REGISTRY.path()), "serve", str(file)], port, folder / "log")
 
 
 def referrers_registry(folder: Path) -> Process:

@@ -15,7 +15,7 @@ from tests.e2e.matrix import (
     BLOCKS,
     DIFFERENCES,
     DOCUMENT,
-    PREDICATES,
+    NOT_ASKED,
     ROWS,
     SIGNED_BY_KEY,
     Check,
@@ -24,8 +24,8 @@ from tests.e2e.matrix import (
     answers,
     blocks,
     documented,
+    equip,
 )
-from tests.e2e.pki import LEAVES, Pki
 from tests.e2e.registries import Process, Repository
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Keys
 
 pytestmark = pytest.mark.e2e
-
-# Of what could not be asked at all there is no verdict.
-NOT_ASKED = ("dial tcp", "unknown flag", "no such file", "UNAUTHORIZED")
 
 
 @dataclass
@@ -103,15 +100,7 @@ def _document(repository: Repository, target: str) -> dict[str, dict[str, object
 @pytest.fixture(scope="session")
 def equipped(shell: Shell, keys: Keys) -> Shell:
     """The home with all the files that the rows name."""
-    for kind in SIGNED_BY_KEY:
-        keys.of(kind)
-        keys.of(kind, "stranger")
-    acme = Pki.create(shell, "acme")
-    Pki.create(shell, "other")
-    for name, profile in LEAVES.items():
-        acme.issue(name, profile)
-    for name, predicate in PREDICATES.items():
-        (shell.home / f"{name}.json").write_text(json.dumps(predicate))
+    equip(shell, keys)
     return shell
 
 

@@ -1,4 +1,4 @@
-"""The real programs this tier runs: built once from their published sources, kept in a cache folder."""
+"""The real programs this tier runs: built from their sources or taken from Debian once, kept in a cache folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ import pytest
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ  # noqa: TID251 - tests hand their surroundings on to what they start
 IN_CI = ENVIRONMENT.get("CI") == "true"
+_APT = (
+    "apt-get", "-qq",
+    "-o", "APT::Sandbox::User=root",  # or root's own folders are a reason to warn
+    "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,48 @@ class Tool:
             Path(scratch, self.name).replace(self.program)
 
 
+@dataclass(frozen=True, slots=True)
+class DebianTool(Tool):
+    """A program out of a package of Debian's, for which nobody has to be root.
+
+    `name` is the package's and the program's; `version` is what the package's has to begin with.
+    """
+
+    def path(self) -> Path:
+        """The program, downloaded if it is not there yet; where that can't be, the tests that need it are skipped."""
+        if not self.program.is_file():
+            missing = [command for command in ("apt-get", "dpkg-deb") if shutil.which(command) is None]
+            if missing:
+                absent(f"no {self.name} {self.version} in {self.folder}, and no {' and '.join(missing)} to get it with")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+                self._download(Path(scratch))
+        return self.program
+
+    def _download(self, scratch: Path) -> None:
+        got = _ran(scratch, *_APT, "download", self.name)
+        complaint = got.stderr
+        if got.returncode != 0 and os.geteuid() == 0:  # images of Debian come without the lists
+            complaint = _ran(scratch, *_APT, "update").stderr
+            got = _ran(scratch, *_APT, "download", self.name)
+            complaint += got.stderr
+        package = next(scratch.glob("*.deb"), None)
+        if got.returncode != 0 or package is None:
+            absent(f"apt-get gives no package {self.name}: {complaint.strip()[-500:]}")
+        version = _ran(scratch, "dpkg-deb", "--field", str(package), "Version").stdout.strip()
+        if not f"{version}.".startswith(f"{self.version}."):
+            absent(f"the package {self.name} is {version}, and the tests are for {self.version}")
+        unpacked = _ran(scratch, "dpkg-deb", "--extract", str(package), str(scratch / "root"))
+        if unpacked.returncode != 0:
+            pytest.fail(f"{package.name} could not be unpacked: {unpacked.stderr.strip()[-500:]}")
+        (scratch / "root" / "usr" / "bin" / self.name).replace(self.program)
+
+
+def _ran(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**ENVIRONMENT, "LC_ALL": "C"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
 def absent(reason: str) -> NoReturn:
     """What a test needs is not here: skipped on a desk, failed in CI."""
     if IN_CI:
@@ -87,5 +134,6 @@ def _sources(folder: Path) -> str:
 COSIGN = Tool("cosign", "3.1.3", "github.com/sigstore/cosign/v3/cmd/cosign")
 REGISTRY = Tool("registry", "3.1.2", "github.com/distribution/distribution/v3/cmd/registry")
 REFERRERS_REGISTRY = Tool("referrers-registry", _sources(HERE / "referrers-registry"))
-ALL = (COSIGN, REGISTRY, REFERRERS_REGISTRY)
+BUILT = (COSIGN, REGISTRY, REFERRERS_REGISTRY)
+DOCKER_REGISTRY = DebianTool("docker-registry", "2.8")
 BUILD_SECONDS = 1800
