@@ -17,13 +17,12 @@ from gate import protojson, strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, Place, UsageError
 from gate.local import read_local
+from gate.trust.kept import read_file, write_atomically
 from gate.trust.root import MAX_ROOT, TrustedRoot
 from gate.trust.tuf import (
     PUBLIC_GOOD_URL,
     TufRepository,
-    read_file,
     shipped_root,
-    write_atomically,
 )
 
 if TYPE_CHECKING:

@@ -14,8 +14,6 @@ import importlib.util
 import io
 import json
 import re
-import shutil
-import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from urllib.parse import quote, urlsplit
 from gate import protojson, strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, GateError, ParseError, UsageError
-from gate.local import read_local
+from gate.trust.kept import make_folder, read_file, set_aside, write_atomically
 from gate.trust.root import MAX_ROOT, TrustedRoot
 
 if TYPE_CHECKING:
@@ -181,20 +179,20 @@ class TufRepository:
                 if waited and copy is not None and copy.fetched_at >= began:
                     return copy
                 if copy is None:
-                    _set_aside(self.folder / "copy.json")
+                    set_aside(self.folder / "copy.json")
                 try:
                     return self._update(deadline)
                 except OSError:
                     # Something stands where tuf writes. To begin anew is safe: trust begins with the pinned root.
-                    _set_aside(self.folder / "metadata", self.folder / "targets", self.folder / "copy.json")
+                    set_aside(self.folder / "metadata", self.folder / "targets", self.folder / "copy.json")
                     return self._update(deadline)
 
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[bool]:
         """Hold the folder's lock. Gives whether another process had it first."""
-        _make(self.folder)
+        make_folder(self.folder)
         if (lock := self.folder / "lock").is_dir():
-            _set_aside(lock)
+            set_aside(lock)
         lock.touch(mode=0o600)
         with lock.open("r+b") as file:
             waited = False
@@ -214,8 +212,8 @@ class TufRepository:
         from tuf.ngclient.config import UpdaterConfig  # noqa: PLC0415 - costs 150 ms
         from tuf.ngclient.updater import Updater  # noqa: PLC0415
 
-        _make(metadata := self.folder / "metadata")
-        _make(targets := self.folder / "targets")
+        make_folder(metadata := self.folder / "metadata")
+        make_folder(targets := self.folder / "targets")
         fetcher = _fetcher(self._fetch, deadline, self._limits.total)
         config = UpdaterConfig(max_root_rotations=self._limits.rotations)
         updater = Updater(
@@ -357,47 +355,3 @@ def _translated(url: str) -> Iterator[None]:
 
 def _unavailable(url: str, reason: str, remedy: str = "ask again later") -> EvidenceUnavailable:
     return EvidenceUnavailable(Code.TRUST_ROOT_UNAVAILABLE, f"{url} gave no trusted root: {reason}", remedy=remedy)
-
-
-def _make(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        _set_aside(folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-
-
-def _set_aside(*paths: Path) -> None:
-    """Rename what is there to `….broken`, in the place of what was set aside before."""
-    for path in paths:
-        there = path.with_name(f"{path.name}.broken")
-        if path.exists() or path.is_symlink():
-            if there.is_dir() and not there.is_symlink():
-                shutil.rmtree(there)
-            there.unlink(missing_ok=True)
-            path.replace(there)
-
-
-def read_file(path: Path, limit: int) -> bytes | None:
-    """A regular file of at most `limit` bytes; None where there is none."""
-    try:
-        content = read_local(path, limit)
-    except OSError:
-        return None
-    return content if len(content) <= limit else None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file, for its owner only: readers see the old content or the new one.
-
-    Raises:
-        OSError: it could not be written.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
