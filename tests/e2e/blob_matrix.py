@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tests.e2e.commands import Format, KeyType
-from tests.e2e.matrix import (
+from tests.e2e.differences import DIFFERENCES, Difference
+from tests.e2e.pki import URI
+from tests.e2e.questions import (
     ANOTHER_KEY,
-    DIFFERENCES,
     ITS_KEY,
     NO_SCT,
     SIGNATURE_TYPE,
@@ -20,20 +21,15 @@ from tests.e2e.matrix import (
     STRANGE,
     TRUSTED,
     Check,
-    Difference,
     Row,
     Signing,
     ask_identity,
     ask_key,
-    blocks,
     by_key,
     by_leaf,
-    cells_of,
-    differences,
-    line,
 )
-from tests.e2e.matrix import IGNORE as NO_LOG
-from tests.e2e.pki import URI
+from tests.e2e.questions import IGNORE as NO_LOG
+from tests.e2e.tables import blocks, cells_of, differences, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import matrix
+from tests.e2e import matrix, questions
 from tests.e2e.blob_matrix import (
     BLOB_DIFFERENCES,
     BLOB_ROWS,
@@ -25,8 +25,10 @@ from tests.e2e.blob_matrix import (
     documented,
 )
 from tests.e2e.conftest import Keys
-from tests.e2e.matrix import DIFFERENCES, DOCUMENT, NOT_ASKED, SIGNED_BY_KEY, answers, blocks, equip
+from tests.e2e.differences import DIFFERENCES
+from tests.e2e.questions import NOT_ASKED, SIGNED_BY_KEY, answers, equip
 from tests.e2e.registries import Process, Repository
+from tests.e2e.tables import DOCUMENT, blocks
 
 if TYPE_CHECKING:
     from tests.e2e.commands import KeyType, Shell
@@ -79,7 +81,7 @@ class Signed:
             "_type": "https://in-toto.io/Statement/v1",
             "predicateType": "https://spdx.dev/Document",
             "subject": [{"name": FILE, "digest": digests} for digests in SUBJECTS[signing.subjects]],
-            "predicate": matrix.PREDICATES[signing.type_],
+            "predicate": questions.PREDICATES[signing.type_],
         }
         name = f"{len(self._made)}.statement.json"
         (self.shell.home / name).write_text(json.dumps(statement))

@@ -11,22 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.commands import Format, KeyType, Shell
-from tests.e2e.matrix import (
-    BLOCKS,
-    DIFFERENCES,
-    DOCUMENT,
-    NOT_ASKED,
-    ROWS,
-    SIGNED_BY_KEY,
-    Check,
-    Row,
-    Signing,
-    answers,
-    blocks,
-    documented,
-    equip,
-)
+from tests.e2e.differences import DIFFERENCES
+from tests.e2e.matrix import BLOCKS, ROWS, documented
+from tests.e2e.questions import NOT_ASKED, SIGNED_BY_KEY, Check, Row, Signing, answers, equip
 from tests.e2e.registries import Process, Repository
+from tests.e2e.tables import DOCUMENT, blocks
 
 if TYPE_CHECKING:
     from gate.image.digest import Digest
