@@ -146,12 +146,11 @@ class Transport:
             EvidenceUnavailable: unreachable, timed out, too large, not HTTP as it should be.
         """
         deadline = deadline.sooner(REQUEST_SECONDS)
-        asked = request.url
+        asked = request
         for _ in range(MAX_REDIRECTS + 1):
             response = self._once(request, deadline)
             if response.status not in _REDIRECTS or not request.redirects:
-                there = Origin.of(request.url)
-                return response if there == Origin.of(asked) else replace(response, elsewhere=there.name)
+                return response if request is asked else self._from(response, asked)
             request = self._redirected(request, response)
         raise EvidenceUnavailable(
             Code.REGISTRY_PROTOCOL, f"{Origin.of(request.url).name} is one redirect too many (at most {MAX_REDIRECTS})"
@@ -195,6 +194,11 @@ class Transport:
         if there != here:
             headers = {k: v for k, v in headers.items() if k != "Authorization"}
         return replace(request, url=target, headers=headers)
+
+    @staticmethod
+    def _from(response: Response, asked: Request) -> Response:
+        there = Origin.of(response.url)
+        return response if there == Origin.of(asked.url) else replace(response, elsewhere=there.name)
 
     def _once(self, request: Request, deadline: Deadline) -> Response:
         try:
