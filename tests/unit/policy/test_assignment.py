@@ -7,27 +7,8 @@ import itertools
 import pytest
 
 from gate.policy.assignment import MAX_CHOICES, choices_of, satisfied
-from gate.policy.signers import AnyOf, AtLeast, Expression, One
-
-A, B, C, D = map(One, "abcd")
-
-
-def found(text: str) -> dict[str, frozenset[str]]:
-    """`a=1 b=1,2`: signer a was met by principal 1, b by 1 and 2."""
-    pairs = (entry.split("=") for entry in text.split())
-    return {name: frozenset(principals.split(",")) for name, principals in pairs}
-
-
-def at_least(count: int, *entries: Expression) -> AtLeast:
-    return AtLeast(count, entries)
-
-
-def every(*entries: Expression) -> AtLeast:
-    return AtLeast(len(entries), entries)
-
-
-def either(*options: Expression) -> AnyOf:
-    return AnyOf(options)
+from gate.policy.signers import AtLeast, Expression, One
+from tests.unit.policy.expressions import A, B, C, D, at_least, either, every, found
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,11 @@ import pytest
 
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import (
-    AnyOf,
-    AtLeast,
     CertificateSpec,
     Expression,
     KeylessSpec,
     KeySpec,
     LogUse,
-    One,
     SignerSpec,
     names,
     needs_of,
@@ -22,26 +19,7 @@ from gate.policy.signers import (
 from gate.policy.trust import SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
 from gate.trust.window import Window
 from tests.fakes.signing import alice, bob
-
-A, B, C, D = map(One, "abcd")
-
-
-def found(text: str) -> dict[str, frozenset[str]]:
-    """`a=1 b=1,2`: signer a was met by principal 1, b by 1 and 2."""
-    pairs = (entry.split("=") for entry in text.split())
-    return {name: frozenset(principals.split(",")) for name, principals in pairs}
-
-
-def at_least(count: int, *entries: Expression) -> AtLeast:
-    return AtLeast(count, entries)
-
-
-def every(*entries: Expression) -> AtLeast:
-    return AtLeast(len(entries), entries)
-
-
-def either(*options: Expression) -> AnyOf:
-    return AnyOf(options)
+from tests.unit.policy.expressions import A, B, C, at_least, either, every
 
 
 @pytest.mark.parametrize(

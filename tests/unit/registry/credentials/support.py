@@ -17,6 +17,22 @@ HUB = "https://index.docker.io/v1/"
 SOURCE = "~/.docker/config.json"
 
 
+def lookalikes(host: str) -> list[str]:
+    """Texts that hold a cloud's host and name another, or none."""
+    return [
+        *(f"{host}{end}" for end in (".evil.test", ".", "\n", "\n.evil.test", ":5000", ":443", "@evil.test")),
+        *(f"{host}{end}" for end in ("/evil.test", "#evil.test", "?evil.test")),
+        *(f"{start}{host}" for start in ("evil.test\n", "evil.test/", "evil.test#", "evil.", "user@", "https://")),
+        host.upper(),
+        "ghcr.io",
+        "docker.io",
+        "127.0.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "",
+    ]
+
+
 def repository(text: str = "ghcr.io/acme/api") -> Repository:
     return Reference.parse(text).name
 
