@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +20,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry import tls
 from gate.registry.hosts import Hosts
+from gate.registry.names import Names
 from gate.registry.proxied import check_target, check_tunnel, connect_request
 from gate.registry.sockets import Guard, ask_head, secure
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from gate.registry.origin import Origin
     from gate.registry.proxies import Proxy
 
-_LOOKUPS: Final = 16  # names resolved at once: a name that hangs holds one until the system gives up
+_TRY_SECONDS: Final = 2.0  # for an address, while there is another: one that is silent leaves the next its say
 _LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed
 
 
@@ -88,15 +87,10 @@ class Dialer:
     ) -> None:
         """`direct` connects where there is no proxy, as `connect` does. Nothing is connected or read yet."""
         self._hosts = hosts
-        self._resolver = resolver or system_resolver
+        self._names = Names(resolver)
         self._contexts = contexts
         self._guard = guard
         self._direct = direct
-        self._lookups = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="dns")
-
-    def close(self) -> None:
-        """Look no name up any more."""
-        self._lookups.shutdown(wait=False, cancel_futures=True)
 
     def dial(self, origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | None) -> socket.socket:
         """A connection on which HTTP with `origin` may begin; with TLS where there is a `context`.
@@ -195,22 +189,17 @@ class Dialer:
         return tls.failure(error, peer, seen)
 
     def _connect(self, host: str, port: int, check: Callable[[str], None]) -> socket.socket:
-        future = self._lookups.submit(self._resolver, host, port)
-        try:
-            addresses = future.result(timeout=self._guard.remaining())
-        except FutureTimeout as error:
-            future.cancel()
-            raise TimeoutError("its name took too long to resolve") from error
-        except UnicodeError as error:
-            raise OSError(str(error)) from error
+        addresses = self._names.addresses(host, port, self._guard.remaining())
         for address in addresses:
             check(address)
         failure = OSError("its name has no address")
-        for address in addresses:
+        for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            left = self._guard.remaining()
             try:
-                connection = socket.create_connection((address, port), timeout=self._guard.remaining())
+                connection = socket.create_connection((address, port), min(left, _TRY_SECONDS) if others else left)
             except TimeoutError:
-                raise
+                if not others:
+                    raise
             except (OSError, OverflowError) as error:
                 failure = OSError(str(error))
             else:
@@ -238,9 +227,3 @@ def _proxy_unreachable(proxy: Proxy, origin: Origin, error: Exception) -> Eviden
         f"{origin.name} could not be asked: the proxy {proxy.shown} could not be reached: {cause(error)}",
         remedy=f"check {variable}, or name {origin.name} in NO_PROXY to reach it directly",
     )
-
-
-def system_resolver(host: str, port: int) -> list[str]:
-    """The numeric addresses of a host, in the system's order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -137,7 +137,6 @@ class Transport:
             ways, self._pools = list(self._pools.values()), OrderedDict()
         for way in ways:
             way.pool.close()
-        self._dialer.close()
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send one request and read the whole answer.
