@@ -37,8 +37,10 @@ class Answer:
         response: of the registry.
         credential: what it was asked with; None where with none.
         others: how many more ways to ask it were refused.
+        refused: whether it is a refusal, whatever its status: of tokens some say 400.
     """
 
     response: Response
     credential: Credential | None
     others: int = 0
+    refused: bool = False

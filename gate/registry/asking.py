@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.answer import Answer
 from gate.registry.challenge import parse_challenges
+from gate.registry.credentials.credential import scope_of
 from gate.registry.failures import CredentialRefused
 from gate.registry.transport import Request
 
@@ -38,7 +39,23 @@ _REFUSED: Final = frozenset({401, 403})
 _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
 _MOST: Final = 10_000  # repositories that something is kept of
 _TELLING: Final = 12  # characters of a secret that are not found somewhere by chance
+_RECENT: Final = 60.0  # seconds that what was good speaks for the repository
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """With what a repository answered.
+
+    Attributes:
+        scope: of the credential; "" for nobody's.
+        among: the scope of all that there were.
+        at: when.
+    """
+
+    scope: str
+    among: str
+    at: float
 
 
 class Asker:
@@ -53,50 +70,41 @@ class Asker:
         self._hosts = hosts
         self._clock = clock
         self._lock = threading.Lock()
-        self._good: OrderedDict[Repository, str] = OrderedDict()
+        self._good: OrderedDict[Repository, _Good] = OrderedDict()
         self._renewed: OrderedDict[Repository, float] = OrderedDict()
 
     def ask(self, repository: Repository, question: Question, deadline: Deadline) -> Answer:
-        """The first answer that is no refusal; where all are, the first of those.
+        """The first answer that is neither a refusal nor "not found"; where there is none, what `_Tries` makes of it.
 
         Raises:
             EvidenceUnavailable: the registry or its token service could not be asked, or all refused a token.
         """
         self._hosts.check_usable(repository.registry)
-        try:
-            credentials = self._authenticator.credentials(repository, deadline)
-        except EvidenceUnavailable as failure:
-            return self._as_nobody(repository, question, failure, deadline)
-        tries = _Tries(self, repository, question, deadline)
-        found = tries.each(self._in_order(repository, credentials))
-        if found is None and credentials and self._may_renew(repository):
+        known = self._authenticator.found(repository, deadline)
+        good = self._good_of(repository, known.credentials)
+        tries = _Tries(self, repository, question, deadline, known.failure, self._recent(good))
+        answer = tries.each(_in_order(known.credentials, good))
+        if answer is None and tries.refused and known.credentials and self._may_renew(repository):
             self._authenticator.renew(repository)
-            renewed = self._authenticator.credentials(repository, deadline)
-            known = {credential.scope for credential in credentials}
-            found = tries.each([credential for credential in renewed if credential.scope not in known])
-        if found is None:
-            return tries.refusal()
-        if found.response.status < 300:  # "not found" may be what a registry says to whom it would refuse
-            self._keep(self._good, repository, found.credential.scope if found.credential else "")
-        return found
-
-    def _as_nobody(
-        self, repository: Repository, question: Question, failure: EvidenceUnavailable, deadline: Deadline
-    ) -> Answer:
-        """What is public, where a keychain fails; of all else that failure is the reason, of "not found" too."""
-        try:
-            answer = self.once(repository, question, None, deadline)
-        except EvidenceUnavailable:
-            raise failure from None
-        if answer.response.status >= 300:
-            raise failure
+            before = {credential.scope for credential in known.credentials}
+            known = self._authenticator.found(repository, deadline)
+            tries.failure = known.failure
+            answer = tries.each([credential for credential in known.credentials if credential.scope not in before])
+        if answer is None:
+            answer = tries.outcome()
+        if answer.response.status < 300:
+            scope = answer.credential.scope if answer.credential else ""
+            self._keep(self._good, repository, _Good(scope, scope_of(known.credentials), self._clock()))
         return answer
 
-    def _in_order(self, repository: Repository, credentials: Sequence[Credential]) -> list[Credential | None]:
-        """What was good before comes first; nobody's credentials come last, for what is public."""
+    def _good_of(self, repository: Repository, credentials: tuple[Credential, ...]) -> _Good | None:
+        """What was good for the repository, among the credentials that there are: with others it says nothing."""
         good = self._good.get(repository)
-        ways: list[Credential | None] = [*credentials, None]
-        return sorted(ways, key=lambda way: (way.scope if way else "") != good)
+        return good if good is not None and good.among == scope_of(credentials) else None
+
+    def _recent(self, good: _Good | None) -> str | None:
+        """The scope of what was good just now."""
+        return good.scope if good is not None and self._clock() - good.at < _RECENT else None
 
     def _may_renew(self, repository: Repository) -> bool:
         now = self._clock()
@@ -126,22 +134,26 @@ class Asker:
         base = self._hosts.base_url(repository.registry)
         header = self._authenticator.known(repository, credential, deadline)
         response = self._send(base, question, header, deadline)
-        if not _is_refused(response, header, base):
+        if not _is_refused(response, header, credential, base):
             return Answer(response, credential if header else None)
         if header is not None:
             self._authenticator.forget(header)
+        refusal = Answer(response, credential if header else None, refused=True)
         challenges = parse_challenges(response.headers.get("www-authenticate", ""))
-        sent = credential if header else None
         if header is not None and not challenges:
             # A token that is refused without a word on where to get another: asked without, the registry says.
             response = self._send(base, question, None, deadline)
-            if response.status not in _REFUSED:
+            if response.status < 300:
                 return Answer(response, None)
-            own = _is_refused(response, None, base)
+            if response.status in _REFUSED:
+                refusal = replace(refusal, response=response)  # which says what it wants
+            own = response.status == _UNAUTHORIZED and not response.elsewhere
             challenges = parse_challenges(response.headers.get("www-authenticate", "")) if own else ()
         fresh = self._authenticator.answer(repository, credential, challenges, deadline)
+        if fresh is None and header is not None:  # nor then: as it wanted it before
+            fresh = self._authenticator.known(repository, credential, deadline)
         if fresh is None or fresh == header:
-            return Answer(response, sent)
+            return refusal
         return Answer(self._send(base, question, fresh, deadline), credential)
 
     def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
@@ -160,67 +172,104 @@ class Asker:
 
 
 class _Tries:
-    """One question's tries and what they were refused with."""
+    """One question's tries, and what they were answered.
 
-    def __init__(self, asker: Asker, repository: Repository, question: Question, deadline: Deadline) -> None:
+    What "not found" means is decided here and nowhere else. It is the answer of whom the repository answered just now.
+    Of others it may be how a registry hides what they may not see: then the next is asked, and where somebody was
+    refused, or a keychain failed, it is no answer at all, for that one might have seen it.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        repository: Repository,
+        question: Question,
+        deadline: Deadline,
+        failure: EvidenceUnavailable | None,
+        recent: str | None,
+    ) -> None:
         self._asker = asker
         self._repository = repository
         self._question = question
         self._deadline = deadline
+        self.failure = failure
+        self._recent = recent
         self._refusals: list[Answer | CredentialRefused] = []
+        self._absent: list[Answer] = []
 
-    def each(self, credentials: Sequence[Credential | None]) -> Answer | None:
-        """The first that is no refusal."""
-        for credential in credentials:
-            if credential is None and any(self._is_nobodys(refusal) for refusal in self._refusals):
-                continue  # that is what it was refused without
+    @property
+    def refused(self) -> bool:
+        """Whether somebody was."""
+        return any(refusal.credential is not None for refusal in self._refusals)
+
+    def each(self, ways: Sequence[Credential | None]) -> Answer | None:
+        """The first answer that decides; None where there is none."""
+        for credential in ways:
+            if credential is None and self._is_told_to_nobody():
+                continue
             try:
                 answer = self._asker.once(self._repository, self._question, credential, self._deadline)
             except CredentialRefused as refused:
                 self._refusals.append(refused)
                 continue
             except EvidenceUnavailable:
-                if credential is not None or not self._refusals:
+                if credential is not None or not (self._refusals or self.failure):
                     raise
                 continue  # what was refused before is what can be mended
-            if not self._is_refusal(answer, credential):
+            if self._decides(answer):
                 return answer
-            self._refusals.append(answer)
         return None
 
-    def _is_refusal(self, answer: Answer, credential: Credential | None) -> bool:
-        """After somebody's refusal, "not found" to nobody may be another one: some hide so what is private.
+    def _is_told_to_nobody(self) -> bool:
+        """Whether the registry has said already what it says to nobody; or that to somebody it is not there."""
+        return bool(self._absent) or any(r.credential is None for r in self._refusals if isinstance(r, Answer))
 
-        Where the registry redirected to gets no credentials, and others would change nothing there.
-        """
-        if answer.response.elsewhere:
+    def _decides(self, answer: Answer) -> bool:
+        status = answer.response.status
+        if answer.response.elsewhere:  # where nobody's credentials go, and others would change nothing
+            return True
+        if answer.refused or status in _REFUSED:
+            self._refusals.append(answer)
             return False
-        hidden = credential is None and answer.response.status == _NOT_FOUND and bool(self._refusals)
-        return hidden or answer.response.status in _REFUSED
+        if status == _NOT_FOUND and self._recent != (answer.credential.scope if answer.credential else ""):
+            self._absent.append(answer)
+            return False
+        return True
 
-    @staticmethod
-    def _is_nobodys(refusal: Answer | CredentialRefused) -> bool:
-        """Whether the registry refused a request without credentials, and wanted none."""
-        return isinstance(refusal, Answer) and refusal.credential is None
-
-    def refusal(self) -> Answer:
-        """The first of somebody's credentials: they were meant to be good.
+    def outcome(self) -> Answer:
+        """What to say where nothing decided: the first of somebody's refusals, for he was meant to be good.
 
         Raises:
             CredentialRefused: that is what it is.
+            EvidenceUnavailable: why a keychain failed.
         """
+        if self.failure is not None:
+            others = sum(tried.credential is not None for tried in (*self._refusals, *self._absent))
+            also = f"; what others have did not do ({others} tried)" if others else ""
+            # Anew each time: an exception that is raised again collects the traces of all who raised it.
+            raise EvidenceUnavailable(self.failure.code, self.failure.message + also, remedy=self.failure.remedy)
+        if self._absent and not self.refused:
+            return replace(self._absent[0], others=len(self._absent) - 1)
         first = next((refusal for refusal in self._refusals if refusal.credential), self._refusals[0])
         if isinstance(first, CredentialRefused):
             raise first
-        return replace(first, others=len(self._refusals) - 1)
+        return replace(first, others=len(self._refusals) + len(self._absent) - 1)
 
 
-def _is_refused(response: Response, header: str | None, base: str) -> bool:
+def _in_order(credentials: Sequence[Credential], good: _Good | None) -> list[Credential | None]:
+    """What was good before comes first; nobody's credentials come last, for what is public."""
+    ways: list[Credential | None] = [*credentials, None]
+    return sorted(ways, key=lambda way: good is None or (way.scope if way else "") != good.scope)
+
+
+def _is_refused(response: Response, header: str | None, credential: Credential | None, base: str) -> bool:
     """Whether the registry itself wants to be asked in another way; what a redirect's target says is not its word."""
     if not response.url.startswith(f"{base}/"):
         return False
-    kept = header is not None and header.startswith("Bearer ")
-    return response.status == _UNAUTHORIZED or (kept and response.status in _TOKEN_REFUSED)
+    if header is not None and header.startswith("Bearer ") and response.status in _TOKEN_REFUSED:
+        return True
+    hidden = response.status == _NOT_FOUND and header is None and credential is not None
+    return response.status == _UNAUTHORIZED or (hidden and "www-authenticate" in response.headers)
 
 
 def _shows(secret: str, text: str | bytes) -> bool:

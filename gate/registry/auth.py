@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.challenge import Challenge
     from gate.registry.credentials.credential import Credential
-    from gate.registry.credentials.keychain import Remembering
+    from gate.registry.credentials.keychain import Found, Remembering
     from gate.registry.hosts import Hosts
     from gate.registry.patience import Patience
 
@@ -89,13 +89,25 @@ class Authenticator:
         self._tokens: OrderedDict[tuple[Repository, _Realm, str], tuple[str, float]] = OrderedDict()
         self._flights: dict[tuple[Repository, str], threading.Lock] = {}
 
-    def credentials(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
-        """The credentials that may be tried, in their order.
+    def found(self, repository: Repository, deadline: Deadline) -> Found:
+        """The credentials that may be tried, in their order, and whether these are all.
 
         Raises:
-            EvidenceUnavailable: the keychain has an entry it can't use.
+            EvidenceUnavailable: DEADLINE_EXCEEDED.
         """
-        return self._keychain.find(repository, deadline)
+        return self._keychain.found(repository, deadline)
+
+    def credentials(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
+        """The same, for those who want no others.
+
+        Raises:
+            EvidenceUnavailable: a keychain failed, and no other has any.
+        """
+        found = self.found(repository, deadline)
+        if found.failure is not None and not found.credentials:
+            # Anew each time: an exception that is raised again collects the traces of all who raised it.
+            raise EvidenceUnavailable(found.failure.code, found.failure.message, remedy=found.failure.remedy)
+        return found.credentials
 
     def renew(self, repository: Repository) -> None:
         """All of them were refused: have the keychain look anew."""

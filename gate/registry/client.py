@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
@@ -69,10 +70,7 @@ class RegistryClient:
 
     def scope(self, repository: Repository, deadline: Deadline) -> str:
         """Tells callers with different credentials apart; contains none."""
-        try:
-            return scope_of(self._authenticator.credentials(repository, deadline))
-        except EvidenceUnavailable:
-            return scope_of(())  # what is got then is got as nobody
+        return scope_of(self._authenticator.found(repository, deadline).credentials)
 
     def known_scope(self, repository: Repository) -> str | None:
         """The scope, if no helper has to be asked for it."""
@@ -106,9 +104,9 @@ class RegistryClient:
                 ) from error
         if response.status in (401, 403, 429):
             raise self._failure(repository, answer, f"tag {tag}")
-        stored = self.manifest(repository, tag, deadline)
+        stored, answer = self._manifest(repository, tag, deadline)
         if stored is None:
-            raise self._not_found(repository, f"tag {tag} in repository {repository.path}", deadline)
+            raise self._not_found(repository, f"tag {tag} in repository {repository.path}", answer)
         return stored.digest
 
     def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
@@ -118,11 +116,13 @@ class RegistryClient:
             EvidenceUnavailable: IMAGE_NOT_FOUND where there is no such repository; RESPONSE_TOO_LARGE where there are
                 more tags than are read; REGISTRY_PROTOCOL when it is no list of tags, or breaks off.
         """
+        answers: list[Answer] = []
 
         def get(path: str) -> Response:
             answer = self._ask("GET", repository, path, {"Accept": "application/json"}, tags.MAX_PAGE, deadline)
             if answer.response.status not in (_OK, _NOT_FOUND):
                 raise self._failure(repository, answer, "the tags")
+            answers[:] = [answer]
             return answer.response
 
         try:
@@ -130,7 +130,7 @@ class RegistryClient:
         except ParseError as error:
             raise _protocol(repository, f"its list of tags: {error.message}") from error
         if found is None:
-            raise self._not_found(repository, f"repository {repository.path}", deadline)
+            raise self._not_found(repository, f"repository {repository.path}", answers[0])
         return found
 
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
@@ -139,18 +139,24 @@ class RegistryClient:
         Raises:
             EvidenceUnavailable: REGISTRY_PROTOCOL when it is no manifest or not the one of the digest asked for.
         """
+        return self._manifest(repository, target, deadline)[0]
+
+    def _manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline
+    ) -> tuple[StoredManifest | None, Answer]:
         path = f"/v2/{repository.path}/manifests/{target}"
         answer = self._ask("GET", repository, path, _ACCEPT, MAX_MANIFEST, deadline)
         response = answer.response
-        if response.status == _NOT_FOUND:
-            return None
+        if response.status == _NOT_FOUND and _is_a_registrys(response, f"/manifests/{target}"):
+            return None, answer
         if response.status != _OK:
             raise self._failure(repository, answer, f"manifest {target}")
         digest = target if isinstance(target, Digest) else Digest.of(response.body)
         if not digest.matches(response.body):
             raise _protocol(repository, f"{_sender(response)} sent other content for {digest}")
         try:
-            return StoredManifest(digest, parse_manifest(response.body, response.headers.get("content-type", "")))
+            manifest = parse_manifest(response.body, response.headers.get("content-type", ""))
+            return StoredManifest(digest, manifest), answer
         except ParseError as error:
             raise _protocol(repository, f"for {target}: {error.message}") from error
 
@@ -180,7 +186,10 @@ class RegistryClient:
 
         def get(path: str) -> Response:
             answer = self._ask("GET", repository, path, {"Accept": ACCEPTED[0]}, MAX_MANIFEST, deadline)
-            if answer.response.status not in (_OK, *referrers.NO_API):
+            known = answer.response.status == _OK or (
+                answer.response.status in referrers.NO_API and _is_a_registrys(answer.response, f"/referrers/{digest}")
+            )
+            if not known:
                 raise self._failure(repository, answer, f"referrers of {digest}")
             return answer.response
 
@@ -197,16 +206,24 @@ class RegistryClient:
     def _failure(self, repository: Repository, answer: Answer, what: str) -> EvidenceUnavailable:
         return failure(repository, answer, what, self._now())
 
-    def _not_found(self, repository: Repository, what: str, deadline: Deadline) -> EvidenceUnavailable:
+    def _not_found(self, repository: Repository, what: str, answer: Answer) -> EvidenceUnavailable:
         """Nothing there; to somebody who may not see it, a registry says the same."""
-        known = self._authenticator.credentials(repository, deadline)
-        who = known[0].shown(self._now()) if known else "no credentials"
-        private = "" if known else f"; if it is private: docker login {repository.registry}"
+        who = answer.credential.shown(self._now()) if answer.credential else "no credentials"
+        who += f", and {answer.others} more" if answer.others else ""
+        private = "" if answer.credential else f"; if it is private: docker login {repository.registry}"
         return EvidenceUnavailable(
             Code.IMAGE_NOT_FOUND,
             f"{repository.registry} has no {what} (asked with {who})",
             remedy=f"check the name{private}",
         )
+
+
+def _is_a_registrys(response: Response, question: str) -> bool:
+    """Whether "not found" is the word of a registry: of who was asked, or of another that it sends to for everything.
+
+    registry.k8s.io does that. What a store of blobs or a page says of not found says nothing of a signature.
+    """
+    return not response.elsewhere or urlsplit(response.url).path.endswith(question)
 
 
 def _sender(response: Response) -> str:

@@ -50,6 +50,8 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
             remedy=_when(response, "retry"),
         )
     said = f"{repository.registry} answered {response.status} for {what} of repository {repository.path}"
+    if answer.refused:
+        return _refused(said, repository, answer.credential, now, answer.others)
     return _explained(said, repository, response, answer.credential, now, answer.others)
 
 
@@ -92,12 +94,9 @@ def _explained(
     now: datetime,
     others: int,
 ) -> EvidenceUnavailable:
-    who = _who(credential, now)
     if response.status in _NOT_ALLOWED:
-        also = f", and {others} other way{'s' if others > 1 else ''} to ask" if others else ""
-        return EvidenceUnavailable(
-            Code.REGISTRY_UNAUTHORIZED, f"{said} with {who}{also}", remedy=remedy_for(repository, credential)
-        )
+        return _refused(said, repository, credential, now, others)
+    who = _who(credential, now)
     if response.status == _RATE_LIMITED:
         return EvidenceUnavailable(
             Code.REGISTRY_RATE_LIMITED,
@@ -105,6 +104,17 @@ def _explained(
             remedy=_when(response) + ("" if credential else f", or docker login {repository.registry} for more"),
         )
     return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, f"{said} with {who}", remedy=_when(response, "retry"))
+
+
+def _refused(
+    said: str, repository: Repository, credential: Credential | None, now: datetime, others: int
+) -> EvidenceUnavailable:
+    also = f", and {others} other way{'s' if others > 1 else ''} to ask" if others else ""
+    return EvidenceUnavailable(
+        Code.REGISTRY_UNAUTHORIZED,
+        f"{said} with {_who(credential, now)}{also}",
+        remedy=remedy_for(repository, credential),
+    )
 
 
 def _who(credential: Credential | None, now: datetime) -> str:

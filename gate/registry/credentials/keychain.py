@@ -21,17 +21,40 @@ _FAILURE_SECONDS: Final = 5.0
 _MOST_KEPT: Final = 10_000
 
 
+class Incomplete(EvidenceUnavailable):
+    """A keychain failed. `credentials` is what others have: they may be tried, and are not all that there is."""
+
+    def __init__(self, failure: EvidenceUnavailable, credentials: tuple[Credential, ...]) -> None:
+        """`failure` is the first one's."""
+        super().__init__(failure.code, failure.message, remedy=failure.remedy)
+        self.credentials = credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What keychains have for a repository.
+
+    Attributes:
+        credentials: to be tried in turn.
+        failure: why there may be others; None where these are all.
+    """
+
+    credentials: tuple[Credential, ...]
+    failure: EvidenceUnavailable | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Keychains in their order: what all of them have is tried in turn.
-
-    One that fails does not hide what another has; only where nobody has anything its failure is the answer.
-    """
+    """Keychains in their order: what all have is tried in turn. One that fails does not hide what others have."""
 
     keychains: Sequence[Keychain]
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
-        """Everybody's, each once."""
+        """Everybody's, each once.
+
+        Raises:
+            Incomplete: one failed.
+        """
         found: dict[str, Credential] = {}
         failure: EvidenceUnavailable | None = None
         for keychain in self.keychains:
@@ -40,8 +63,8 @@ class Chain:
                     found.setdefault(credential.scope, credential)
             except EvidenceUnavailable as error:
                 failure = failure or error
-        if failure is not None and not found:
-            raise failure
+        if failure is not None:
+            raise Incomplete(failure, tuple(found.values()))
         return tuple(found.values())
 
     def forget(self, repository: Repository) -> None:
@@ -52,11 +75,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """What a keychain said, or why it could not."""
+    """What a keychain said, and until when that is remembered."""
 
     until: float
-    credentials: tuple[Credential, ...]
-    failure: EvidenceUnavailable | None = None
+    found: Found
 
 
 class Remembering:
@@ -73,10 +95,14 @@ class Remembering:
     def at_hand(self, repository: Repository) -> tuple[Credential, ...] | None:
         """What is remembered of a repository; None where somebody would have to be asked, or failed."""
         kept = self._fresh(repository)
-        return kept.credentials if kept is not None and kept.failure is None else None
+        return kept.found.credentials if kept is not None and kept.found.failure is None else None
 
-    def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
-        """What the keychain says, or said within the last minute; one thread at a time asks it of a repository."""
+    def found(self, repository: Repository, deadline: Deadline) -> Found:
+        """What the keychain says, or said within the last minute; one thread at a time asks it of a repository.
+
+        Raises:
+            EvidenceUnavailable: DEADLINE_EXCEEDED: while another thread asked.
+        """
         kept = self._fresh(repository)
         if kept is None:
             with self._lock:
@@ -92,10 +118,7 @@ class Remembering:
                 kept = self._fresh(repository) or self._ask(repository, deadline)
             finally:
                 turn.release()
-        if kept.failure is not None:
-            # Anew each time: an exception that is raised again collects the traces of all who raised it.
-            raise EvidenceUnavailable(kept.failure.code, kept.failure.message, remedy=kept.failure.remedy)
-        return kept.credentials
+        return kept.found
 
     def forget(self, repository: Repository) -> None:
         """What it gave was refused: ask anew the next time."""
@@ -109,9 +132,10 @@ class Remembering:
 
     def _ask(self, repository: Repository, deadline: Deadline) -> _Remembered:
         try:
-            kept = _Remembered(self._clock() + _KEPT_SECONDS, self._keychain.find(repository, deadline))
+            kept = _Remembered(self._clock() + _KEPT_SECONDS, Found(self._keychain.find(repository, deadline)))
         except EvidenceUnavailable as failure:
-            kept = _Remembered(self._clock() + _FAILURE_SECONDS, (), failure)
+            others = failure.credentials if isinstance(failure, Incomplete) else ()
+            kept = _Remembered(self._clock() + _FAILURE_SECONDS, Found(others, failure))
             if deadline.remaining() <= 0:
                 return kept  # it had no time: that says nothing to those who have
         with self._lock:

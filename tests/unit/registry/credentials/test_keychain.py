@@ -10,7 +10,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
 from gate.registry.credentials.credential import Credential
-from gate.registry.credentials.keychain import Chain, Remembering
+from gate.registry.credentials.keychain import Chain, Found, Incomplete, Remembering
 from tests.fakes.clients import Held, Saying, soon
 from tests.fakes.clock import SettableClock
 from tests.unit.registry.credentials.support import SECRET, config, repository
@@ -75,7 +75,10 @@ def test_what_all_have_is_given_in_their_order_and_once(keychains: list[Keychain
 def test_a_failure_hides_nothing(
     answers: list[tuple[Credential, ...] | EvidenceUnavailable], expected: tuple[Credential]
 ) -> None:
-    assert Chain([_Listed([answer]) for answer in answers]).find(repository(), soon()) == expected
+    """And says that it may have hidden something: with the others alone a registry may say that nothing is there."""
+    with pytest.raises(Incomplete) as caught:
+        Chain([_Listed([answer]) for answer in answers]).find(repository(), soon())
+    assert (caught.value.message, caught.value.credentials) == (FAILURE.message, expected)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +88,10 @@ def test_where_nobody_has_any_the_first_failure_is_the_answer(
     answers: list[tuple[Credential, ...] | EvidenceUnavailable],
 ) -> None:
     """Asked with no credentials, a registry would say that there is no such image."""
-    with pytest.raises(EvidenceUnavailable) as caught:
+    with pytest.raises(Incomplete) as caught:
         Chain([_Listed([answer]) for answer in answers]).find(repository(), soon())
-    assert caught.value is FAILURE
+    told = (caught.value.code, caught.value.message, caught.value.remedy, caught.value.credentials)
+    assert told == (FAILURE.code, FAILURE.message, FAILURE.remedy, ())
 
 
 def test_everybody_is_told_to_forget() -> None:
@@ -99,7 +103,7 @@ def test_everybody_is_told_to_forget() -> None:
 def test_secrets_are_in_no_repr() -> None:
     chain = Chain([Held(Credential("s", "u", SECRET)), config(auths={"ghcr.io": {"password": SECRET}})])
     remembering = Remembering(chain, SettableClock().monotonic)
-    remembering.find(repository(), soon())
+    remembering.found(repository(), soon())
     for shown in (repr(chain), repr(remembering), repr(remembering._kept)):
         assert SECRET not in shown
 
@@ -113,39 +117,35 @@ def test_answers_are_remembered_for_a_minute(answer: tuple[Credential, ...]) -> 
     new = (Credential("s", "u", "new"),)
     inner = _Listed([answer, new, answer])
     keychain = Remembering(inner, clock.monotonic)
-    assert [keychain.find(repository(), soon()) for _ in range(3)] == [answer] * 3
+    assert [keychain.found(repository(), soon()) for _ in range(3)] == [Found(answer)] * 3
     clock.advance(59)
-    assert keychain.find(repository(), soon()) == answer
+    assert keychain.found(repository(), soon()) == Found(answer)
     assert inner.asked == 1
     clock.advance(2)
-    assert keychain.find(repository(), soon()) == new
-    assert keychain.find(repository("ghcr.io/a/c"), soon()) == answer
+    assert keychain.found(repository(), soon()) == Found(new)
+    assert keychain.found(repository("ghcr.io/a/c"), soon()) == Found(answer)
     assert inner.asked == 3
 
 
 def test_failures_are_remembered_for_seconds() -> None:
     clock = SettableClock()
-    inner = _Listed([FAILURE, ()])
+    inner = _Listed([Incomplete(FAILURE, (FIRST,)), ()])
     keychain = Remembering(inner, clock.monotonic)
-    raised = []
     for _ in range(3):
-        with pytest.raises(EvidenceUnavailable) as caught:
-            keychain.find(repository(), clock.deadline())
-        raised.append(caught.value)
+        found = keychain.found(repository(), clock.deadline())
+        assert found.credentials == (FIRST,)
+        assert found.failure is not None
+        assert (found.failure.code, found.failure.message) == (FAILURE.code, FAILURE.message)
         clock.advance(2)
-    assert [(e.code, e.message, e.remedy) for e in raised] == [(FAILURE.code, FAILURE.message, "mend it")] * 3
-    # each its own: one that is raised again collects the traces of all who raised it
-    assert len({id(e) for e in (FAILURE, *raised)}) == 4
     assert inner.asked == 1
-    assert keychain.find(repository(), clock.deadline()) == ()
+    assert keychain.found(repository(), clock.deadline()) == Found(())
 
 
 def test_a_failure_for_want_of_time_is_remembered_by_nobody() -> None:
     clock = SettableClock()
     keychain = Remembering(_Listed([FAILURE, (FIRST,)]), clock.monotonic)
-    with pytest.raises(EvidenceUnavailable):
-        keychain.find(repository(), clock.deadline(0))
-    assert keychain.find(repository(), clock.deadline()) == (FIRST,)
+    assert keychain.found(repository(), clock.deadline(0)).failure is FAILURE
+    assert keychain.found(repository(), clock.deadline()) == Found((FIRST,))
 
 
 @pytest.mark.parametrize("answer", [(FIRST,), (FIRST, SECOND), ()])
@@ -154,7 +154,7 @@ def test_what_is_at_hand_is_said_without_asking(answer: tuple[Credential, ...]) 
     inner = _Listed([answer])
     keychain = Remembering(inner, clock.monotonic)
     assert keychain.at_hand(repository()) is None
-    keychain.find(repository(), clock.deadline())
+    keychain.found(repository(), clock.deadline())
     assert keychain.at_hand(repository()) == answer
     assert inner.asked == 1
     assert keychain.at_hand(repository("ghcr.io/a/c")) is None
@@ -165,8 +165,7 @@ def test_what_is_at_hand_is_said_without_asking(answer: tuple[Credential, ...]) 
 def test_a_failure_is_not_at_hand() -> None:
     clock = SettableClock()
     keychain = Remembering(_Listed([FAILURE]), clock.monotonic)
-    with pytest.raises(EvidenceUnavailable):
-        keychain.find(repository(), clock.deadline())
+    assert keychain.found(repository(), clock.deadline()).failure is FAILURE
     assert keychain.at_hand(repository()) is None
 
 
@@ -175,27 +174,26 @@ def test_what_is_forgotten_is_asked_for_anew_and_nothing_else() -> None:
     keychain = Remembering(inner, SettableClock().monotonic)
     one, other = repository(), repository("ghcr.io/acme/web")
     for name in (one, other):
-        assert keychain.find(name, soon()) == (FIRST,)
+        assert keychain.found(name, soon()) == Found((FIRST,))
     keychain.forget(one)
     assert inner.forgotten == [one]
     assert keychain.at_hand(one) is None
-    assert keychain.find(one, soon()) == (SECOND,)
-    assert keychain.find(other, soon()) == (FIRST,)
+    assert keychain.found(one, soon()) == Found((SECOND,))
+    assert keychain.found(other, soon()) == Found((FIRST,))
     assert inner.asked == 3
 
 
 def test_a_failure_is_forgotten_too() -> None:
     keychain = Remembering(_Listed([FAILURE, (FIRST,)]), SettableClock().monotonic)
-    with pytest.raises(EvidenceUnavailable):
-        keychain.find(repository(), soon())
+    assert keychain.found(repository(), soon()).failure is FAILURE
     keychain.forget(repository())
-    assert keychain.find(repository(), soon()) == (FIRST,)
+    assert keychain.found(repository(), soon()) == Found((FIRST,))
 
 
 def test_what_is_remembered_is_bounded() -> None:
     keychain = Remembering(Saying(lambda _: ()), SettableClock().monotonic)
     for i in range(10_001):
-        keychain.find(Repository("ghcr.io", f"a/{i}"), soon())
+        keychain.found(Repository("ghcr.io", f"a/{i}"), soon())
     assert len(keychain._kept) <= 10_000
     assert len(keychain._turns) <= 10_000
 
@@ -209,12 +207,12 @@ def test_who_waits_for_somebody_elses_question_waits_as_long_as_allowed() -> Non
         return (FIRST,)
 
     keychain = Remembering(Saying(slowly), SettableClock().monotonic)
-    first = threading.Thread(target=keychain.find, args=(repository(), soon(20)))
+    first = threading.Thread(target=keychain.found, args=(repository(), soon(20)))
     first.start()
     assert asked.wait(20)
     with pytest.raises(EvidenceUnavailable) as caught:
-        keychain.find(repository(), soon(0.05))
+        keychain.found(repository(), soon(0.05))
     assert caught.value.code is Code.DEADLINE_EXCEEDED
     go.set()
     first.join()
-    assert keychain.find(repository(), soon()) == (FIRST,)
+    assert keychain.found(repository(), soon()) == Found((FIRST,))
