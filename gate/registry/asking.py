@@ -158,7 +158,7 @@ class Asker:
 
     def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
         headers = {**question.headers, "Authorization": header} if header else question.headers
-        request = Request(question.method, base + question.path, question.limit, headers)
+        request = Request(question.method, base + question.path, question.limit, headers, identified=True)
         secret = (header or "").partition(" ")[2]
         try:
             response = self._transport.send(request, deadline)

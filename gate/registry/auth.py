@@ -227,7 +227,8 @@ class Authenticator:
                 f"policies): `tokenRealms: [https://{host}]`",
             )
         try:
-            response = self._transport.send(_token_request(realm, scope, credential), deadline)
+            own = self._is_own(repository.registry, realm.url)
+            response = self._transport.send(_token_request(realm, scope, credential, own=own), deadline)
         except EvidenceUnavailable as error:
             message = f"the token service of {repository.registry} was not heard: {error.message}"
             raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
@@ -287,7 +288,7 @@ def _shown(url: str) -> str:
     return url.rpartition("@")[2][:200]
 
 
-def _token_request(realm: _Realm, scope: str, credential: Credential | None) -> Request:
+def _token_request(realm: _Realm, scope: str, credential: Credential | None, *, own: bool) -> Request:
     if credential is not None and credential.identity_token:
         form = {
             "grant_type": "refresh_token",
@@ -297,8 +298,9 @@ def _token_request(realm: _Realm, scope: str, credential: Credential | None) -> 
             "refresh_token": credential.identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return Request("POST", realm.url, MAX_TOKEN, headers, urlencode(form).encode(), redirects=False)
+        return Request("POST", realm.url, MAX_TOKEN, headers, urlencode(form).encode(), redirects=False, identified=own)
     parts = urlsplit(realm.url)
     query = [*parse_qsl(parts.query), ("service", realm.service), ("scope", scope)]
     url = urlunsplit(parts._replace(query=urlencode(query), fragment=""))
-    return Request("GET", url, MAX_TOKEN, {"Authorization": credential.basic} if credential else {}, redirects=False)
+    headers = {"Authorization": credential.basic} if credential else {}
+    return Request("GET", url, MAX_TOKEN, headers, redirects=False, identified=own)

@@ -72,9 +72,9 @@ class Files:
     certificate: tuple[str, str] | None = None
 
     @classmethod
-    def of(cls, hosts: Hosts, host: str) -> Files:
-        """Those of `host[:port]`."""
-        return cls(hosts.authorities.get(host), hosts.client_certificates.get(host))
+    def of(cls, hosts: Hosts, host: str, *, identified: bool = True) -> Files:
+        """Those of `host[:port]`; unless `identified`, nothing that says who we are."""
+        return cls(hosts.authorities.get(host), hosts.client_certificates.get(host) if identified else None)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -85,6 +85,8 @@ class Request:
         headers: `Authorization` among them is dropped when a redirect leaves the origin.
         body: of a POST.
         redirects: whether to follow them: at most `MAX_REDIRECTS`, never from https to http.
+        identified: whether a client certificate that is there for the host may be shown. It says who we are as a
+            password does: not to whom a stranger's registry names (as its token service, or by a redirect).
     """
 
     method: str
@@ -93,6 +95,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     redirects: bool = True
+    identified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Transport:
         self._proxies = proxies or Proxies()
         self._contexts = contexts or tls.Contexts()
         self._dialer = Dialer(hosts, resolver, self._contexts, self, self._connect)
-        self._pools: OrderedDict[Origin, _Way] = OrderedDict()
+        self._pools: OrderedDict[tuple[Origin, bool], _Way] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
 
@@ -166,7 +169,7 @@ class Transport:
     def _seen(self, origin: Origin, allowed: float) -> Seen:
         way: _Way | None = None
         try:
-            way = self._way(origin)
+            way = self._way(origin, identified=True)
             connection = self._dialer.dial(origin, way.proxy, way.context)
         except ssl.SSLError as error:
             assert way is not None
@@ -189,10 +192,10 @@ class Transport:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{here.name} redirected to plain HTTP at {there.name}", remedy=""
             )
-        headers = request.headers
-        if there != here:
-            headers = {k: v for k, v in headers.items() if k != "Authorization"}
-        return replace(request, url=target, headers=headers)
+        if there == here:
+            return replace(request, url=target)
+        headers = {k: v for k, v in request.headers.items() if k != "Authorization"}
+        return replace(request, url=target, headers=headers, identified=False)
 
     @staticmethod
     def _from(response: Response, asked: Request) -> Response:
@@ -229,7 +232,7 @@ class Transport:
     def _tried(self, origin: Origin, allowed: float, request: Request) -> Response:
         way: _Way | None = None
         try:
-            way = self._way(origin)
+            way = self._way(origin, identified=request.identified)
             try:
                 return self._exchange(way, origin, request)
             except ProtocolError:
@@ -239,7 +242,7 @@ class Transport:
                 # Files that were renewed after we last looked at them: once more, with those.
                 if not self._contexts.renewed(way.peer.files):
                     raise
-                way = self._way(origin)
+                way = self._way(origin, identified=request.identified)
             return self._exchange(way, origin, request)
         except (HTTPError, OSError, ValueError) as error:
             if isinstance(error, InvalidHeader):
@@ -285,18 +288,19 @@ class Transport:
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
         return Response(response.status, headers, content, request.url)
 
-    def _way(self, origin: Origin) -> _Way:
+    def _way(self, origin: Origin, *, identified: bool) -> _Way:
         """The way to an origin; a new one where the files that its TLS is made of have changed."""
-        way = self._pools.get(origin)
-        files = way.peer.files if way else tls.Files.of(self._hosts, origin.name)
+        key = (origin, identified and origin.name in self._hosts.client_certificates)
+        way = self._pools.get(key)
+        files = way.peer.files if way else tls.Files.of(self._hosts, origin.name, identified=identified)
         context = self._contexts.get(files) if origin.scheme == "https" else None
         dropped = []
         with self._lock:
-            way = self._pools.get(origin)
+            way = self._pools.get(key)
             if way is None or way.context is not context:
                 dropped += [way] if way else []
-                way = self._pools[origin] = self._new_way(origin, files, context)
-            self._pools.move_to_end(origin)
+                way = self._pools[key] = self._new_way(origin, files, context)
+            self._pools.move_to_end(key)
             if len(self._pools) > _HOSTS:
                 dropped.append(self._pools.popitem(last=False)[1])
         for old in dropped:

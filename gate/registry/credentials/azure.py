@@ -139,7 +139,7 @@ class AzureKeychain:
             form["tenant"] = tenant
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         url = f"https://{host}/oauth2/exchange"
-        return Request("POST", url, MAX_ANSWER, headers, urlencode(form).encode(), redirects=False)
+        return Request("POST", url, MAX_ANSWER, headers, urlencode(form).encode(), redirects=False, identified=True)
 
 
 def is_acr(host: str) -> bool:

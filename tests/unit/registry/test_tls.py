@@ -83,7 +83,7 @@ def _hello(client: Client) -> bool:
 def _get(hosts: Hosts, host: str, contexts: Contexts | None = None, *, scheme: str = "https") -> bytes:
     transport = Transport(hosts, lambda name, port: ["127.0.0.1"], contexts=contexts)
     try:
-        return transport.send(Request("GET", f"{scheme}://{host}/", 999), soon(5)).body
+        return transport.send(Request("GET", f"{scheme}://{host}/", 999, identified=True), soon(5)).body
     finally:
         transport.close()
 
