@@ -11,11 +11,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.answer import Answer
 from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
+from gate.registry.echo import echoed, is_in_body, is_in_headers, is_partly_in, secrets_of
 from gate.registry.failures import CredentialRefused
 from gate.registry.transport import Request
 
@@ -38,7 +38,6 @@ _REFUSED: Final = frozenset({401, 403})
 # Of a kept token: ghcr.io refuses with 403 and no challenge, public.ecr.aws with 400.
 _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
 _MOST: Final = 10_000  # repositories that something is kept of
-_TELLING: Final = 12  # characters of a secret that are not found somewhere by chance
 _RECENT: Final = 60.0  # seconds that what was good speaks for the repository
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
 
@@ -159,15 +158,16 @@ class Asker:
     def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
         headers = {**question.headers, "Authorization": header} if header else question.headers
         request = Request(question.method, base + question.path, question.limit, headers, identified=True)
-        secret = (header or "").partition(" ")[2]
+        secrets = secrets_of(header or "")
+        host = base.partition("//")[2]
         try:
             response = self._transport.send(request, deadline)
         except EvidenceUnavailable as error:
-            if _shows(secret, str(error)):
-                raise _echo(base) from None  # not `from` it: it was sent where to go next, and says so
+            if is_partly_in(secrets, str(error)):
+                raise echoed(host) from None  # not `from` it: it was sent where to go next, and says so
             raise
-        if _shows(secret, " ".join(response.headers.values())) or _shows(secret, response.body):
-            raise _echo(base)
+        if is_in_body(secrets, response.body) or is_in_headers(secrets, response.headers.values()):
+            raise echoed(host)
         return response
 
 
@@ -270,17 +270,3 @@ def _is_refused(response: Response, header: str | None, credential: Credential |
         return True
     hidden = response.status == _NOT_FOUND and header is None and credential is not None
     return response.status == _UNAUTHORIZED or (hidden and "www-authenticate" in response.headers)
-
-
-def _shows(secret: str, text: str | bytes) -> bool:
-    """Whether what was sent is in something that comes back, as hosts are written: in any case."""
-    if len(secret) < _TELLING:
-        return False
-    return secret.encode() in text if isinstance(text, bytes) else secret.lower() in text.lower()
-
-
-def _echo(base: str) -> EvidenceUnavailable:
-    """Nothing of such an answer is used: what is told of it would tell the secret."""
-    return EvidenceUnavailable(
-        Code.REGISTRY_PROTOCOL, f"{base.partition('//')[2]} sent back the credentials that it was asked with", remedy=""
-    )

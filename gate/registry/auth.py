@@ -17,6 +17,7 @@ import msgspec
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import scope_of
+from gate.registry.echo import echoed, is_partly_in
 from gate.registry.failures import CredentialRefused, token_failure
 from gate.registry.origin import Origin
 from gate.registry.transport import Request
@@ -230,6 +231,8 @@ class Authenticator:
             own = self._is_own(repository.registry, realm.url)
             response = self._transport.send(_token_request(realm, scope, credential, own=own), deadline)
         except EvidenceUnavailable as error:
+            if credential is not None and is_partly_in((credential.identity_token, credential.password), str(error)):
+                raise echoed(Origin.of(realm.url).name) from None
             message = f"the token service of {repository.registry} was not heard: {error.message}"
             raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
         if response.status != _OK:
@@ -257,14 +260,15 @@ class Authenticator:
             plain = Origin.of(url).scheme == "http"
             allowed = not plain or (self._hosts.is_insecure(registry) and self._is_own(registry, url))
         except ValueError as error:  # credentials in it, too
+            # Not the URL: a password may be in it, of whoever set the registry up.
             raise EvidenceUnavailable(
-                Code.REGISTRY_PROTOCOL, f"{registry} names no token service that can be asked: {_shown(url)!r}"
-            ) from error
+                Code.REGISTRY_PROTOCOL, f"{registry} names no token service that can be asked, but {error}"
+            ) from None
         if not allowed:
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL,
                 f"{registry} names a token service that is not asked, for it wants plain HTTP, which only an insecure "
-                f"registry's own address may: {_shown(url)!r}",
+                f"registry's own address may: {Origin.of(url).name}",
                 remedy="give the token service TLS",
             )
         return _Realm(url, challenge.parameters.get("service", ""))
@@ -281,11 +285,6 @@ class Authenticator:
         port = f":{parts.port}" if parts.port not in (None, _HTTPS) else ""
         named = self._hosts.token_realms.get(registry, frozenset())
         return parts.hostname in (own.hostname, _REALMS.get(registry)) or f"https://{parts.hostname}{port}" in named
-
-
-def _shown(url: str) -> str:
-    """A URL without who is in it: a password, perhaps, of whoever set the registry up."""
-    return url.rpartition("@")[2][:200]
 
 
 def _token_request(realm: _Realm, scope: str, credential: Credential | None, *, own: bool) -> Request:

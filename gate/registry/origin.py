@@ -21,14 +21,21 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """Of an absolute URL; ValueError where it is none that can be asked."""
-        parts = urlsplit(url)
-        host = parts.hostname
+        """Of an absolute URL.
+
+        Raises:
+            ValueError: it is none that can be asked. Nothing of it is in the text: URLs hold signatures and passwords.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("a URL that cannot be read") from None
         if parts.scheme not in _DEFAULT_PORTS or not host:
-            raise ValueError(f"not an http(s) URL: {url[:200]!r}")
+            raise ValueError("something that is no http(s) URL")
         if "@" in parts.netloc:
             raise ValueError("a URL with credentials in it")
-        return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme])
+        return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
 
     @property
     def name(self) -> str:

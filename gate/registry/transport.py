@@ -182,12 +182,10 @@ class Transport:
     def _redirected(self, request: Request, response: Response) -> Request:
         here = Origin.of(request.url)
         try:
-            target = urljoin(request.url, response.headers.get("location", ""))
+            target = _joined(request.url, response.headers.get("location", ""))
             there = Origin.of(target)
         except ValueError as error:
-            raise EvidenceUnavailable(
-                Code.REGISTRY_PROTOCOL, f"{here.name} redirected to {error}", remedy=""
-            ) from error
+            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{here.name} redirected to {error}", remedy="") from None
         if there.scheme == "http" and (here.scheme == "https" or not self._hosts.is_insecure(there.name)):
             raise EvidenceUnavailable(
                 Code.REGISTRY_PROTOCOL, f"{here.name} redirected to plain HTTP at {there.name}", remedy=""
@@ -349,6 +347,13 @@ class Transport:
     def _connect(self, origin: Origin) -> socket.socket:
         """A TCP connection to an address of `origin` that has been checked, and to no other."""
         return self._dialer.connect(origin)
+
+
+def _joined(here: str, location: str) -> str:
+    try:
+        return urljoin(here, location)
+    except ValueError:
+        raise ValueError("a URL that cannot be read") from None
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:

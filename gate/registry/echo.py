@@ -1,0 +1,57 @@
+"""What was sent and comes back: registries show requests in their errors, and messages must show no secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TELLING: Final = 12  # characters of a secret that are not found somewhere by chance
+_SHORTEST: Final = 8  # of one that is looked for at all
+
+
+def secrets_of(header: str) -> tuple[str, ...]:
+    """What of an `Authorization` header nobody is to see: what follows the scheme, and of Basic the password."""
+    scheme, _, sent = header.partition(" ")
+    if scheme != "Basic":
+        return (sent,) if sent else ()
+    try:
+        password = base64.b64decode(sent, validate=True).decode(errors="replace").partition(":")[2]
+    except binascii.Error:
+        return (sent,)
+    return (sent, password)
+
+
+def is_in_body(secrets: Iterable[str], body: bytes) -> bool:
+    """Whether one of them is in a body."""
+    return any(len(secret) >= _TELLING and secret.encode() in body for secret in secrets)
+
+
+def is_in_headers(secrets: Iterable[str], values: Iterable[str]) -> bool:
+    """Whether one of them is in a header, as hosts are written: in any case."""
+    lower = "\n".join(values).lower()
+    return any(len(secret) >= _SHORTEST and secret.lower() in lower for secret in secrets)
+
+
+def is_partly_in(secrets: Iterable[str], message: str) -> bool:
+    """Whether a part of one is in a message: what is quoted there may have been cut."""
+    lower = message.lower()
+    return any(part in lower for secret in secrets for part in _parts(secret.lower()))
+
+
+def _parts(secret: str) -> Iterator[str]:
+    if len(secret) >= _SHORTEST:
+        yield from (secret[start : start + _TELLING] for start in range(max(1, len(secret) - _TELLING + 1)))
+
+
+def echoed(host: str) -> EvidenceUnavailable:
+    """Nothing of such an answer is used: what is told of it would tell the secret."""
+    return EvidenceUnavailable(
+        Code.REGISTRY_PROTOCOL, f"{host} sent back the credentials that it was asked with", remedy=""
+    )

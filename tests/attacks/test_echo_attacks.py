@@ -1,0 +1,107 @@
+"""Registries that send back what they were sent, or name URLs with secrets in them: no message shows any of it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.errors import EvidenceUnavailable
+from gate.image.reference import Repository
+from gate.registry.credentials.credential import Credential
+from tests.fakes.clients import Held, client_of, soon
+from tests.fakes.hostile_server import HostileServer, answer
+from tests.fakes.scripted_server import Asked, Reply, ScriptedServer, as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.registry.client import RegistryClient
+    from tests.fakes.hostile_server import Peer
+
+SECRET = "S3CRETpassw0rd"
+LOGIN = Credential("config.json", "robot", SECRET)
+WANTS_BASIC = Reply(401, (("WWW-Authenticate", 'Basic realm="x"'),))
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def said(call: Callable[[RegistryClient, Repository], object], script: Callable[[Asked], Reply]) -> str:
+    """All that a failure tells, in the trace that --debug shows, too."""
+    with ScriptedServer(script) as server, client_of(server.host, keychain=Held(LOGIN)) as client:
+        with pytest.raises(EvidenceUnavailable) as raised:
+            call(client, Repository(server.host, "acme/api"))
+        return "".join(traceback.format_exception(raised.value)) + str(raised.value)
+
+
+def resolve(client: RegistryClient, repository: Repository) -> object:
+    return client.resolve(repository, "v1", soon())
+
+
+def manifest(client: RegistryClient, repository: Repository) -> object:
+    return client.manifest(repository, "v1", soon())
+
+
+def tags(client: RegistryClient, repository: Repository) -> object:
+    return client.tags(repository, soon())
+
+
+LOCATIONS = [
+    f"http://{SECRET}.example/",
+    f"ftp://u:{SECRET}@x/",
+    f"s3://AKIA:{SECRET}@bucket/x?X-Amz-Signature={SECRET}",
+    f"https://host:{SECRET}/",
+    f"https://u:{SECRET}@ho\u00bdst/",
+    f"https://[{SECRET}/",
+]
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize("known", [True, False], ids=["sent", "planted"])
+def test_where_it_redirects_to(location: str, known: bool) -> None:  # noqa: FBT001
+    reply = Reply(307, (("Location", location),))
+    told = said(resolve, lambda asked: reply if asked.authorization or not known else WANTS_BASIC)
+    assert SECRET not in told or (not known and told.count(SECRET) == told.count(f"{SECRET}.example"))
+
+
+@pytest.mark.parametrize("realm", [*LOCATIONS[1:], f"nope?token={SECRET}", f"ftp://x/?t={SECRET}"])
+def test_the_token_service_it_names(realm: str) -> None:
+    told = said(resolve, lambda _: Reply(401, (("WWW-Authenticate", f'Bearer realm="{realm}"'),)))
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("call", "reply"),
+    [
+        (resolve, Reply(200, (("Docker-Content-Digest", SECRET),))),
+        (tags, as_json({"tags": [f"{SECRET} "]})),
+        (manifest, as_json({"schemaVersion": 2, "mediaType": SECRET})),
+        (manifest, as_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"digest": SECRET}]})),
+        (manifest, Reply(200, (), b'{"schemaVersion":2,"manifests":[]}', SECRET)),
+    ],
+    ids=["digest", "tag", "media type", "entry", "content type"],
+)
+def test_what_it_answers_in(call: Callable[[RegistryClient, Repository], object], reply: Reply) -> None:
+    assert SECRET not in said(call, lambda asked: reply if asked.authorization else WANTS_BASIC)
+
+
+def test_the_line_that_should_be_a_status() -> None:
+    """Of which a message shows the beginning only: less than the whole that was sent."""
+    long = Credential("ecr", "AWS", SECRET * 60)
+
+    def raw(peer: Peer) -> bool:
+        header = peer.header("authorization")
+        if not header:
+            peer.send(answer(401, ('WWW-Authenticate: Basic realm="x"',)))
+            return True
+        peer.send(header.encode() + b"\r\n\r\n")
+        return False
+
+    with (
+        HostileServer(raw) as server,
+        client_of(server.host, keychain=Held(long)) as client,
+        pytest.raises(EvidenceUnavailable) as raised,
+    ):
+        client.resolve(Repository(server.host, "acme/api"), "v1", soon())
+    assert "sent back the credentials" in raised.value.message
+    assert long.basic[6:26] not in str(raised.value)
