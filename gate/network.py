@@ -90,7 +90,7 @@ class Network:
         """GET something that is no registry's, behind the same guard."""
         from gate.registry.transport import Request  # noqa: PLC0415 - see the class
 
-        answer = self._made().transport.send(Request("GET", url, limit, redirects=False), deadline)
+        answer = self._made().transport.send(Request("GET", url, limit, redirects=False, identified=True), deadline)
         return answer.status, answer.body
 
     def close(self) -> None:
@@ -116,8 +116,9 @@ class Network:
         hosts = self._settings.hosts
         transport = Transport(hosts, proxies=self._settings.proxies, contexts=Contexts(self._clock))
         patient = Patience(transport, self._pause)
-        # Clouds first: what they give is fresh. Then the environment, then files.
-        keychains = (*self._clouds(transport), *self._stored)
+        # Clouds first: what they give is fresh. Then the environment, then files. Offline nobody is asked for anything,
+        # so nothing is looked for: helpers are programs, and clouds' libraries have a network of their own.
+        keychains = () if hosts.offline else (*self._clouds(transport), *self._stored)
         remembering = Remembering(Chain(keychains), self._clock)
         authenticator = Authenticator(patient, remembering, hosts, self._clock, self._now)
         asker = Asker(patient, authenticator, hosts, self._clock)
@@ -127,8 +128,8 @@ class Network:
         return _Parts(transport, keychains, authenticator, asker, client)
 
     def _clouds(self, transport: Transport) -> Iterator[Keychain]:
-        """Those that were asked for; offline none, for their libraries have a network of their own."""
-        for name in () if self._settings.hosts.offline else self._settings.keychains:
+        """Those that were asked for."""
+        for name in self._settings.keychains:
             match name:
                 case "ecr":
                     from gate.registry.credentials.ecr import EcrKeychain  # noqa: PLC0415 - see the class

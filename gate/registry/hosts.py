@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 _API_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_SITE_LOCAL: Final = ipaddress.IPv6Network("fec0::/10")
+# IANA's registries of special-purpose addresses, where the tables of older Pythons say otherwise or nothing: protocol
+# assignments (RFC 6890), documentation (RFC 9637), and site-local addresses (RFC 3879).
+_NOT_GLOBAL: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "3fff::/20", "fec0::/10")))
+# Where a cloud speaks to its machines beside the link-local addresses: Azure's platform, Oracle's metadata.
+_CLOUDS_OWN: Final = frozenset(map(ipaddress.IPv4Address, ("168.63.129.16", "192.0.0.192")))
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class Mirror:
 class Hosts:
     """The named hosts, all in canonical form (`gate.image.reference.canonical_registry`).
 
+    What connects looks a host up by the name it connects to. So what is said of a registry whose API is at another host
+    (Docker Hub's: all its names are `docker.io` in canonical form) is said of that host as well. Its token service is
+    a host of its own.
+
     Attributes:
         insecure: spoken to over plain HTTP.
         private: may have a loopback or private address.
@@ -71,6 +80,16 @@ class Hosts:
     mirrors: Mapping[str, tuple[Mirror, ...]] = field(default_factory=dict, hash=False)
     missing: Mapping[str, str] = field(default_factory=dict, hash=False)
     offline: bool = False
+
+    def __post_init__(self) -> None:
+        """Say of the host of an API what is said of its registry."""
+        for name, value in (
+            ("insecure", _with_api_hosts(self.insecure)),
+            ("private", _with_api_hosts(self.private)),
+            ("authorities", _for_api_hosts(self.authorities)),
+            ("client_certificates", _for_api_hosts(self.client_certificates)),
+        ):
+            object.__setattr__(self, name, value)
 
     def base_url(self, registry: str) -> str:
         """Where the API of `registry` is: `https://host[:port]`, or `http://` where it is named insecure."""
@@ -118,15 +137,15 @@ class Hosts:
             text: the numeric address it resolved to.
 
         Raises:
-            EvidenceUnavailable: REGISTRY_UNREACHABLE: link-local, multicast, unspecified or reserved; or private
-                without the host being named.
+            EvidenceUnavailable: REGISTRY_UNREACHABLE: link-local, a cloud's own, multicast, unspecified or reserved;
+                or private without the host being named.
         """
         address = _plain(ipaddress.ip_address(text.partition("%")[0]))
-        if address.is_link_local or address.is_multicast or address.is_unspecified or _is_reserved(address):
+        if _is_nobodys(address):
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNREACHABLE, f"{host} has the address {address}, which is never connected to", remedy=""
             )
-        if (not address.is_global or address in _SITE_LOCAL) and not self.may_be_private(host):
+        if not _is_global(address) and not self.may_be_private(host):
             raise EvidenceUnavailable(
                 Code.REGISTRY_UNREACHABLE,
                 f"{host} has the private address {address} and is not named as a registry that may",
@@ -144,5 +163,20 @@ def _plain(address: _Address) -> _Address:
     return address
 
 
-def _is_reserved(address: _Address) -> bool:
-    return address.is_reserved and not address.is_loopback
+def _is_nobodys(address: _Address) -> bool:
+    reserved = address.is_reserved and not address.is_loopback
+    unusual = address.is_link_local or address.is_multicast or address.is_unspecified
+    return unusual or reserved or address in _CLOUDS_OWN
+
+
+def _is_global(address: _Address) -> bool:
+    return address.is_global and not any(address in network for network in _NOT_GLOBAL)
+
+
+def _with_api_hosts(hosts: frozenset[str]) -> frozenset[str]:
+    return hosts | {_API_HOSTS[host] for host in hosts & _API_HOSTS.keys()}
+
+
+def _for_api_hosts(said: Mapping[str, _V]) -> Mapping[str, _V]:
+    """The same, and of the host of an API what is said of its registry where nothing is said of it by its own name."""
+    return {**{_API_HOSTS[host]: value for host, value in said.items() if host in _API_HOSTS}, **said}

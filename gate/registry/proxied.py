@@ -36,8 +36,20 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}(?=[ ,]|$)", re.ASCII)
 _HTTP_PORT: Final = 80
 _AUTHENTICATION: Final = 407
 _FORBIDDEN: Final = 403
-# RFC 6762, RFC 8375, and what ICANN set aside for private use in 2024.
-_NEVER_PUBLIC: Final = (".local", ".localdomain", ".internal", ".home.arpa")
+# The last label of a public name: letters, or an internationalized one (RFC 3696, 2; RFC 5890).
+_TOP_LEVEL: Final = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}", re.ASCII)
+# Those that are nobody's on the Internet.
+_NEVER_PUBLIC: Final = frozenset(
+    {
+        *("test", "invalid", "example", "localhost", "local"),  # RFC 6761, RFC 6762
+        *("onion", "alt", "arpa"),  # RFC 7686, RFC 9476; home.arpa is RFC 8375's, and no host is below the rest
+        "internal",  # ICANN, 2024: for private use
+        *("corp", "home", "mail"),  # ICANN, 2018: never delegated, for too many networks use them
+        *("intranet", "private", "lan"),  # RFC 6762, appendix G
+        *("localdomain", "domain", "workgroup", "intra", "priv", "dmz", "vpn", "router", "gateway"),  # of habit
+        *("svc", "pod", "default", "cluster", "k8s", "consul", "nomad", "docker", "i2p"),  # of software
+    }
+)
 _METADATA: Final = frozenset(
     {
         "metadata",
@@ -69,10 +81,10 @@ def check_target(hosts: Hosts, name: str, host: str) -> None:
         address = "169.254.169.254"
     if address is not None:
         hosts.check_address(name, address)
-    elif ("." not in plain or plain.endswith(_NEVER_PUBLIC)) and not hosts.may_be_private(name):
+    elif not _is_public(plain) and not hosts.may_be_private(name):
         raise EvidenceUnavailable(
             Code.REGISTRY_UNREACHABLE,
-            f"{name} is a private network's name and is not named as a registry that may have one",
+            f"{name} is no name of the public Internet and is not named as a registry that may be elsewhere",
             remedy=f"if it is yours, pass --private-registry {name}, or name it in NO_PROXY to reach it directly",
         )
 
@@ -184,6 +196,15 @@ def _schemes(challenges: str) -> tuple[str, ...]:
     """The schemes of a Proxy-Authenticate header, in lower case: what stands before a blank and is no parameter."""
     found = [_SCHEME.match(part.strip()) for part in challenges.split(",")[:20]]
     return tuple(dict.fromkeys(scheme[0].lower() for scheme in found if scheme))
+
+
+def _is_public(plain: str) -> bool:
+    """Whether a name can be one of the public Internet: not `registry`, `kubernetes.default.svc` or `nas.lan`.
+
+    A proxy within a cluster may read `registry.tools` as a service's name; that it is one nothing here can tell.
+    """
+    rest, dot, last = plain.rpartition(".")
+    return bool(rest and dot) and _TOP_LEVEL.fullmatch(last) is not None and last not in _NEVER_PUBLIC
 
 
 def _any_spelling(host: str) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 
 from gate.errors import UsageError
 from gate.image.reference import Reference
+from gate.registry.tls import Files
 from gate.settings import (
     docker_configs,
     parse_duration,
@@ -104,7 +105,8 @@ def test_what_is_no_instant(text: str) -> None:
 def test_hosts_are_canonical(text: str, host: str) -> None:
     assert parse_host(text) == host
     found = parse_hosts([text], [text], [], offline=False)
-    assert found.insecure == found.private == frozenset({host})
+    assert found == parse_hosts([host], [host], [], offline=False)
+    assert host in found.insecure & found.private
 
 
 @pytest.mark.parametrize("text", ["", "https://ghcr.io", "ghcr.io/acme", "a b", "ghcr.io:x", "user@host", "*.test"])
@@ -125,6 +127,19 @@ def test_authorities(tmp_path: Path) -> None:
     for wrong in ("ghcr.io", "ghcr.io=", f"ghcr.io={tmp_path}", f"ghcr.io={tmp_path}/gone", f"={file}", f"a b={file}"):
         with pytest.raises(UsageError):
             parse_hosts([], [], [wrong], offline=False)
+
+
+@pytest.mark.parametrize("text", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_named_by_any_of_its_names(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("x")
+    found = parse_hosts([], [], [f"{text}={file}"], offline=False)
+    assert Files.of(found, "registry-1.docker.io").authority == str(file)
+    parse_hosts([], [text], [], offline=False).check_address("registry-1.docker.io", "10.0.0.1")
+    assert parse_hosts([text], [], [], offline=False).is_insecure("registry-1.docker.io:80")
+    assert Files.of(found, "auth.docker.io").authority is None
+    also = parse_hosts([], [], [f"auth.docker.io={file}"], offline=False)
+    assert Files.of(also, "auth.docker.io").authority == str(file)
 
 
 def test_layouts() -> None:

@@ -9,6 +9,7 @@ import pytest
 from gate.errors import UsageError
 from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule
 from gate.registry.hosts import Hosts, Mirror
+from gate.registry.tls import Files
 from gate.settings import Settings, parse_hosts, with_config
 
 HUB = RegistryRule(Place("docker.io"), mirrors=(Place("mirror.test", "hub"),))
@@ -43,6 +44,15 @@ def test_mirrors_of_flags_come_first() -> None:
         "second.test",
         "mirror.test",
     ]
+
+
+def test_what_docker_hub_needs_is_needed_where_it_is_asked() -> None:
+    found = hosts(RegistryRule(Place("docker.io"), ca="ca.pem", client_certificate=("c.pem", "k.pem")))
+    assert Files.of(found, "registry-1.docker.io") == Files("ca.pem", ("c.pem", "k.pem"))
+    assert Files.of(found, "auth.docker.io") == Files()
+    flags = Hosts(authorities={"docker.io": "flag.pem"})
+    both = hosts(RegistryRule(Place("docker.io"), ca="ca.pem"), flags=flags)
+    assert Files.of(both, "registry-1.docker.io") == Files("flag.pem")
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ class _Auth(msgspec.Struct):
 
 
 class _Config(msgspec.Struct):
-    auths: dict[str, _Auth] | None = None
+    auths: dict[str, _Auth | None] | None = None  # null is what docker reads as nothing, wherever it stands
     credsStore: str | None = None
-    credHelpers: dict[str, str] | None = None
+    credHelpers: dict[str, str | None] | None = None
 
 
 # What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
@@ -76,7 +76,7 @@ class DockerConfig:
         if helper is not None:
             found = ask_helper(helper, repository.registry, deadline)
         else:
-            auths = self._config.auths or {}
+            auths = {key: auth for key, auth in (self._config.auths or {}).items() if auth is not None}
             key = next(iter(_keys_for(repository, tuple(auths))), None)
             found = None if key is None else self._stored(key, auths[key])
         return () if found is None else (found,)
@@ -85,9 +85,10 @@ class DockerConfig:
         """Nothing: a text does not change, and helpers are asked each time."""
 
     def _helper(self, registry: str) -> str | None:
+        """Whom to ask; None for what is in the file. An empty name says so of one registry, whatever credsStore is."""
         for key, helper in (self._config.credHelpers or {}).items():
             if _host_of(key) == registry:
-                return helper
+                return helper or None
         return self._config.credsStore or None
 
     def _stored(self, key: str, auth: _Auth) -> Credential | None:

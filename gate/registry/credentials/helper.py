@@ -25,6 +25,8 @@ MAX_ANSWER: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _SECONDS: Final = 15
+_STEP: Final = 0.02  # seconds between looks at whether it has ended
+_GRACE: Final = 0.5  # seconds after its end for what it started and still prints
 _CHUNK: Final = 64 * 1024
 _NOT_FOUND: Final = b"credentials not found in native keychain"
 
@@ -75,7 +77,8 @@ def ask_helper(helper: str, registry: str, deadline: Deadline) -> Credential | N
 def _run(command: list[str], text: bytes, seconds: float) -> tuple[int, bytes]:
     """Exit status and output of a program, at most `MAX_ANSWER` bytes of it and a little more.
 
-    It and what it started are ended when its time is over or it prints without end.
+    It and what it started are ended when its time is over or it prints without end. What it leaves behind is left
+    alone: daemons (keyrings, agents) are started so, and not all close the output they were given.
 
     Raises:
         OSError: it can't be started.
@@ -91,7 +94,7 @@ def _run(command: list[str], text: bytes, seconds: float) -> tuple[int, bytes]:
             with contextlib.suppress(OSError):  # it may not care what it is asked
                 process.stdin.write(text)
                 process.stdin.close()
-            output = _read(process.stdout.fileno(), end)
+            output = _read(process, process.stdout.fileno(), end)
             if len(output) > MAX_ANSWER:
                 raise TimeoutError(f"more than {MAX_ANSWER} bytes")
             return process.wait(max(0.0, end - time.monotonic())), output
@@ -102,14 +105,27 @@ def _run(command: list[str], text: bytes, seconds: float) -> tuple[int, bytes]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _read(descriptor: int, end: float) -> bytes:
+def _read(process: subprocess.Popen[bytes], descriptor: int, end: float) -> bytes:
+    """What comes out of a program: until the output ends, or a moment after the program itself has.
+
+    Raises:
+        TimeoutError: neither by `end`.
+    """
     poll = select.poll()  # unlike select, for any number of open files
     poll.register(descriptor, select.POLLIN)
     chunks: list[bytes] = []
     size = 0
+    ended = False
     while size <= MAX_ANSWER:
-        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
-            raise TimeoutError("the time allowed ran out")
+        if not ended and process.poll() is not None:
+            ended, end = True, min(end, time.monotonic() + _GRACE)
+        left = max(0.0, end - time.monotonic())
+        if not poll.poll(1000 * (left if ended else min(left, _STEP))):
+            if ended:
+                break  # somebody else has its output open
+            if not left:
+                raise TimeoutError("the time allowed ran out")
+            continue
         chunk = os.read(descriptor, _CHUNK)
         if not chunk:
             break
@@ -121,7 +137,7 @@ def _read(descriptor: int, end: float) -> bytes:
 def _credential(source: str, output: bytes, registry: str) -> Credential | None:
     try:
         answer = _ANSWER.decode(output)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceUnavailable(
             Code.REGISTRY_UNAUTHORIZED, f"the credential helper {source} gave no credentials for {registry}"
         ) from error

@@ -19,6 +19,7 @@ from gate.registry.patience import Patience
 from tests.fakes.clients import Held, soon
 from tests.fakes.loopback import LoopbackTransport
 from tests.fakes.registry_vendors import DistributionOpen, DockerHub, Ghcr
+from tests.fakes.scripted_server import Reply, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,19 +153,197 @@ def test_each_step_is_the_last_where_it_fails() -> None:
         with doctor_of(fake) as doctor:
             (name, failed) = doctor.look("other.test", None, "", soon())
             assert (name.status, failed.name, failed.status) == (Status.OK, "REGISTRY_UNREACHABLE", Status.FAILED)
-        with doctor_of(fake, hosts=Hosts(offline=True)) as doctor:
-            (name, failed) = doctor.look("ghcr.io", None, "", soon())
-            assert (failed.name, "--offline" in failed.said) == ("REGISTRY_UNREACHABLE", True)
         with doctor_of(fake, hosts=Hosts(missing={"ghcr.io": "the Secret n can't be read from here"})) as doctor:
             (failed,) = doctor.look("ghcr.io", None, "", soon())
             assert "the Secret n can't be read from here" in failed.said
 
 
-def test_mirrors_are_named() -> None:
-    hosts = Hosts(mirrors={"ghcr.io": (Mirror("m.test", "hub"), Mirror("h.test", authoritative=True))}, offline=True)
+def test_offline_nothing_is_looked_at_and_what_would_help_is_said() -> None:
+    hosts = Hosts(mirrors={"ghcr.io": (Mirror("m.test"),)}, offline=True)
     with Ghcr() as fake, doctor_of(fake, hosts=hosts) as doctor:
-        name = next(doctor.look("ghcr.io", None, "", soon()))
-    assert name.said == "asked at https://ghcr.io; mirrors: m.test/hub, h.test (authoritative)"
+        (alone,) = doctor.look("ghcr.io", None, "", soon())
+        (image,) = doctor.look("ghcr.io", fake.named(PATH), "v1", soon())
+    said = ("REGISTRY_UNREACHABLE", Status.FAILED, "ghcr.io was not asked (--offline)")
+    assert (alone.name, alone.status, alone.said) == (image.name, image.status, image.said) == said
+    assert alone.remedy == "leave out --offline to look at it"
+    assert image.remedy.endswith("--layout ghcr.io/acme/api=DIR")
+
+
+# mirrors, as the gate asks them
+
+
+def mirrored(
+    origin: FakeRegistry, *mirrors: tuple[FakeRegistry, bool], target: str = "v1", path: str | None = PATH
+) -> list[Check]:
+    """What is seen of an image where others stand before its registry; each says whether it is authoritative."""
+    places = tuple(Mirror(fake.host, "hub", authoritative) for fake, authoritative in mirrors)
+    named = frozenset({origin.host, *(place.host for place in places)})
+    hosts = Hosts(insecure=named, mirrors={origin.host: places})
+    with doctor_of(origin, hosts=hosts) as doctor:
+        name = None if path is None else origin.at(path)
+        return list(doctor.look(origin.host, name, target, soon()))
+
+
+def failures(checks: list[Check]) -> list[str]:
+    return [check.said for check in checks if check.status is Status.FAILED]
+
+
+@pytest.mark.parametrize("path", [PATH, None], ids=["an image", "the host alone"])
+def test_where_an_authoritative_mirror_answers_the_origin_is_not_needed(path: str | None) -> None:
+    with DistributionOpen() as origin, DistributionOpen() as mirror:
+        digest = mirror.repository(f"hub/{PATH}").image("v1", "one")
+        origin.down()
+        for target in ("v1", str(digest)):
+            seen = mirrored(origin, (mirror, True), target=target, path=path)
+            assert failures(seen) == []
+            assert seen[0].said == f"{mirror.host}/hub is asked before {origin.host} for everything; authoritative"
+            assert seen[-1].said == f"{origin.host} is not asked: {mirror.host} is authoritative, and answers"
+            assert all(check.said.startswith(f"{mirror.host}: ") for check in seen[1:-1])
+
+
+def test_an_authoritative_mirror_that_is_away_leaves_it_to_the_origin() -> None:
+    with DistributionOpen() as origin, DistributionOpen() as mirror:
+        origin.repository(PATH).image("v1", "one")
+        mirror.down()
+        seen = mirrored(origin, (mirror, True))
+        (away,) = [check for check in seen if check.name == "REGISTRY_UNREACHABLE"]
+        assert (away.status, mirror.host in away.said) == (Status.WARNING, True)
+        assert seen[-1].said == "granted with nobody's credentials"
+        assert failures(seen) == []
+
+
+def test_that_an_authoritative_mirror_has_no_such_tag_is_the_answer() -> None:
+    with DistributionOpen() as origin, DistributionOpen() as mirror:
+        digest = origin.repository(PATH).image("v1", "one")
+        mirror.repository(f"hub/{PATH}")
+        assert failures(mirrored(origin, (mirror, True))) == [f"{mirror.host}: 404 with nobody's credentials"]
+        # what is named by its digest may be elsewhere
+        assert failures(mirrored(origin, (mirror, True), target=str(digest))) == []
+
+
+def test_another_mirror_is_looked_at_beside_the_origin() -> None:
+    with DistributionOpen() as origin, DistributionOpen() as mirror:
+        mirror.repository(f"hub/{PATH}").image("v1", "one")
+        seen = mirrored(origin, (mirror, False))
+        assert seen[0].said == f"{mirror.host}/hub is asked before {origin.host} for what is named by its digest"
+        assert f"{mirror.host}: granted with nobody's credentials" in [check.said for check in seen]
+        assert failures(seen) == ["404 with nobody's credentials"]
+        origin.repository(PATH).image("v1", "one")
+        mirror.down()
+        assert failures(mirrored(origin, (mirror, False))) == []
+
+
+def test_the_referrers_are_an_authoritative_mirrors() -> None:
+    with DistributionOpen() as origin, DistributionOpen() as mirror:
+        digest = mirror.repository(f"hub/{PATH}").image("v1", "one")
+        places = (Mirror(mirror.host, "hub", authoritative=True),)
+        hosts = Hosts(insecure=frozenset({origin.host, mirror.host}), mirrors={origin.host: places})
+        with doctor_of(origin, hosts=hosts) as doctor:
+            origin.down()
+            check = doctor.referrers(origin.at(PATH), digest, soon())
+            assert (check.status, check.said.startswith(f"{mirror.host}: ")) == (Status.OK, True)
+            origin.up()
+            mirror.down()
+            check = doctor.referrers(origin.at(PATH), digest, soon())
+            assert (check.status, mirror.host in check.said) == (Status.OK, False)
+
+
+def test_docker_hub_with_an_authority_of_its_own() -> None:
+    """As behind what inspects TLS: the operator names Docker Hub, and its token service by itself."""
+    with DockerHub() as fake:
+        fake.repository(PATH).image("v1", "one")
+        authorities = dict.fromkeys(("docker.io", "auth.docker.io"), fake.authority)
+        name = fake.named(PATH)
+        with doctor_of(fake, hosts=Hosts(authorities=authorities)) as doctor:
+            seen = list(doctor.look(name.registry, name, "v1", soon()))
+        assert failures(seen) == []
+        ((_, tls),) = told(seen, "TLS")
+        assert f"{fake.authority} is believed too" in tls
+
+
+# what is no registry
+
+
+def scripted(reply: Reply, *, path: str | None = PATH) -> list[Check]:
+    with ScriptedServer(lambda _: reply) as server, DistributionOpen() as fake:
+        hosts = Hosts(insecure=frozenset({server.host}))
+        with doctor_of(fake, hosts=hosts) as doctor:
+            name = None if path is None else Repository(server.host, path)
+            return list(doctor.look(server.host, name, "v1", soon()))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Reply(200, (), b"<html>login</html>", "text/html; charset=utf-8"),
+        Reply(200, (), b"<html>login</html>", "Text/HTML"),
+        Reply(200, (), b"<html/>", "application/xhtml+xml"),
+    ],
+)
+def test_a_web_page_is_no_registry(page: Reply) -> None:
+    checks = {check.name: check for check in scripted(page)}
+    assert checks["challenge"].status is Status.WARNING
+    assert checks["access"].status is Status.FAILED
+    for name in ("challenge", "access"):
+        assert "a web page" in checks[name].said
+        assert checks[name].remedy.startswith("is it a registry?")
+    alone = scripted(page, path=None)[-1]
+    assert (alone.name, alone.status) == ("challenge", Status.FAILED)
+
+
+def test_a_page_without_a_type_is_known_by_its_beginning() -> None:
+    assert scripted(Reply(200, (), b"\n<!doctype html>"), path=None)[-1].status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200),
+        Reply(200, (), b"{}", "application/json"),
+        Reply(200, (), b"", "text/html"),
+        Reply(200, (("Docker-Distribution-API-Version", "registry/2.0"),), b"true", "text/html"),
+        Reply(200, (), b"true", "text/plain"),
+    ],
+)
+def test_registries_say_little(reply: Reply) -> None:
+    assert told(scripted(reply, path=None), "challenge") == [(Status.OK, "lets anybody in")]
+
+
+def test_a_page_that_it_redirects_to_is_said_to_be_there() -> None:
+    page = Reply(200, (), b"<html>", "text/html")
+    with (
+        DistributionOpen() as fake,
+        ScriptedServer(lambda _: page) as login,
+        ScriptedServer(lambda _: Reply(302, (("Location", f"{login.url}/login"),))) as server,
+        doctor_of(fake, hosts=Hosts(insecure=frozenset({server.host, login.host}))) as doctor,
+    ):
+        seen = list(doctor.look(server.host, Repository(server.host, PATH), "v1", soon()))
+    assert [check.said for check in seen if check.name in ("challenge", "access")] == [
+        f"/v2/ answered with a web page by {login.host}, where it redirected to",
+        f"200 with nobody's credentials by {login.host}, where it redirected to: a web page and no manifest",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "remedy"),
+    [
+        (Reply(400), "check the name"),
+        (Reply(404), "check the name"),
+        (Reply(403), "docker login HOST"),
+        (Reply(429), "retry later, or docker login HOST for more"),
+        (Reply(429, (("Retry-After", "900"),)), "retry in 900 s, or docker login HOST for more"),
+        (Reply(500), "retry"),
+        (Reply(503, (("Retry-After", "900"),)), "retry in 900 s"),
+    ],
+)
+def test_the_remedy_is_of_what_was_answered(reply: Reply, remedy: str) -> None:
+    seen = scripted(reply)
+    (access,) = [check for check in seen if check.name == "access"]
+    host = next(check.said for check in seen if check.name == "name").rpartition("/")[2]
+    assert (access.status, access.remedy) == (Status.FAILED, remedy.replace("HOST", host))
+    (challenge,) = [check for check in seen if check.name == "challenge"]
+    busy = reply.status == 429 or reply.status >= 500
+    assert challenge.remedy == ("retry later" if busy else "is it a registry?")
 
 
 def test_the_referrers_api_and_what_stands_in_for_it() -> None:

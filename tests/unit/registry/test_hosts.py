@@ -5,6 +5,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.hosts import Hosts
+from gate.registry.tls import Files
 
 HOST = "registry.test:5000"
 PUBLIC = ["8.8.8.8", "104.18.124.25", "2606:4700::6812:7c19", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
@@ -28,6 +29,13 @@ PRIVATE = [
     "fec0::1",
     "2001:db8::1",
     "2001::1",
+    "3fff::1",
+    "3fff:fff:ffff::1",
+    "192.0.0.1",
+    "192.0.0.9",
+    "192.0.0.10",
+    "192.0.0.171",
+    "::ffff:192.0.0.9",
     "::ffff:10.0.0.1",
     "::ffff:127.0.0.1",
     "::ffff:192.168.0.1",
@@ -59,6 +67,13 @@ NEVER = [
     "::10.0.0.1",
     "64:ff9b:1::a00:1",
     "4000::1",
+    "5f00::1",
+    "168.63.129.16",
+    "::ffff:168.63.129.16",
+    "64:ff9b::a83f:8110",
+    "2002:a83f:8110::1",
+    "192.0.0.192",
+    "::ffff:192.0.0.192",
 ]
 NAMED = [
     Hosts(insecure=frozenset({HOST})),
@@ -115,6 +130,26 @@ def test_some_addresses_are_nobodys(hosts: Hosts, address: str) -> None:
 )
 def test_https_unless_named_insecure(registry: str, insecure: list[str], expected: str) -> None:
     assert Hosts(insecure=frozenset(insecure)).base_url(registry) == expected
+
+
+def test_what_is_said_of_docker_hub_is_said_of_the_host_of_its_api() -> None:
+    """Connections know the name they are made to, and operators the one they write in front of images."""
+    api, token = "registry-1.docker.io", "auth.docker.io"
+    pair = ("chain.pem", "key.pem")
+    hosts = Hosts(authorities={"docker.io": "ca.pem"}, client_certificates={"docker.io": pair})
+    assert Files.of(hosts, api) == Files("ca.pem", pair)
+    assert Files.of(hosts, "docker.io") == Files("ca.pem", pair)
+    assert Files.of(hosts, token) == Files()
+    assert Files.of(Hosts(authorities={token: "ca.pem"}), token) == Files("ca.pem")
+    Hosts(private=frozenset({"docker.io"})).check_address(api, "10.0.0.1")
+    insecure = Hosts(insecure=frozenset({"docker.io"}))
+    assert insecure.base_url("docker.io") == f"http://{api}"
+    insecure.check_address(f"{api}:80", "127.0.0.1")
+    for other in (token, "evil.docker.io", f"{api}.evil.test", f"{api}:5000"):
+        with pytest.raises(EvidenceUnavailable):
+            Hosts(private=frozenset({"docker.io"})).check_address(other, "10.0.0.1")
+    own = Hosts(authorities={"docker.io": "ca.pem", api: "own.pem"})
+    assert Files.of(own, api) == Files("own.pem")
 
 
 @pytest.mark.parametrize("named", ["registry.test", "registry.test:80"])

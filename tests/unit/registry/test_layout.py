@@ -283,14 +283,53 @@ def test_a_missing_manifest_is_none_and_a_missing_blob_an_error(tmp_path: Path, 
     _fails(Code.REGISTRY_PROTOCOL, lambda: layout.blob(Descriptor("text/plain", Digest.of(b"absent"), 6)))
 
 
-def test_an_entry_whose_manifest_is_not_there_is_no_referrer(tmp_path: Path, writer: LayoutWriter) -> None:
+def _dangling(path: Path) -> None:
+    path.symlink_to(path.parent / "gone")
+
+
+DAMAGED = [lambda path: None, _dangling, Path.mkdir, os.mkfifo, Path.touch]
+
+
+@pytest.mark.parametrize("make", DAMAGED, ids=["absent", "dangling", "folder", "pipe", "empty"])
+def test_a_listed_referrer_that_cannot_be_read_is_an_error(
+    tmp_path: Path, writer: LayoutWriter, make: Callable[[Path], object]
+) -> None:
+    """Whose it is and what it signs stands in it: that it is not there does not say that the image is unsigned."""
     digest = writer.image("v1", "one")
     gone = writer.sign_bundle(digest, alice())
-    kept = writer.sign_bundle(digest, alice())
-    layout = Layout.open(tmp_path)
-    (tmp_path / "blobs" / "sha256" / gone.hex).unlink()
-    found = LayoutRegistry(layout).referrers(REPOSITORY, digest, soon())
-    assert [entry.digest for entry in found] == [kept]
+    writer.sign_bundle(digest, bob())
+    registry = LayoutRegistry(Layout.open(tmp_path))
+    path = tmp_path / "blobs" / "sha256" / gone.hex
+    path.unlink()
+    make(path)
+    with pytest.raises(EvidenceUnavailable, match=gone.hex) as caught:
+        registry.referrers(REPOSITORY, digest, soon())
+    assert caught.value.code is Code.REGISTRY_PROTOCOL
+    _fails(Code.REGISTRY_PROTOCOL, lambda: registry.manifest(REPOSITORY, gone, soon()))
+
+
+@pytest.mark.parametrize("make", DAMAGED, ids=["absent", "dangling", "folder", "pipe", "empty"])
+@pytest.mark.parametrize("suffix", [".sig", ".att", ""])
+def test_a_listed_tag_that_cannot_be_read_is_an_error(
+    tmp_path: Path, writer: LayoutWriter, make: Callable[[Path], object], suffix: str
+) -> None:
+    digest = writer.image("v1", "one")
+    attached = writer.image(None, "stands for what is attached")
+    registry = LayoutRegistry(_list(tmp_path, (digest, {REF_NAME: "v1"}), (attached, {REF_NAME: digest.tag + suffix})))
+    path = tmp_path / "blobs" / "sha256" / attached.hex
+    path.unlink()
+    make(path)
+    with pytest.raises(EvidenceUnavailable, match=attached.hex) as caught:
+        registry.manifest(REPOSITORY, f"{digest.tag}{suffix}", soon())
+    assert caught.value.code is Code.REGISTRY_PROTOCOL
+
+
+def test_what_is_not_listed_is_not_there(tmp_path: Path, writer: LayoutWriter) -> None:
+    digest = writer.image("v1", "one")
+    registry = LayoutRegistry(Layout.open(tmp_path))
+    assert registry.manifest(REPOSITORY, f"{digest.tag}.sig", soon()) is None
+    assert registry.manifest(REPOSITORY, Digest.of(b"absent"), soon()) is None
+    assert registry.referrers(REPOSITORY, digest, soon()) == ()
 
 
 def test_bundles_that_cosign_save_did_not_list_are_found(tmp_path: Path, writer: LayoutWriter) -> None:

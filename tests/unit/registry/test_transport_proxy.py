@@ -474,6 +474,33 @@ REFUSED = [
     "registry.corp.internal",
     "nas.local",
     "box.home.arpa",
+    "registry",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "KUBERNETES.default.SVC.",
+    "registry.kube-system",
+    "registry.kube-system.svc.cluster.local",
+    "10-0-0-1.default.pod",
+    "vault.corp",
+    "x.lan",
+    "x.home",
+    "mail.mail",
+    "x.intranet",
+    "x.private",
+    "x.localdomain",
+    "x.onion",
+    "x.test",
+    "x.invalid",
+    "x.example",
+    "x.alt",
+    "1.0.0.10.in-addr.arpa",
+    "vault.service.consul",
+    "host.docker.internal",
+    "registry.v1",
+    "registry.x",
+    "registry.my_team",
+    "168.63.129.16",
+    "192.0.0.192",
 ]
 
 
@@ -501,7 +528,13 @@ def test_what_is_no_name_is_not_sent(host: str) -> None:
         assert not [target for target in proxy.targets if " " in target or "%" in target]
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "fd00::1", "nas.local", "registry", "a.localhost", "0x0a000001"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("10.0.0.1", "fd00::1", "nas.local", "registry", "a.localhost", "0x0a000001"),
+        *("registry.infra.svc", "registry.kube-system", "hub.corp", "x.lan", "x.test"),
+    ],
+)
 def test_a_private_target_may_be_asked_for_where_it_is_named(host: str) -> None:
     name = f"[{host}]:5000" if ":" in host else f"{host}:5000"
     check_target(Hosts(private=frozenset({name})), name, host)
@@ -523,7 +556,13 @@ def test_other_scripts_hide_no_address(host: str) -> None:
     assert caught.value.code is Code.REGISTRY_UNREACHABLE
 
 
-@pytest.mark.parametrize("host", ["ghcr.io", "8.8.8.8", "2606:4700::1111", "bücher.example", "a_b.example.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("ghcr.io", "8.8.8.8", "2606:4700::1111", "bücher.example.com", "a_b.example.com", "local.dev"),
+        *("registry.gitlab.com", "registry.example.рф", "quay.io.", "corp.example.org", "x.xn--p1ai", "svc.io"),
+    ],
+)
 def test_public_targets_pass(host: str) -> None:
     check_target(Hosts(), host, host)
 

@@ -66,6 +66,20 @@ def test_the_most_specific_key_answers(keys: list[str], name: str, expected: str
     assert [c.password for c in found] == ([] if expected is None else [f"for {expected}"])
 
 
+def test_null_is_nothing_and_leaves_the_rest() -> None:
+    found = config(auths={"ghcr.io/acme": None, "ghcr.io": auth("u"), "quay.io": None}, credsStore=None)
+    assert [c.username for c in found.find(repository(), soon())] == ["u"]
+    assert found.find(repository("quay.io/acme/api"), soon()) == ()
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_an_empty_helper_is_none_and_what_is_in_the_file_counts(name: str | None) -> None:
+    found = config(auths={"ghcr.io": auth("u")}, credHelpers={"ghcr.io": name}, credsStore="absent")
+    assert [c.username for c in found.find(repository(), soon())] == ["u"]
+    with pytest.raises(EvidenceUnavailable, match="docker-credential-absent"):
+        found.find(repository("quay.io/acme/api"), soon())
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [

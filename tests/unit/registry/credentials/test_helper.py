@@ -90,6 +90,7 @@ def test_a_helper_that_has_none_is_anonymous(helpers: Path, script: str) -> None
         "kill -9 $$",
         "printf '\\377\\376'",
         "printf '%100000s' | tr ' ' '['",
+        """printf '{"x":'; printf '%100000s' | tr ' ' '['; printf '%100000s' | tr ' ' ']'; printf '}'""",
         "",
     ],
 )
@@ -161,10 +162,23 @@ def test_as_much_as_is_allowed_is_read(helpers: Path) -> None:
     assert _ask() == Credential("docker-credential-test", "u", SECRET)
 
 
-def test_what_a_helper_leaves_behind_with_its_output_is_ended(tmp_path: Path, helpers: Path) -> None:
+def test_what_a_helper_leaves_behind_with_its_output_does_not_keep_its_answer(tmp_path: Path, helpers: Path) -> None:
     """A daemon that was started without closing its output: nobody says that the output has ended."""
     make_helper(helpers, "test", f"sleep 600 & echo $! > {tmp_path}/number; {answering('u')}")
-    assert "did not answer" in _fails(0.5).message
+    started = time.monotonic()
+    assert _ask(15) == Credential("docker-credential-test", "u", SECRET)
+    assert time.monotonic() - started < 5
+    os.kill(int((tmp_path / "number").read_text()), 9)  # it is left alone, as daemons are
+
+
+def test_what_is_printed_a_moment_after_a_helper_has_ended_is_its_answer(helpers: Path) -> None:
+    make_helper(helpers, "test", f"(sleep 0.1; {answering('u')}) & cat > /dev/null")
+    assert _ask() == Credential("docker-credential-test", "u", SECRET)
+
+
+def test_what_a_helper_leaves_behind_may_print_without_end(tmp_path: Path, helpers: Path) -> None:
+    make_helper(helpers, "test", f"yes & echo $! > {tmp_path}/number; {answering('u')}")
+    assert "did not answer" in _fails(15).message
     assert _is_gone(tmp_path / "number")
 
 
