@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.reference import Reference
+    from gate.registry.doctor import Doctor
     from gate.wiring import Gate
 
 _COLORS: Final = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
@@ -37,8 +38,9 @@ _WIDTH: Final = 11  # of the longest name of a step
 def command(target: str, **flags: Any) -> None:
     """Look at a registry, or at all that an image needs of one: name, address, TLS, credentials, limits, signatures.
 
-    Each line says what was seen and, where it is not as it should be, what to do. Exit code 3 where the gate could not
-    do its work, 0 where it could.
+    Each line says what was seen and, where it is not as it should be, what to do. Mirrors are looked at first, as the
+    gate asks them; a --layout answers instead of a registry. Exit code 3 where the gate could not do its work, 0 where
+    it could.
 
     \b
     Examples:
@@ -76,17 +78,30 @@ def _look(gate: Gate, host: str, reference: Reference | None, deadline: Deadline
     if reference is None:
         yield from doctor.look(host, None, "", deadline)
         return
-    target = str(reference.digest or reference.effective_tag)
+    origin = gate.settings.hosts.upstream(reference.name)
+    if origin != reference.name:
+        yield Check("name", Status.OK, f"{reference.name} is a mirror's, and judged as {origin}")
+        reference = reference.renamed(origin)
+    folder = gate.settings.layouts.get(origin)
+    if folder is not None:
+        yield Check("layout", Status.OK, f"{folder} answers for {origin}: no registry is asked")
+        yield from _image(gate, None, reference, deadline)
+        return
     failed = False
-    for check in doctor.look(host, reference.name, target, deadline):
-        failed = check.status is Status.FAILED
+    for check in doctor.look(origin.registry, origin, str(reference.digest or reference.effective_tag), deadline):
+        failed = failed or check.status is Status.FAILED
         yield check
-    if failed:
-        return  # with the last way to ask
+    if not failed:
+        yield from _image(gate, doctor, reference, deadline)
+
+
+def _image(gate: Gate, doctor: Doctor | None, reference: Reference, deadline: Deadline) -> Iterator[Check]:
+    """The image and what is signed of it, as the gate reads them; `doctor` where that is from a registry."""
     try:
         digest = gate.reviewer.resolve(reference, deadline)
         yield Check("image", Status.OK, f"{reference.name}@{digest}")
-        yield doctor.referrers(reference.name, digest, deadline)
+        if doctor is not None:
+            yield doctor.referrers(reference.name, digest, deadline)
         _, evidence = gate.reviewer.survey(reference, Kept(), NOTHING, deadline)
     except EvidenceUnavailable as error:
         yield Check("image", Status.FAILED, f"{error.code}: {error.message}", error.remedy)

@@ -136,6 +136,18 @@ class Layout:
         except ParseError as error:
             raise self._protocol(f"{digest}: {error.message}") from error
 
+    def load_listed(self, digest: Digest) -> StoredManifest | None:
+        """As `load`; but what index.json lists has to be there: what it says of an image is not known without it.
+
+        Raises:
+            EvidenceUnavailable: it is listed and absent; or as `load`.
+        """
+        stored = self.load(digest)
+        if stored is None and any(entry.digest == digest for entry in self.index.manifests):
+            file = self._blob_path(digest).relative_to(self.folder)
+            raise self._protocol(f"index.json lists {digest}, and there is no file {file}")
+        return stored
+
     def blob(self, descriptor: Descriptor) -> bytes:
         """A blob, compared with its descriptor.
 
@@ -235,9 +247,9 @@ class LayoutRegistry:
         return self.layout.tags()
 
     def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
-        """The manifest of a digest or tag, or None."""
+        """The manifest of a digest or tag; None where there is neither an entry nor a file of it."""
         digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
-        return self.layout.load(digest) if digest else None
+        return self.layout.load_listed(digest) if digest else None
 
     def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
         """A blob, compared with its descriptor."""
@@ -245,10 +257,14 @@ class LayoutRegistry:
         return self.layout.blob(descriptor)
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
-        """The entries whose manifest has `digest` as its subject, and what a cosign layout does not list."""
+        """The entries whose manifest has `digest` as its subject, and what a cosign layout does not list.
+
+        Raises:
+            EvidenceUnavailable: an entry's manifest is absent or unreadable: its subject is in nothing else.
+        """
         found = []
         for entry in self.layout.index.manifests:
-            stored = self.layout.load(entry.digest)
+            stored = self.layout.load_listed(entry.digest)
             if stored is not None and stored.manifest.subject is not None and stored.manifest.subject.digest == digest:
                 found.append(entry)
         return (*found, *self.layout.unlisted(digest))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.unit.cli.support import Shop, gate
+from tests.unit.cli.support import Shop, gate, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_an_image(shop: Shop) -> None:
@@ -32,6 +37,45 @@ def test_a_host_that_is_not_named_is_not_connected_to(shop: Shop) -> None:
 @pytest.mark.parametrize("target", ["", "nginx:", "https://ghcr.io", "a b"])
 def test_what_is_neither_host_nor_image(target: str) -> None:
     assert gate("doctor", target).code == 2
+
+
+def test_a_layout_answers_and_nobody_is_asked(shop: Shop) -> None:
+    layout = ("--layout", f"ghcr.io/acme/api={shop.folder}/acme/api")
+    for offline in ((), ("--offline",)):
+        ran = gate("doctor", "ghcr.io/acme/api:v1", *layout, *offline)
+        assert (ran.code, ran.err) == (0, "")
+        names = [line.split()[1] for line in ran.out.splitlines()]
+        assert names == ["layout", "image", "signatures"]
+        assert f"{shop.folder}/acme/api answers for ghcr.io/acme/api: no registry is asked" in ran.out
+        assert "1 legacy" in ran.out
+    gone = gate("doctor", "ghcr.io/acme/api:gone", *layout, "--offline")
+    assert (gone.code, "IMAGE_NOT_FOUND" in gone.out) == (3, True)
+
+
+def test_offline_without_a_layout() -> None:
+    ran = gate("doctor", "ghcr.io/acme/api:v1", "--offline")
+    assert ran.code == 3
+    assert "ghcr.io was not asked (--offline)" in ran.out
+    assert "fix: leave out --offline to look at it, or" in ran.out
+
+
+MIRRORED = """
+apiVersion: imagegate.dev/v1
+kind: GateConfig
+metadata: {name: default}
+spec: {registries: [{host: HOST, mirrorOf: gone.test, authoritative: true, insecure: true}]}
+"""
+
+
+def test_an_authoritative_mirror_is_looked_at_instead_of_its_origin(shop: Shop, tmp_path: Path) -> None:
+    file = write(tmp_path, "config.yaml", MIRRORED.replace("HOST", shop.host))
+    for target in ("gone.test/acme/api:v1", f"{shop.host}/acme/api:v1"):
+        ran = gate("doctor", target, "--config", file)
+        assert (ran.code, ran.err) == (0, "")
+        assert f"gone.test is not asked: {shop.host} is authoritative, and answers" in ran.out
+        assert "gone.test/acme/api@sha256:" in ran.out
+        assert f"referrers    {shop.host}: " in ran.out
+    assert f"{shop.host}/acme/api is a mirror's, and judged as gone.test/acme/api" in ran.out
 
 
 def test_a_tag_that_is_not_there(shop: Shop) -> None:
