@@ -203,7 +203,9 @@ class Doctor:
 
     def _challenge(self, registry: str, deadline: Deadline, *, alone: bool) -> Check:
         """How it wants to be asked. `alone`: nothing else of it is looked at."""
-        response = self._transport.send(Request("GET", f"{self._hosts.base_url(registry)}/v2/", _BODY), deadline)
+        response = self._transport.send(
+            Request("GET", f"{self._hosts.base_url(registry)}/v2/", _BODY, identified=True), deadline
+        )
         challenges = parse_challenges(response.headers.get("www-authenticate", ""))
         if response.status in (_OK, _UNAUTHORIZED) and challenges:
             return Check("challenge", Status.OK, "; ".join(map(_shown, challenges)), settles=alone)

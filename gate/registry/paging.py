@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
     from gate.registry.transport import Response
 
-_MAX_LINK: Final = 8192  # characters of a Link header that are looked at
+_MAX_LINK: Final = 16 * 1024  # characters of a Link header
 _OK: Final = 200
-_NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel\s*=\s*"?next"?', re.IGNORECASE)
+# RFC 8288, 3: `<target>; name=token; name="quoted"`, several with commas between.
+_TARGET: Final = re.compile(r"[\s,]*<([^<>]*)>")
+_PARAMETER: Final = re.compile(
+    r"""\s*;\s*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,;"<>]*)))?""",
+    re.ASCII,
+)
 
 
 def pages(path: str, get: Callable[[str], Response], what: str, most: int) -> Iterator[Response]:
@@ -40,10 +45,10 @@ def pages(path: str, get: Callable[[str], Response], what: str, most: int) -> It
         if response.status != _OK and len(seen) > 1:
             raise broken(what, f"breaks off with status {response.status}")
         yield response
-        link = _NEXT.search(response.headers.get("link", "")[:_MAX_LINK])
+        link = _next(response.headers.get("link", ""), what)
         if link is None:
             return
-        path = _next_path(response.url, link[1], what)
+        path = _next_path(response.url, link, what)
         if path in seen:
             raise broken(what, "goes on in a circle")
     raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most} pages", remedy="")
@@ -52,6 +57,26 @@ def pages(path: str, get: Callable[[str], Response], what: str, most: int) -> It
 def broken(what: str, how: str) -> EvidenceUnavailable:
     """A list that cannot be read to its end."""
     return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{what} {how}", remedy="")
+
+
+def _next(header: str, what: str) -> str | None:
+    """The target of the one link that is `next`; None where there is none. A header half understood is an error."""
+    if len(header) > _MAX_LINK:
+        raise broken(what, f"has a Link of more than {_MAX_LINK} characters")
+    found: set[str] = set()
+    at = 0
+    while target := _TARGET.match(header, at):
+        at = target.end()
+        while parameter := _PARAMETER.match(header, at):
+            at = parameter.end()
+            relations = parameter["quoted"] or parameter["bare"] or ""
+            if parameter["name"].lower() == "rel" and "next" in relations.lower().split():
+                found.add(target[1])
+    if header[at:].strip(" \t,"):
+        raise broken(what, "has a Link that cannot be read")
+    if len(found) > 1:
+        raise broken(what, "goes on at two places")
+    return found.pop() if found else None
 
 
 def _next_path(here: str, link: str, what: str) -> str:

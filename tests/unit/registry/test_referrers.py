@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,9 @@ def test_no_api_is_an_empty_list(status: int) -> None:
         f'<{BASE}{PATH}?n=1&last=a>; rel="next"',
         '<?n=1&last=a>; rel="next"',
         f'<{PATH}?n=1&last=a>; title="x"; rel="next"',
+        f'<{PATH}?n=1&last=a>; title="a,b"; rel="last next"',
+        f'<{PATH}?n=1&last=a>; title="a\\"; rel=prev"; rel=next',
+        f"<{PATH}?n=1&last=a>; flag; rel = next",
         f'<{PATH}?n=0>; rel="prev", <{PATH}?n=1&last=a>; rel="next"',
     ],
 )
@@ -74,7 +78,25 @@ def test_the_next_page_is_read(link: str) -> None:
     assert [entry.artifact_type for entry in collect(PATH, _pages(pages))] == ["a", "b"]
 
 
-@pytest.mark.parametrize("link", ["", "next", f"<{PATH}?n=1>", f'<{PATH}?n=1>; rel="prev"', f'<{PATH}?n=1; rel="next"'])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "next",
+        f'<{PATH}?n=1; rel="next"',
+        f'<{PATH}?n=1>; rel="next"; title="x',
+        f'<{PATH}?n=1> rel="next"',
+        f'<{PATH}?n=1>; rel="next", <{PATH}?n=2>; rel="next"',
+        f'<{PATH}?n=1&t={"x" * 20_000}>; rel="next"',
+    ],
+    ids=["no target", "no end", "quote", "no semicolon", "two", "long"],
+)
+def test_a_link_that_is_not_understood_is_no_end_of_the_list(link: str) -> None:
+    with pytest.raises(EvidenceUnavailable) as raised:
+        collect(PATH, _pages({PATH: (_index("a"), link)}))
+    assert raised.value.code is Code.REGISTRY_PROTOCOL
+
+
+@pytest.mark.parametrize("link", ["", ", ", f"<{PATH}?n=1>", f'<{PATH}?n=1>; rel="prev"', f"<{PATH}?n=1>; title=next"])
 def test_other_links_are_not_followed(link: str) -> None:
     assert len(collect(PATH, _pages({PATH: (_index("a"), link)}))) == 1
 
@@ -152,4 +174,7 @@ def test_what_the_list_says_of_its_entries_is_kept_but_filters_nothing() -> None
 @pytest.mark.parametrize("piece", ["<>;", "<> ", "<a>; rel ", "<", "<>;rel =", "rel=next"])
 def test_a_link_that_would_take_hours_to_search(piece: str) -> None:
     """A search that starts anew at each `<` takes seconds for one such header, and headers may be megabytes."""
-    assert len(collect(PATH, _pages({PATH: (_index("a"), piece * 300_000)}))) == 1
+    with pytest.raises(EvidenceUnavailable):
+        collect(PATH, _pages({PATH: (_index("a"), piece * 300_000)}))
+    with suppress(EvidenceUnavailable):  # none of them is `next`: an end, or not understood
+        assert len(collect(PATH, _pages({PATH: (_index("a"), piece * (16 * 1024 // len(piece)))}))) == 1
