@@ -35,7 +35,7 @@ MAX_MANIFEST: Final = 4 * 1024 * 1024
 """Bytes of a manifest; the distribution-spec asks clients and registries to support this much."""
 
 _SCHEMA_VERSION: Final = 2
-_MAX_VALUES: Final = 100_000
+_MAX_VALUES: Final = 50_000
 """JSON values of one manifest: `MAX_ENTRIES` with a hundred each."""
 
 MAX_ENTRIES: Final = 1000

@@ -65,6 +65,7 @@ class Asker:
     ) -> None:
         """Args as named; `clock` is monotonic, in seconds."""
         self._transport = transport
+        self.room = transport.room
         self._authenticator = authenticator
         self._hosts = hosts
         self._clock = clock

@@ -104,7 +104,7 @@ class RegistryClient:
                 ) from error
         if response.status in (401, 403, 429):
             raise self._failure(repository, answer, f"tag {tag}")
-        stored, answer = self._manifest(repository, tag, deadline)
+        stored, answer = self._manifest(repository, tag, deadline, MAX_MANIFEST)
         if stored is None:
             raise self._not_found(repository, f"tag {tag} in repository {repository.path}", answer)
         return stored.digest
@@ -126,26 +126,36 @@ class RegistryClient:
             return answer.response
 
         try:
-            found = tags.collect(repository, get)
+            with self._asker.room.entered():
+                found = tags.collect(repository, get)
         except ParseError as error:
             raise _protocol(repository, f"its list of tags: {error.message}") from error
         if found is None:
             raise self._not_found(repository, f"repository {repository.path}", answers[0])
         return found
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
         """The manifest of a digest or tag; None where the registry says there is none.
 
         Raises:
-            EvidenceUnavailable: REGISTRY_PROTOCOL when it is no manifest or not the one of the digest asked for.
+            EvidenceUnavailable: REGISTRY_PROTOCOL when it is no manifest or not the one of the digest asked for;
+                RESPONSE_TOO_LARGE over `limit` bytes.
         """
-        return self._manifest(repository, target, deadline)[0]
+        return self._manifest(repository, target, deadline, limit)[0]
 
     def _manifest(
-        self, repository: Repository, target: Digest | str, deadline: Deadline
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int
+    ) -> tuple[StoredManifest | None, Answer]:
+        with self._asker.room.entered():
+            return self._read_manifest(repository, target, deadline, limit)
+
+    def _read_manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int
     ) -> tuple[StoredManifest | None, Answer]:
         path = f"/v2/{repository.path}/manifests/{target}"
-        answer = self._ask("GET", repository, path, _ACCEPT, MAX_MANIFEST, deadline)
+        answer = self._ask("GET", repository, path, _ACCEPT, limit, deadline)
         response = answer.response
         if response.status == _NOT_FOUND and _is_a_registrys(response, f"/manifests/{target}"):
             return None, answer
@@ -168,6 +178,10 @@ class RegistryClient:
                 REGISTRY_PROTOCOL when it is absent or not what the descriptor says.
         """
         check_size(repository, descriptor, limit)
+        with self._asker.room.entered():
+            return self._read_blob(repository, descriptor, deadline)
+
+    def _read_blob(self, repository: Repository, descriptor: Descriptor, deadline: Deadline) -> bytes:
         path = f"/v2/{repository.path}/blobs/{descriptor.digest}"
         answer = self._ask("GET", repository, path, {}, descriptor.size, deadline)
         response = answer.response
@@ -194,7 +208,8 @@ class RegistryClient:
             return answer.response
 
         try:
-            return referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
+            with self._asker.room.entered():
+                return referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error
 

@@ -246,7 +246,9 @@ class LayoutRegistry:
         """The tags that its index.json names."""
         return self.layout.tags()
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
         """The manifest of a digest or tag; None where there is neither an entry nor a file of it."""
         digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
         return self.layout.load_listed(digest) if digest else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
+from gate.image.manifest import MAX_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,9 @@ class _Registry(Protocol):
     def known_scope(self, repository: Repository) -> str | None: ...
     def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest: ...
     def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]: ...
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None: ...
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None: ...
     def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes: ...
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]: ...
 
@@ -82,12 +85,14 @@ class MirroredRegistry:
         """Every tag; places as of `resolve`."""
         return self._first(repository, self._registry.tags, deadline, by_digest=False)
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
         """A manifest: of a digest from whoever has it, of a tag as `resolve`."""
         by_digest = isinstance(target, Digest)
 
         def ask(place: Repository, end: Deadline) -> StoredManifest | None:
-            found = self._registry.manifest(place, target, end)
+            found = self._registry.manifest(place, target, end, limit)
             if found is None and by_digest and place != repository:
                 raise _absent(place, str(target))  # that it is not here says nothing of elsewhere
             return found

@@ -24,6 +24,7 @@ class Patience:
         """`pause` waits for so many seconds."""
         self._transport = transport
         self._pause = pause
+        self.room = transport.room
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """The answer, or the second one.

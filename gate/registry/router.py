@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gate.image.manifest import MAX_MANIFEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -45,9 +47,11 @@ class RegistryRouter:
         """As `RegistryClient.tags`."""
         return self._for(repository).tags(repository, deadline)
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
         """As `RegistryClient.manifest`."""
-        return self._for(repository).manifest(repository, target, deadline)
+        return self._for(repository).manifest(repository, target, deadline, limit)
 
     def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
         """As `RegistryClient.blob`."""

@@ -28,6 +28,7 @@ from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.registry import tls
+from gate.registry.body import Body, Room
 from gate.registry.dial import Dialer, Seen, cause, unreachable
 from gate.registry.origin import Origin
 from gate.registry.proxied import check_forwarded, forwarded
@@ -133,6 +134,8 @@ class Transport:
         self._pools: OrderedDict[tuple[Origin, bool], _Way] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
+        self.room = Room()
+        """For large answers: who asks for some enters it, and does what is to be done with them inside."""
 
     def close(self) -> None:
         """Drop kept connections."""
@@ -273,8 +276,7 @@ class Transport:
                 check_forwarded(way.proxy, origin.name, response.status, response.headers)
             good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
-            content = b"" if request.method == "HEAD" else _read(response, limit, origin.name, cut=not good)
-            self.remaining()  # what came out of a buffer was not read within the time that was left
+            content = b"" if request.method == "HEAD" else self._body(response, limit, origin.name, cut=not good)
             if response.status == 400:
                 told = tls.told_by_http(way.peer, content, secured=way.context is not None)
                 if told is not None:
@@ -285,6 +287,14 @@ class Transport:
         response.release_conn()
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
         return Response(response.status, headers, content, request.url)
+
+    def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
+        self.room.leave()
+        with closing(Body()) as body:
+            _read(response, limit, host, body, cut=cut)
+            self.remaining()  # what came out of a buffer was not read within the time that was left
+            self.room.take(body.size, self.remaining)
+            return body.content()[:limit]
 
     def _way(self, origin: Origin, *, identified: bool) -> _Way:
         """The way to an origin; a new one where the files that its TLS is made of have changed."""
@@ -356,13 +366,10 @@ def _joined(here: str, location: str) -> str:
         raise ValueError("a URL that cannot be read") from None
 
 
-def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := response.read(min(_CHUNK, limit - size + 1)):
-        size += len(chunk)
-        chunks.append(chunk)
-        if size > limit:
+def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, body: Body, *, cut: bool) -> None:
+    while chunk := response.read(min(_CHUNK, limit - body.size + 1)):
+        body.add(chunk)
+        if body.size > limit:
             response.close()
             if cut:
                 break
@@ -371,7 +378,6 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: boo
             )
         if response.length_remaining == 0:
             break  # as it announced: no need to ask for more
-    return b"".join(chunks)[:limit]
 
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:

@@ -41,9 +41,20 @@ MAX_CANDIDATES: Final = 1000
 """Signatures looked at for one image; cosign reads as many layers."""
 
 MAX_TOTAL: Final = 32 * 1024 * 1024
-"""Bytes of all payloads of one image."""
+"""Bytes of all payloads of one image, where attestations are wanted."""
+
+MAX_TOTAL_SIGNATURES: Final = 8 * 1024 * 1024
+"""The same where they are not."""
+
+MAX_BESIDE: Final = 4 * 1024 * 1024
+"""Bytes of what stands beside the payloads of one image: certificates, chains, log entries."""
 
 MAX_REFERRERS: Final = 100
+"""Manifests that refer to one image."""
+
+MAX_REFERRER: Final = 512 * 1024
+"""Bytes of one of them: it has one bundle, or one signer's layers."""
+
 _AT_ONCE: Final = 16  # referrers' manifests
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
@@ -94,6 +105,21 @@ class _Layer:
     descriptor: Descriptor
 
 
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """What is kept of a referrer's manifest: no more, for many of them are read.
+
+    Attributes:
+        layers: that may hold a signature.
+        rejected: where it is stored as none can be.
+        absent: it is listed and not there: not known to be no signature.
+    """
+
+    layers: tuple[_Layer, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+    absent: bool = False
+
+
 class Collector:
     """Collects from a registry; `executor` runs single requests, and nothing that waits for others."""
 
@@ -106,8 +132,10 @@ class Collector:
         self, storage: Storage, image: Digest, deadline: Deadline, *, home: Repository, attestations: bool = False
     ) -> Listing:
         """Every candidate for `image` that is kept there; the image itself is in `home`."""
-        collection = _Collection(self._registry, self._executor, storage, image, deadline, home)
-        return collection.run(attestations=attestations)
+        collection = _Collection(
+            self._registry, self._executor, storage, image, deadline, home, attestations=attestations
+        )
+        return collection.run()
 
 
 class _Collection:
@@ -121,7 +149,10 @@ class _Collection:
         image: Digest,
         deadline: Deadline,
         home: Repository,
+        *,
+        attestations: bool,
     ) -> None:
+        self._attestations = attestations
         self._registry = registry
         self._executor = executor
         self._repository = storage.repository
@@ -133,10 +164,11 @@ class _Collection:
         self._rejected: list[Rejection] = []
         self._payloads: dict[Digest, bytes] = {}
         self._total = 0
+        self._beside = 0
 
-    def run(self, *, attestations: bool) -> Listing:
+    def run(self) -> Listing:
         # Wave 1: the places. One that does not answer leaves the others their say.
-        tags = [f"{self._tag}.sig", *([f"{self._tag}.att"] if attestations else []), self._image.tag]
+        tags = [f"{self._tag}.sig", *([f"{self._tag}.att"] if self._attestations else []), self._image.tag]
         tagged = self._start([partial(self._manifest, tag) for tag in tags])
         listed = self._start([lambda: self._registry.referrers(self._repository, self._image, self._deadline)])
         *attached_by_tag, fallback = self._finish(tagged)
@@ -145,7 +177,7 @@ class _Collection:
         # Wave 2: the payloads of the tags, and the manifests of the referrers.
         layers = [layer for stored in attached_by_tag for layer in self._layers(stored, Format.LEGACY)]
         payloads = self._start_payloads(layers)
-        attached = self._referrers(self._capped(entries), attestations=attestations)
+        attached = self._referrers(self._capped(entries))
         self._keep_payloads(payloads)
         # Wave 3: the payloads of the referrers.
         self._keep_payloads(self._start_payloads(attached))
@@ -173,17 +205,26 @@ class _Collection:
             message = f"{self._home.registry} has no manifest {self._image} in repository {self._home.path}"
             self._unavailable.append(Unavailable(Code.IMAGE_NOT_FOUND, message, "check the name and digest"))
 
-    def _referrers(self, digests: Sequence[Digest], *, attestations: bool) -> list[_Layer]:
-        """The layers of all referrers: some manifests at a time, for each may be as large as a manifest can be."""
+    def _referrers(self, digests: Sequence[Digest]) -> list[_Layer]:
+        """The layers of all referrers, some at a time; of their manifests nothing else is kept."""
         found: list[_Layer] = []
         for start in range(0, len(digests), _AT_ONCE):
             some = digests[start : start + _AT_ONCE]
-            manifests = self._finish(self._start([partial(self._manifest, digest) for digest in some]))
-            for digest, stored in zip(some, manifests, strict=True):
-                found.extend(self._attached(digest, stored, attestations=attestations))
-            if len(found) > MAX_CANDIDATES:
+            attached = self._finish(self._start([partial(self._referrer, digest) for digest in some]))
+            for digest, one in zip(some, attached, strict=True):
+                if one is None:
+                    continue
+                found.extend(one.layers)
+                self._rejected.extend(one.rejected)
+                if one.absent and not self._unavailable:  # a failure has been noted by its own name
+                    self._broken(f"it lists the referrer {digest.short} and has no such manifest")
+            if len(found) > MAX_CANDIDATES or sum(map(_beside, found)) > MAX_BESIDE:
                 break
         return found
+
+    def _referrer(self, digest: Digest) -> _Attached:
+        stored = self._registry.manifest(self._repository, digest, self._deadline, MAX_REFERRER)
+        return _Attached(absent=True) if stored is None else self._attached(stored)
 
     def _fallback_entries(self, fallback: StoredManifest | None) -> tuple[Descriptor, ...]:
         if fallback is None or fallback.digest == self._image:
@@ -201,36 +242,31 @@ class _Collection:
             return []
         return [_Layer(kind, layer) for layer in stored.manifest.layers]
 
-    def _attached(self, digest: Digest, stored: StoredManifest | None, *, attestations: bool) -> Iterator[_Layer]:
+    def _attached(self, stored: StoredManifest) -> _Attached:
         """The layers of a referrer that may hold a signature of this image; judged by the manifest itself."""
-        if stored is None:
-            # Not known to be no signature. (A failure has been noted by its own name.)
-            if not self._unavailable:
-                self._broken(f"it lists the referrer {digest.short} and has no such manifest")
-            return
-        if not isinstance(stored.manifest, Manifest):
-            return
         manifest = stored.manifest
-        if manifest.subject is None or manifest.subject.digest != self._image:
-            return
+        if not isinstance(manifest, Manifest) or manifest.subject is None or manifest.subject.digest != self._image:
+            return _Attached()
         types = (manifest.artifact_type, manifest.config.media_type)
         if _LEGACY_REFERRER in types:
-            yield from self._layers(stored, Format.REFERRER_LEGACY)
-        elif _NOTATION in types:
-            yield from (_Layer(Format.NOTATION, layer) for layer in manifest.layers[:1])
-        elif any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
-            yield from self._bundle(stored.digest, manifest, attestations=attestations)
+            return _Attached(tuple(_Layer(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
+        if _NOTATION in types:
+            return _Attached(tuple(_Layer(Format.NOTATION, layer) for layer in manifest.layers[:1]))
+        if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
+            return self._bundle(stored.digest, manifest)
+        return _Attached()
 
-    def _bundle(self, digest: Digest, manifest: Manifest, *, attestations: bool) -> Iterator[_Layer]:
+    def _bundle(self, digest: Digest, manifest: Manifest) -> _Attached:
         """One layer that is a bundle, unless its annotation says that it is an attestation and none is wanted.
 
         The annotation is unsigned; lying in it can only hide a signature, and the signed bytes are looked at again.
         """
         if len(manifest.layers) != 1:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
-            self._rejected.append(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason))
-        elif attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
-            yield _Layer(Format.BUNDLE, manifest.layers[0])
+            return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
+        if self._attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
+            return _Attached((_Layer(Format.BUNDLE, manifest.layers[0]),))
+        return _Attached()
 
     def _capped(self, entries: Sequence[Descriptor]) -> list[Digest]:
         digests = list(dict.fromkeys(d.digest for d in entries))
@@ -244,12 +280,12 @@ class _Collection:
         for layer in layers:
             descriptor = layer.descriptor
             known = descriptor.digest in self._payloads or descriptor.digest in wanted
-            self._total += sum(len(text) for text in descriptor.annotations.values())
+            self._beside += _beside(layer)
             self._total += 0 if known else descriptor.size
             too_many = not known and len(self._payloads) + len(wanted) >= MAX_PAYLOADS
-            if too_many or self._total > MAX_TOTAL:
-                self._cut(f"more than {MAX_PAYLOADS} signatures, or {MAX_TOTAL} bytes of them")
-                self._full = True
+            most = MAX_TOTAL if self._attestations else MAX_TOTAL_SIGNATURES
+            if too_many or self._total > most or self._beside > MAX_BESIDE:
+                self._cut(f"more than {MAX_PAYLOADS} signatures, or {most} bytes of them")
                 break
             if not known and layer.format is not Format.NOTATION:
                 wanted[descriptor.digest] = descriptor
@@ -296,3 +332,7 @@ class _Collection:
     def _cut(self, what: str) -> None:
         message = f"{self._repository}@{self._image.short} has {what}"
         self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
+
+
+def _beside(layer: _Layer) -> int:
+    return sum(len(key) + len(text) for key, text in layer.descriptor.annotations.items())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gate.image.manifest import MAX_MANIFEST
+
 if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.digest import Digest
@@ -31,8 +33,10 @@ class Registry(Protocol):
     def tags(self, repository: Repository, deadline: Deadline) -> tuple[str, ...]:
         """Every tag of a repository once, in the registry's order; never a part of them."""
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
-        """The manifest of a digest or tag; None where the registry says there is none."""
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
+        """The manifest of a digest or tag, of at most `limit` bytes; None where the registry says there is none."""
 
     def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
         """A blob of at most `limit` bytes."""

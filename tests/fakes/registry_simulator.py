@@ -11,7 +11,7 @@ from gate.codes import Code
 from gate.demo.images import Writer, describe, referrers_of
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
-from gate.image.manifest import Index, StoredManifest, parse_manifest
+from gate.image.manifest import MAX_MANIFEST, Index, StoredManifest, parse_manifest
 from gate.image.reference import Reference, Repository
 from gate.registry.limits import check_size
 
@@ -150,7 +150,9 @@ class RegistrySimulator:
         subjects = [] if self._referrers_api else [parse_manifest(m).subject for m in found.manifests.values()]
         return tuple(sorted({*found.tags, *(subject.digest.tag for subject in subjects if subject is not None)}))
 
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
+    def manifest(
+        self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> StoredManifest | None:
         self._enter("manifest", repository, str(target), deadline)
         found = self._repositories.get(repository)
         content = found.content(target) if found else None

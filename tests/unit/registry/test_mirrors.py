@@ -151,9 +151,9 @@ def test_a_slow_mirror_leaves_the_origin_time() -> None:
     given: list[float] = []
     inner = here.registry.manifest
 
-    def manifest(repository: Repository, target: object, deadline: object) -> object:
+    def manifest(repository: Repository, target: object, deadline: object, limit: int) -> object:
         given.append(deadline.remaining())  # type: ignore[attr-defined]
-        return inner(repository, target, deadline)  # type: ignore[arg-type]
+        return inner(repository, target, deadline, limit)  # type: ignore[arg-type]
 
     here.registry.manifest = manifest  # type: ignore[method-assign,assignment]
     here.failing["mirror.test"] = Code.REGISTRY_TIMEOUT

@@ -16,7 +16,7 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Reference
 from gate.policy.trust import TrustNeeds, WitnessedKey
-from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
+from gate.review.collect import MAX_BESIDE, MAX_CANDIDATES, MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
 from gate.review.examine import examine
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
@@ -378,7 +378,7 @@ def test_the_tag_is_read_before_the_crowd_of_referrers(
 
 def test_annotations_count_as_bytes(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> None:
     repository = registry.repository(NAME)
-    large = MAX_TOTAL // 10
+    large = MAX_BESIDE // 10
     for i in range(11):
         layer = Layer(cosign.SIMPLE_SIGNING, str(i).encode(), {"x": "y" * large})
         repository.attach(image, COSIGN_ARTIFACT, [layer], config=Layer(COSIGN_ARTIFACT, b"{}"))

@@ -1,0 +1,98 @@
+"""The body of an answer as it arrives: small in memory, large on disk until somebody has room for it.
+
+A slow answer may be large as well, and many of them arrive at a time: what is not there yet needs no memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LARGE: Final = 256 * 1024
+"""Bytes from which a body is large."""
+
+_AT_ONCE: Final = 2  # large bodies in memory, while they are compared and parsed
+
+
+class Body:
+    """Collects. Where nothing can be written to disk, it stays in memory."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.size = 0
+        self._chunks: list[bytes] = []
+        self._file: IO[bytes] | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """One more piece."""
+        self.size += len(chunk)
+        if self._file is None and self.size > LARGE:
+            self._spill()
+        if self._file is None:
+            self._chunks.append(chunk)
+        else:
+            self._file.write(chunk)
+
+    def content(self) -> bytes:
+        """All of it."""
+        if self._file is None:
+            return b"".join(self._chunks)
+        self._file.seek(0)
+        return self._file.read()
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        if self._file is not None:
+            self._file.close()
+
+    def _spill(self) -> None:
+        try:
+            self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
+            for chunk in self._chunks:
+                self._file.write(chunk)
+        except OSError:  # a file system that is read-only, or full
+            self._file = None
+        else:
+            self._chunks.clear()
+
+
+class Room:
+    """For large bodies: a few threads at a time have one in memory, each until what it does with it is done."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._free = threading.BoundedSemaphore(_AT_ONCE)
+        self._current = threading.local()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """What is taken inside is left at its end, or with the next body."""
+        self._current.inside, self._current.holds = True, False
+        try:
+            yield
+        finally:
+            self._current.inside = False
+            self.leave()
+
+    def leave(self) -> None:
+        """Of what this thread has taken, nothing is needed any more: it goes on to another body, which may be slow."""
+        if getattr(self._current, "holds", False):
+            self._current.holds = False
+            self._free.release()
+
+    def take(self, size: int, remaining: Callable[[], float]) -> None:
+        """Wait for room for a body of this thread's; small ones need none, nor do those of threads outside.
+
+        Raises:
+            TimeoutError: no time is left.
+        """
+        if size <= LARGE or not getattr(self._current, "inside", False) or self._current.holds:
+            return
+        if not self._free.acquire(timeout=remaining()):
+            raise TimeoutError("the time allowed ran out")
+        self._current.holds = True
