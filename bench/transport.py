@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from bench.memory import peak as evidence_peak
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import MAX_MANIFEST
@@ -234,6 +235,11 @@ def main() -> None:
         for threads in (1, 8):
             grown = memory(transport, f"http://127.0.0.1:{port}/v2/", threads)
             rows.append((f"memory, {what}, {threads} at a time", grown, "MB", BAR_MEMORY))
+    least = evidence_peak("nothing")
+    rows.extend(
+        (f"memory, gate verify with 100 referrers of {kind}", evidence_peak(kind) - least, "MB", BAR_MEMORY)
+        for kind in ("long texts", "many layers")
+    )
     for what, made, url in (
         ("plain HTTP", lambda: Transport(hosts), f"http://127.0.0.1:{plain}/v2/"),
         ("TLS", lambda: Transport(hosts), f"https://127.0.0.1:{secure}/v2/"),

@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from urllib3 import BaseHTTPResponse
 
 LARGE: Final = 256 * 1024
 """Bytes from which a body is large."""
 
+_CHUNK: Final = 64 * 1024
 _AT_ONCE: Final = 2  # large bodies in memory, while they are compared and parsed
 
 
@@ -37,6 +43,24 @@ class Body:
             self._chunks.append(chunk)
         else:
             self._file.write(chunk)
+
+    def fill(self, response: BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> None:
+        """Read a response to its end; where it has more than `limit` bytes, one more than that if it is to be `cut`.
+
+        Raises:
+            EvidenceUnavailable: RESPONSE_TOO_LARGE: it has more, and is not to be cut.
+        """
+        while chunk := response.read(min(_CHUNK, limit - self.size + 1)):
+            self.add(chunk)
+            if self.size > limit:
+                response.close()
+                if cut:
+                    return
+                raise EvidenceUnavailable(
+                    Code.RESPONSE_TOO_LARGE, f"{host} sent more than the {limit} bytes that are read", remedy=""
+                )
+            if response.length_remaining == 0:
+                return  # as it announced: no need to ask for more
 
     def content(self) -> bytes:
         """All of it."""

@@ -50,7 +50,6 @@ REQUEST_SECONDS: Final = 20.0
 
 MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
-_CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
 _POOL: Final = 16  # kept connections a host
@@ -291,7 +290,7 @@ class Transport:
     def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
         self.room.leave()
         with closing(Body()) as body:
-            _read(response, limit, host, body, cut=cut)
+            body.fill(response, limit, host, cut=cut)
             self.remaining()  # what came out of a buffer was not read within the time that was left
             self.room.take(body.size, self.remaining)
             return body.content()[:limit]
@@ -364,20 +363,6 @@ def _joined(here: str, location: str) -> str:
         return urljoin(here, location)
     except ValueError:
         raise ValueError("a URL that cannot be read") from None
-
-
-def _read(response: urllib3.BaseHTTPResponse, limit: int, host: str, body: Body, *, cut: bool) -> None:
-    while chunk := response.read(min(_CHUNK, limit - body.size + 1)):
-        body.add(chunk)
-        if body.size > limit:
-            response.close()
-            if cut:
-                break
-            raise EvidenceUnavailable(
-                Code.RESPONSE_TOO_LARGE, f"{host} sent more than the {limit} bytes that are read", remedy=""
-            )
-        if response.length_remaining == 0:
-            break  # as it announced: no need to ask for more
 
 
 def _translate(error: Exception, host: str, allowed: float) -> NoReturn:

@@ -1,0 +1,87 @@
+"""What a hostile registry's evidence costs `gate verify` in memory: a process of its own, at its peak."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from gate.image.digest import Digest
+from gate.image.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.fakes.fulcio import shared_key
+from tests.fakes.scripted_server import Asked, Reply, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANY = 100
+_PROGRAM = """
+import atexit, sys
+def peak():
+    line = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
+    print(line, file=sys.stderr)
+atexit.register(peak)
+from gate.cli.main import main
+main()
+"""
+_CONFIG = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": f"sha256:{'1' * 64}", "size": 2}
+
+
+def _image() -> bytes:
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": _CONFIG, "layers": []}).encode()
+
+
+def _referrer(number: int, subject: bytes, more: dict[str, object]) -> bytes:
+    about = {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(subject)), "size": len(subject)}
+    base = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _CONFIG,
+        "subject": about,
+        "layers": [],
+        "n": number,
+    }
+    return json.dumps({**base, **more}).encode()[:MAX_MANIFEST]
+
+
+def _layers(number: int) -> dict[str, object]:
+    one = {"mediaType": "x/y", "size": 1}
+    return {"layers": [{**one, "digest": f"sha256:{number * 100_000 + i:064x}"} for i in range(33_000)]}
+
+
+KINDS: dict[str, Callable[[int], dict[str, object]]] = {
+    "nothing": lambda _: {},
+    "long texts": lambda _: {"annotations": {"x": "y" * (MAX_MANIFEST - 1000)}},
+    "many layers": _layers,
+}
+
+
+def peak(kind: str) -> float:
+    """MB of `gate verify` of an image that a registry lists a hundred such referrers for, or none."""
+    image = _image()
+    made = [_referrer(i, image, KINDS[kind](i)) for i in range(0 if kind == "nothing" else MANY)]
+    by_digest = {str(Digest.of(m)): m for m in (image, *made)}
+    listed = [{"mediaType": OCI_MANIFEST, "digest": d, "size": len(m)} for d, m in by_digest.items() if m != image]
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}).encode()
+
+    def script(asked: Asked) -> Reply:
+        last = asked.path.rpartition("/")[2]
+        if "/referrers/" in asked.path:
+            return Reply(200, (), index, OCI_INDEX)
+        found = image if last == "v1" else by_digest.get(last)
+        return Reply(404) if found is None else Reply(200, (), found, OCI_MANIFEST)
+
+    with ScriptedServer(script) as server, TemporaryDirectory() as folder:
+        key = Path(folder, "k.pub")
+        key.write_bytes(shared_key().pem)
+        flags = ["--key", str(key), "--insecure-registry", server.host, "--timeout", "20s"]
+        command = [sys.executable, "-c", _PROGRAM, "verify", f"{server.host}/a/b:v1", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"VmHWM:\s+(\d+)", done.stderr)
+    assert found is not None, done.stderr
+    assert done.returncode == (1 if kind == "nothing" else 3), done.stdout
+    return int(found[1]) / 1024
