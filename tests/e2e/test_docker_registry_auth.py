@@ -216,7 +216,7 @@ def test_a_service_without_tls_on_another_port_is_not_asked(
     message = failed(found, "REGISTRY_PROTOCOL")["message"]
     assert message.startswith(f"{registry.host} names a token service that is not asked")
     assert "it wants plain HTTP" in message
-    assert f"http://{service.host}/token" in message
+    assert service.host in message
     assert not service.asked
 
 

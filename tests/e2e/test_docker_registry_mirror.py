@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+_SETTLE_SECONDS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -35,6 +38,15 @@ class Pair:
     def has_kept(self) -> set[str]:
         """The digests of the blobs that the cache keeps."""
         return {file.parent.name for file in self.kept.glob("docker/registry/v2/blobs/sha256/*/*/data")}
+
+    def lose_origin(self) -> None:
+        """End the origin once the cache has kept what it was asked for: it does so behind its answers."""
+        end = time.monotonic() + _SETTLE_SECONDS
+        seen: set[str] = set()
+        while time.monotonic() < end and (seen != self.has_kept or any(self.kept.rglob("_uploads/*"))):
+            seen = self.has_kept
+            time.sleep(0.5)
+        self.origin.stop()
 
     @property
     def authoritative(self) -> tuple[dict[str, object], ...]:
@@ -73,7 +85,7 @@ def test_by_the_flag_for_what_is_asked_by_digest(
     assert pair.has_kept  # it was asked
 
     # That the origin is away is no verdict: what was signed is asked of it.
-    pair.origin.stop()
+    pair.lose_origin()
     found = shell.verify(stock.pinned(pair.origin.host, "v1"), keys.release, *pair.flags)
     assert f"{pair.origin.host} could not be reached" in failed(found, "REGISTRY_UNREACHABLE")["message"]
 
@@ -86,7 +98,7 @@ def test_by_the_config_for_everything(pair: Pair, stock: Stock, shell: Shell, ke
     assert {digest.partition(":")[2] for digest in map(str, stock.digests.values())} <= pair.has_kept
 
     # What it keeps goes on being judged right without the origin, under either's name.
-    pair.origin.stop()
+    pair.lose_origin()
     for host in (pair.origin.host, pair.cache.host):
         pinned = [stock.pinned(host, tag) for tag in VERDICTS]
         found = check(shell, policies, *every(host), *pinned)
@@ -101,7 +113,7 @@ def test_asked_itself(pair: Pair, stock: Stock, shell: Shell, keys: Keys, tmp_pa
         found = check(shell, policies, *every(pair.cache.host))
         assert found.code == 1, found.text
         assert verdicts(found) == VERDICTS
-        pair.origin.stop()
+        pair.lose_origin()
 
 
 def test_what_it_has_without_its_signatures_never_passes(
@@ -109,7 +121,7 @@ def test_what_it_has_without_its_signatures_never_passes(
 ) -> None:
     cached = Repository(pair.cache.host, PATH)
     assert cached.content(stock.digests["v1"])
-    pair.origin.stop()
+    pair.lose_origin()
     policies = policy(tmp_path / "policies", keys, pair.origin.host, *pair.authoritative)
     pinned = stock.pinned(pair.origin.host, "v1")
     found = check(shell, policies, pinned, image(pair.origin.host, "v2"))
