@@ -25,7 +25,7 @@ from gate.demo.scenario import policy
 from gate.demo.signing import SigningKey
 from gate.feeds.folder import require
 from gate.policy.evaluate import Stage, Workload
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from gate.review.review import Reviewer, Subject
 from gate.settings import Settings
 from gate.wiring import build

@@ -22,9 +22,9 @@ from bench.memory import peak as evidence_peak
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import MAX_MANIFEST
-from gate.registry.hosts import Hosts
-from gate.registry.proxies import Proxies
-from gate.registry.transport import Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.proxies import Proxies
+from gate.registry.guard.transport import Request, Transport
 from tests.fakes.loopback import certificate_for
 from tests.fakes.proxy_server import ProxyServer
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gate.registry.client import RegistryClient
     from gate.registry.credentials.credential import Keychain
     from gate.registry.doctor import Doctor
+    from gate.registry.guard.transport import Transport
     from gate.registry.mirrors import MirroredRegistry
-    from gate.registry.transport import Transport
     from gate.settings import Settings
 
 
@@ -68,7 +68,7 @@ class Network:
         deadline = Deadline.after(settings.timeout, clock)
         self._stored += [DockerConfigFile(path, shown_path(path), deadline) for path in settings.docker_configs]
         if settings.hosts.authorities or settings.hosts.client_certificates:
-            from gate.registry.tls import check_files  # noqa: PLC0415 - few name such files
+            from gate.registry.guard.tls import check_files  # noqa: PLC0415 - few name such files
 
             check_files(settings.hosts)
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class Network:
 
     def fetch(self, url: str, limit: int, deadline: Deadline) -> tuple[int, bytes]:
         """GET something that is no registry's, behind the same guard."""
-        from gate.registry.transport import Request  # noqa: PLC0415 - see the class
+        from gate.registry.guard.transport import Request  # noqa: PLC0415 - see the class
 
         answer = self._made().transport.send(Request("GET", url, limit, redirects=False, identified=True), deadline)
         return answer.status, answer.body
@@ -108,10 +108,10 @@ class Network:
         from gate.registry.asking import Asker  # noqa: PLC0415 - see the class
         from gate.registry.auth import Authenticator  # noqa: PLC0415
         from gate.registry.client import RegistryClient  # noqa: PLC0415
+        from gate.registry.guard.patience import Patience  # noqa: PLC0415
+        from gate.registry.guard.tls import Contexts  # noqa: PLC0415
+        from gate.registry.guard.transport import Transport  # noqa: PLC0415
         from gate.registry.mirrors import MirroredRegistry  # noqa: PLC0415
-        from gate.registry.patience import Patience  # noqa: PLC0415
-        from gate.registry.tls import Contexts  # noqa: PLC0415
-        from gate.registry.transport import Transport  # noqa: PLC0415
 
         hosts = self._settings.hosts
         transport = Transport(hosts, proxies=self._settings.proxies, contexts=Contexts(self._clock))

@@ -12,8 +12,8 @@ from gate import instants
 from gate.errors import ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
 from gate.policy.parse_config import parse_place
-from gate.registry.hosts import Hosts, Mirror
-from gate.registry.proxies import Proxies
+from gate.registry.guard.hosts import Hosts, Mirror
+from gate.registry.guard.proxies import Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gate.registry.credentials.credential import Credential
-    from gate.registry.transport import Response
+    from gate.registry.guard.transport import Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
 from gate.registry.echo import echoed, is_in_body, is_in_headers, is_partly_in, secrets_of
 from gate.registry.failures import CredentialRefused
-from gate.registry.transport import Request
+from gate.registry.guard.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from gate.registry.answer import Question
     from gate.registry.auth import Authenticator
     from gate.registry.credentials.credential import Credential
-    from gate.registry.hosts import Hosts
-    from gate.registry.patience import Patience
-    from gate.registry.transport import Response
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.patience import Patience
+    from gate.registry.guard.transport import Response
 
 _V = TypeVar("_V")
 _UNAUTHORIZED: Final = 401

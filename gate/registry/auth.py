@@ -19,8 +19,8 @@ from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import scope_of
 from gate.registry.echo import echoed, is_partly_in
 from gate.registry.failures import CredentialRefused, token_failure
-from gate.registry.origin import Origin
-from gate.registry.transport import Request
+from gate.registry.guard.origin import Origin
+from gate.registry.guard.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from gate.registry.challenge import Challenge
     from gate.registry.credentials.credential import Credential
     from gate.registry.credentials.keychain import Found, Remembering
-    from gate.registry.hosts import Hosts
-    from gate.registry.patience import Patience
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.patience import Patience
 
 MAX_TOKEN: Final = 64 * 1024
 """Bytes of a token service's answer."""

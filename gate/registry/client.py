@@ -15,8 +15,8 @@ from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
 from gate.registry.credentials.credential import scope_of
 from gate.registry.failures import failure
+from gate.registry.guard.patience import Patience
 from gate.registry.limits import check_size
-from gate.registry.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.answer import Answer
     from gate.registry.credentials.keychain import Remembering
-    from gate.registry.hosts import Hosts
-    from gate.registry.transport import Response, Transport
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.transport import Response, Transport
 
 _ACCEPT: Final = {"Accept": ", ".join(ACCEPTED)}
 _OK: Final = 200

@@ -18,9 +18,9 @@ from gate.image.manifest import ACCEPTED, MAX_MANIFEST
 from gate.registry.answer import Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.failures import failure, rate_limit, remedy_for
-from gate.registry.origin import Origin
+from gate.registry.guard.origin import Origin
+from gate.registry.guard.transport import Request
 from gate.registry.referrers import NO_API
-from gate.registry.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gate.registry.auth import Authenticator
     from gate.registry.challenge import Challenge
     from gate.registry.credentials.credential import Credential, Keychain
-    from gate.registry.hosts import Hosts, Mirror
-    from gate.registry.transport import Response, Transport
+    from gate.registry.guard.hosts import Hosts, Mirror
+    from gate.registry.guard.transport import Response, Transport
 
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401

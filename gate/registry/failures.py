@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.answer import Answer
     from gate.registry.credentials.credential import Credential
-    from gate.registry.transport import Response
+    from gate.registry.guard.transport import Response
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})\s*(?:;\s*w\s*=\s*([0-9]{1,9}))?", re.ASCII)
 _NOT_ALLOWED: Final = frozenset({401, 403})

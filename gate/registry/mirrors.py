@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
-    from gate.registry.hosts import Mirror
+    from gate.registry.guard.hosts import Mirror
 
 _SHARE: Final = 3  # a place gets this part of the time, so that the next one has some too
 _QUIET: Final = 30.0  # seconds that a mirror is left alone after it could not be reached

@@ -12,7 +12,7 @@ from gate.errors import EvidenceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gate.registry.transport import Response
+    from gate.registry.guard.transport import Response
 
 _MAX_LINK: Final = 16 * 1024  # characters of a Link header
 _OK: Final = 200

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.image.manifest import Descriptor
-    from gate.registry.transport import Response
+    from gate.registry.guard.transport import Response
 
 NO_API: Final = frozenset({400, 404, 405, 406})
 """What registries without the API answer; the fallback tag is asked in any case."""

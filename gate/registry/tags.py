@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.image.reference import Repository
-    from gate.registry.transport import Response
+    from gate.registry.guard.transport import Response
 
 MAX_TAGS: Final = 10_000
 """Tags of one repository."""

@@ -328,6 +328,14 @@ def test_cve_2026_54787_ghsa_wqqc_jjcq_vfxm_the_window_of_a_managed_key(window: 
             counts(verdict, spec)
         else:
             assert refusal(verdict, spec).code is Code.KEY_MISMATCH
+    # with the promise taken away nothing says when: of a key that needs the log, that is no "now"
+    stripped = judged(WORLD.bundle(right, entries=[replace(WORLD.entry(right), promise=b"")]))
+    for now in (Window(NOW, NOW), Window()):
+        needing = replace(spec, log=LogUse.REQUIRED, window=now)
+        if now == Window():
+            counts(stripped, needing)
+        else:
+            assert refusal(stripped, needing).code is Code.TIMESTAMP_MISSING
     # without a time, now is what counts
     bare = judged(WORLD.bundle(right, entries=[]))
     assert refusal(bare, replace(KEY, window=Window(None, NOW - SECOND))).code is Code.KEY_MISMATCH

@@ -19,7 +19,7 @@ from gate.image.digest import Digest
 from gate.image.reference import Repository
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.keychain import Remembering
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from tests.fakes.clients import Held, soon
 from tests.fakes.clock import SettableClock
 from tests.fakes.loopback import Listener, LoopbackTransport, certificate_for

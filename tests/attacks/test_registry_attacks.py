@@ -25,8 +25,8 @@ from gate.policy.evaluate import Stage
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.docker_config import DockerConfigFile
 from gate.registry.credentials.keychain import Remembering
-from gate.registry.hosts import Hosts
-from gate.registry.transport import MAX_REDIRECTS, Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import MAX_REDIRECTS, Request, Transport
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.clock import SettableClock

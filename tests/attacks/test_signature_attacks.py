@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+import warnings
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.codes import Code
 from gate.demo.signing import SigningKey
@@ -25,8 +28,12 @@ from gate.image.digest import Digest
 from gate.image.manifest import MAX_ENTRIES, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from gate.trust.anchors import Anchors, Holder
 from gate.trust.root import TrustedRoot
-from tests.fakes.fulcio import AT, Keypair, Signer
-from tests.fakes.signing_authority import Signature, shared_world
+from tests.fakes.fulcio import AT, Issuer, Keypair, Signer
+from tests.fakes.signing_authority import Signature, encode, shared_world
+from tests.unit.cli.support import gate, gate_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = Digest.of(b"the image that was signed")
 EVIL = Digest.of(b"the attacker's image")
@@ -367,6 +374,42 @@ def test_cve_2023_33957_and_cve_2023_33958_notation_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(("r", "s"), [(0, 0), (ORDER, ORDER), (0, 1), (1, 0)])
+def negative_serial() -> x509.Certificate:
+    """A stranger's certificate that libraries read with a warning."""
+    der = bytearray(Issuer.root("stranger.test").certificate.public_bytes(Encoding.DER))
+    serial = der.find(b"\x02\x14")  # a whole number of 20 bytes
+    der[serial + 2] |= 0x80
+    return x509.load_der_x509_certificate(bytes(der))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_what_libraries_think_of_a_certificate_is_no_output(tmp_path: Path) -> None:
+    signature = Signature.of_message(by(RELEASE), b"blob")
+    stamp = WORLD.tsa.stamp(signature.content, embedded=[WORLD.tsa.signer.certificate, negative_serial()])
+    for name, content in (
+        ("b.json", encode(WORLD.bundle(signature, timestamps=[stamp]))),
+        ("k.pub", RELEASE.pem),
+        ("root.json", WORLD.trusted_root()),
+        ("blob", b"blob"),
+    ):
+        (tmp_path / name).write_bytes(content)
+    bundle, key, root, blob = (tmp_path / name for name in ("b.json", "k.pub", "root.json", "blob"))
+    ran = gate_process("verify-blob", "--offline", "--trusted-root", root, "--bundle", bundle, "--key", key, blob)
+    assert (ran.code, ran.err) == (0, "")
+    # who asks for warnings has them
+    asked = gate_process(
+        *("verify-blob", "--offline", "--trusted-root", root, "--bundle", bundle, "--key", key, blob),
+        env={"PYTHONWARNINGS": "always"},
+    )
+    assert "CryptographyDeprecationWarning" in asked.err
+
+
+def test_commands_hide_no_warning_from_tests() -> None:
+    assert gate("--version").code == 0
+    with pytest.raises(UserWarning, match="seen"):
+        warnings.warn("seen", UserWarning, stacklevel=1)
+
+
 def test_cve_2022_21449_psychic_signatures(r: int, s: int) -> None:
     content, _ = ATTACKER.simple_signing(EVIL, "ghcr.io/acme/api")
     signature = b64(encode_dss_signature(r, s))

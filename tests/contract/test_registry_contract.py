@@ -16,7 +16,7 @@ from gate.evidence import cosign
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, Manifest, Platform
 from gate.image.reference import Repository
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
 from tests.fakes.clients import client_of, soon

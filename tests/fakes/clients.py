@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from gate.deadline import Deadline
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.keychain import Remembering
-from gate.registry.hosts import Hosts
-from gate.registry.transport import Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import Transport
 from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gate.image.reference import Repository
     from gate.registry.credentials.credential import Credential, Keychain
-    from gate.registry.transport import Request, Response
+    from gate.registry.guard.transport import Request, Response
 
 
 def soon(seconds: float = 10.0) -> Deadline:

@@ -24,16 +24,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gate.registry.dial import unreachable
-from gate.registry.transport import Transport
+from gate.registry.guard.dial import unreachable
+from gate.registry.guard.transport import Transport
 from tests.fakes.scripted_server import _Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from gate.registry.hosts import Hosts
-    from gate.registry.origin import Origin
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.origin import Origin
     from tests.fakes.scripted_server import Asked, Reply
 
 LOOPBACK: Final = "127.0.0.1"

@@ -46,7 +46,7 @@ from gate.image.reference import Repository
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.keychain import Remembering
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from tests.fakes.clients import Held
 from tests.fakes.clock import SettableClock
 from tests.fakes.loopback import LOOPBACK, Listener, LoopbackTransport, certificate_for

@@ -22,8 +22,8 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
     Timestamp,
 )
 
-from gate.registry.hosts import Hosts
-from gate.registry.transport import Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

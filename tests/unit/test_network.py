@@ -13,7 +13,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
 from gate.network import Network
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from gate.settings import Settings
 from tests.fakes.clients import soon
 from tests.fakes.clock import SettableClock

@@ -12,7 +12,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.policy.trust import SIGSTORE, GivenRoot, MissingRoot, TufRoot
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from gate.roots import Roots
 from gate.settings import Settings
 from gate.trust.root import TrustedRoot

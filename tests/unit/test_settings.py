@@ -7,7 +7,7 @@ import pytest
 
 from gate.errors import UsageError
 from gate.image.reference import Reference
-from gate.registry.tls import Files
+from gate.registry.guard.tls import Files
 from gate.settings import (
     docker_configs,
     parse_duration,

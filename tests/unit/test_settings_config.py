@@ -8,8 +8,8 @@ import pytest
 
 from gate.errors import UsageError
 from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule
-from gate.registry.hosts import Hosts, Mirror
-from gate.registry.tls import Files
+from gate.registry.guard.hosts import Hosts, Mirror
+from gate.registry.guard.tls import Files
 from gate.settings import Settings, parse_hosts, with_config
 
 HUB = RegistryRule(Place("docker.io"), mirrors=(Place("mirror.test", "hub"),))

@@ -20,7 +20,7 @@ from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.cloud import Cloud
 from gate.registry.credentials.credential import Credential, is_token
 from gate.registry.credentials.renewing import Given, Renewing
-from gate.registry.transport import Request
+from gate.registry.guard.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
-    from gate.registry.patience import Patience
-    from gate.registry.transport import Response, Transport
+    from gate.registry.guard.patience import Patience
+    from gate.registry.guard.transport import Response, Transport
 
 SOURCE: Final = "Azure (azure-identity)"
 SCOPE: Final = "https://containerregistry.azure.net/.default"

@@ -15,9 +15,9 @@ from gate.registry.auth import Authenticator
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.keychain import Incomplete, Remembering
 from gate.registry.failures import CredentialRefused
-from gate.registry.hosts import Hosts
-from gate.registry.patience import Patience
-from gate.registry.transport import Request, Response
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.patience import Patience
+from gate.registry.guard.transport import Request, Response
 from tests.fakes.clients import Saying, ScriptedTransport
 from tests.fakes.clock import SettableClock
 

@@ -13,8 +13,8 @@ from gate.image.reference import Repository
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.keychain import Remembering
-from gate.registry.hosts import Hosts
-from gate.registry.transport import Request, Response, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import Request, Response, Transport
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.clock import SettableClock
 from tests.fakes.scripted_server import Asked, Counted, Reply, ScriptedServer

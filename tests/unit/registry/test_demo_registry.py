@@ -12,9 +12,9 @@ from gate.errors import UsageError
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST, Platform
 from gate.image.reference import Repository
+from gate.registry.guard.transport import Response
 from gate.registry.layout import Layout
 from gate.registry.tags import collect
-from gate.registry.transport import Response
 from tests.fakes.clients import client_of, soon
 from tests.fakes.registry_simulator import MemoryRepository
 from tests.fakes.signing import alice

@@ -14,8 +14,8 @@ from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
 from gate.registry.credentials.keychain import Chain, Remembering
 from gate.registry.doctor import Check, Doctor, Status
-from gate.registry.hosts import Hosts, Mirror
-from gate.registry.patience import Patience
+from gate.registry.guard.hosts import Hosts, Mirror
+from gate.registry.guard.patience import Patience
 from tests.fakes.clients import Held, soon
 from tests.fakes.loopback import LoopbackTransport
 from tests.fakes.registry_vendors import DistributionOpen, DockerHub, Ghcr

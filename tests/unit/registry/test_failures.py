@@ -12,7 +12,7 @@ from gate.image.reference import Repository
 from gate.registry.answer import Answer
 from gate.registry.credentials.credential import Credential
 from gate.registry.failures import CredentialRefused, failure, rate_limit, token_failure
-from gate.registry.transport import Response
+from gate.registry.guard.transport import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

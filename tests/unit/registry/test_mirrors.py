@@ -9,7 +9,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
-from gate.registry.hosts import Hosts, Mirror
+from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.mirrors import MirroredRegistry
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator

@@ -10,8 +10,8 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
+from gate.registry.guard.transport import Response
 from gate.registry.referrers import MAX_PAGES, collect
-from gate.registry.transport import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

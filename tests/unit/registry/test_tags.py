@@ -8,8 +8,8 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.reference import Repository
+from gate.registry.guard.transport import Response
 from gate.registry.tags import MAX_PAGES, MAX_TAGS, collect
-from gate.registry.transport import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

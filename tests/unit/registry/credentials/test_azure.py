@@ -19,8 +19,8 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
 from gate.registry.credentials.azure import SCOPE, SOURCE, AzureKeychain, is_acr
-from gate.registry.hosts import Hosts
-from gate.registry.transport import Response, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import Response, Transport
 from tests.fakes.clients import soon
 from tests.fakes.clock import START, SettableClock
 from tests.fakes.loopback import LoopbackTransport
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gate.deadline import Deadline
-    from gate.registry.transport import Request
+    from gate.registry.guard.transport import Request
 
 HOST = "acme.azurecr.io"
 REPOSITORY = Repository(HOST, "acme/api")

@@ -13,7 +13,7 @@ from gate.demo.images import Layer
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import Manifest
 from gate.registry.credentials.docker_config import DockerConfig
-from gate.registry.hosts import Hosts
+from gate.registry.guard.hosts import Hosts
 from tests.fakes.clients import soon
 from tests.fakes.loopback import LoopbackTransport
 from tests.fakes.registries import SOURCE
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.client import RegistryClient
     from gate.registry.credentials.credential import Credential
-    from gate.registry.transport import Request, Response
+    from gate.registry.guard.transport import Request, Response
     from tests.fakes.registries import FakeRegistry
     from tests.fakes.registry_auth import BearerRegistry, Guarded
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from gate.codes import Code
 from gate.registry.credentials.credential import Credential
-from gate.registry.transport import Request
+from gate.registry.guard.transport import Request
 from tests.fakes.clients import soon
 from tests.fakes.registries import SOURCE
 from tests.fakes.registry_vendors import HOUR, Acr

@@ -6,7 +6,7 @@ import json
 
 from gate.codes import Code
 from gate.image.reference import Repository
-from gate.registry.transport import Request
+from gate.registry.guard.transport import Request
 from tests.fakes.clients import soon
 from tests.fakes.registry_vendors import DistributionOpen, Ecr, Ghcr
 from tests.unit.registry.vendors.support import OPEN, SECRET, everything, refused, send, served

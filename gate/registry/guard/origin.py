@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gate.registry.proxies import bracketed
+from gate.registry.guard.proxies import bracketed
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -13,9 +13,9 @@ import pytest
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.hosts import Hosts
-from gate.registry.names import Names
-from gate.registry.transport import Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.names import Names
+from gate.registry.guard.transport import Request, Transport
 from tests.fakes.clients import soon
 from tests.fakes.scripted_server import Reply, ScriptedServer
 
@@ -111,7 +111,7 @@ def test_there_is_an_end_to_them_and_it_is_said(resolver: Resolver) -> None:
 def test_a_name_that_hangs_does_not_hold_the_end_of_the_program() -> None:
     program = """
 import time
-from gate.registry.names import Names
+from gate.registry.guard.names import Names
 try:
     Names(lambda host, port: time.sleep(60)).addresses("a.test", 443, 0.1)
 except TimeoutError:

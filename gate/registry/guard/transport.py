@@ -3,8 +3,8 @@
 urllib3 does HTTP and pooling. What it leaves open is closed here: its timeouts start anew at every byte, it decodes
 bodies without a bound, follows redirects with headers on, and connects to whatever a name resolves to.
 
-Nor does it connect: `gate.registry.dial` does, through a proxy where there is one (`gate.registry.proxied` says which
-rules then hold of a target) and with TLS, within the request's time.
+Nor does it connect: `dial` does, through a proxy where there is one (`proxied` says which rules then hold of a target)
+and with TLS, within the request's time.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from urllib3.util import Retry
 from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
-from gate.registry import tls
-from gate.registry.body import Body, Room
-from gate.registry.dial import Dialer, Seen, cause, unreachable
-from gate.registry.origin import Origin
-from gate.registry.proxied import check_forwarded, forwarded
-from gate.registry.proxies import Proxies
-from gate.registry.sockets import GuardedHTTP, GuardedHTTPS
+from gate.registry.guard import tls
+from gate.registry.guard.body import Body, Room
+from gate.registry.guard.dial import Dialer, Seen, cause, unreachable
+from gate.registry.guard.origin import Origin
+from gate.registry.guard.proxied import check_forwarded, forwarded
+from gate.registry.guard.proxies import Proxies
+from gate.registry.guard.sockets import GuardedHTTP, GuardedHTTPS
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from gate.deadline import Deadline
-    from gate.registry.hosts import Hosts
-    from gate.registry.proxies import Proxy
-    from gate.registry.sockets import DeadlineRaw
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.proxies import Proxy
+    from gate.registry.guard.sockets import DeadlineRaw
 
 _V = TypeVar("_V")
 REQUEST_SECONDS: Final = 20.0

@@ -12,10 +12,10 @@ import pytest
 from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.hosts import Hosts
-from gate.registry.proxied import check_target, connect_request
-from gate.registry.proxies import Proxies, Proxy
-from gate.registry.transport import Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.proxied import check_target, connect_request
+from gate.registry.guard.proxies import Proxies, Proxy
+from gate.registry.guard.transport import Request, Transport
 from tests.fakes.clients import soon
 from tests.fakes.hostile_server import HostileServer, Peer, answer
 from tests.fakes.loopback import certificate_for

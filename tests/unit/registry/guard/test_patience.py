@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gate.registry.patience import Patience, pause_for
-from gate.registry.transport import Request, Response
+from gate.registry.guard.patience import Patience, pause_for
+from gate.registry.guard.transport import Request, Response
 from tests.fakes.clients import ScriptedTransport
 from tests.fakes.clock import SettableClock
 

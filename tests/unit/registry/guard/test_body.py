@@ -11,7 +11,7 @@ import pytest
 
 from gate.image.reference import Repository
 from gate.registry.answer import Question
-from gate.registry.body import LARGE, Body, Room
+from gate.registry.guard.body import LARGE, Body, Room
 from tests.fakes.clients import client_of, soon
 from tests.fakes.hostile_server import HostileServer, answer
 from tests.fakes.scripted_server import Reply, ScriptedServer
@@ -37,7 +37,7 @@ def test_without_a_disk_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> N
     def none() -> None:
         raise FileNotFoundError("no usable temporary directory")
 
-    monkeypatch.setattr("gate.registry.body.TemporaryFile", none)
+    monkeypatch.setattr("gate.registry.guard.body.TemporaryFile", none)
     body = Body()
     for _ in range(5):
         body.add(bytes(LARGE))

@@ -4,8 +4,8 @@ import pytest
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.hosts import Hosts
-from gate.registry.tls import Files
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.tls import Files
 
 HOST = "registry.test:5000"
 PUBLIC = ["8.8.8.8", "104.18.124.25", "2606:4700::6812:7c19", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]

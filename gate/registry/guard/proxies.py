@@ -2,7 +2,7 @@
 
 One set of HTTPS_PROXY, HTTP_PROXY and NO_PROXY then means the same to the gate and to containerd. Python's own readings
 of NO_PROXY know no CIDR (urllib), no `*.domain` (urllib) and no IPv6 CIDR (requests). What is then said to the proxy,
-and what may be asked through one, is in `gate.registry.proxied`.
+and what may be asked through one, is in `gate.registry.guard.proxied`.
 """
 
 from __future__ import annotations

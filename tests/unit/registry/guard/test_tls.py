@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
-from gate.registry.hosts import Hosts
-from gate.registry.tls import Contexts, Files, Peer, check_files, failure
-from gate.registry.transport import Request, Transport
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.tls import Contexts, Files, Peer, check_files, failure
+from gate.registry.guard.transport import Request, Transport
 from tests.fakes.clients import soon
 from tests.fakes.hostile_server import HostileServer, answer
 from tests.fakes.hostile_server import Peer as Client

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.local import read_local
-from gate.registry.sockets import secure
+from gate.registry.guard.sockets import secure
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from gate.registry.hosts import Hosts
-    from gate.registry.sockets import Guard
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.sockets import Guard
 
 _QUIET: Final = 10.0  # seconds between looks at a file
 _GRACE: Final = 60.0  # seconds for whoever renews files to finish

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.proxies import ascii_name, bracketed
+from gate.registry.guard.proxies import ascii_name, bracketed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gate.registry.hosts import Hosts
-    from gate.registry.origin import Origin
-    from gate.registry.proxies import Proxy
+    from gate.registry.guard.hosts import Hosts
+    from gate.registry.guard.origin import Origin
+    from gate.registry.guard.proxies import Proxy
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _ANSWER: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n((?:[^\r\n]+\r?\n)*)\r?\n", re.DOTALL)

@@ -18,18 +18,18 @@ from urllib3.util.ssltransport import SSLTransport
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry import tls
-from gate.registry.hosts import Hosts
-from gate.registry.names import Names
-from gate.registry.proxied import check_target, check_tunnel, connect_request
-from gate.registry.sockets import Guard, ask_head, secure
+from gate.registry.guard import tls
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.names import Names
+from gate.registry.guard.proxied import check_target, check_tunnel, connect_request
+from gate.registry.guard.sockets import Guard, ask_head, secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from gate.registry.origin import Origin
-    from gate.registry.proxies import Proxy
+    from gate.registry.guard.origin import Origin
+    from gate.registry.guard.proxies import Proxy
 
 _TRY_SECONDS: Final = 2.0  # for an address, while there is another: one that is silent leaves the next its say
 _LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.deadline import Deadline
-    from gate.registry.transport import Request, Response, Transport
+    from gate.registry.guard.transport import Request, Response, Transport
 
 _BUSY: Final = frozenset({408, 500, 502, 503, 504})
 _RATE_LIMITED: Final = 429

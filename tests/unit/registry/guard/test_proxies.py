@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from gate.errors import UsageError
-from gate.registry.proxies import Proxies, Proxy
+from gate.registry.guard.proxies import Proxies, Proxy
 
 SECRET = "hunter2-correct-horse"
 PROXY = "http://proxy.corp.test:3128"
