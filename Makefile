@@ -33,7 +33,7 @@ property: $(STAMP) ## search harder for counter-examples (Hypothesis)
 	$(BIN)/python -m pytest -n $(JOBS) tests -m property
 
 fuzz: $(STAMP) ## the same searches for FUZZ_MINUTES (default 10) minutes
-	@end=$$(($$(date +%s) + 60 * $(FUZZ_MINUTES))); while [ $$(date +%s) -lt $$end ]; do $(BIN)/python -m pytest -q -n $(JOBS) tests/property -m property || exit 1; done
+	@end=$$(($$(date +%s) + 60 * $(FUZZ_MINUTES))); while [ $$(date +%s) -lt $$end ]; do FUZZ=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/property tests/differential -m property || exit 1; done
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -50,6 +50,15 @@ class Roots:
         self.notes: dict[str, None] = {}
         """What was not as it should be, each once, for stderr."""
 
+    def read_file(self) -> None:
+        """Read the file that stands in for the public-good root, if there is one: the one time that it is read.
+
+        Raises:
+            UsageError: it cannot be used.
+        """
+        if self._settings.trusted_root is not None:
+            self._from_file(self._settings.trusted_root)
+
     def current(self, root: TrustRoot, deadline: Deadline) -> TrustedRoot:
         """What a trust root holds now.
 

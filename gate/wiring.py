@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gate.errors import UsageError
 from gate.network import Network
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
@@ -48,12 +49,17 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
         layouts: opened already, beside those that `settings` names.
 
     Raises:
-        UsageError: a credential file or layout that cannot be read.
+        UsageError: a credential file, layout or trusted root that cannot be used: nothing is judged then.
     """
     opened = {**{name: Layout.open(folder) for name, folder in settings.layouts.items()}, **(layouts or {})}
     network = Network(settings, time.monotonic, _real_time, time.sleep)
     registry = RegistryRouter(network, {name: LayoutRegistry(layout) for name, layout in opened.items()})
     roots = Roots(settings, network.fetch, _real_time)
+    try:
+        roots.read_file()
+    except UsageError:
+        network.close()
+        raise
     reviewer = Reviewer(
         registry,
         roots,

@@ -203,7 +203,7 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         settings.parse_duration(flags["timeout"]),
         flags["jobs"],
         cache=flags["cache"] != "none",
-        trusted_root=_trusted_root(flags["trusted_root"]),
+        trusted_root=_trusted_root(flags),
         cache_folder=settings.cache_folder(),
     )
     return settings.with_config(found, _config(flags["config"], found.timeout)) if flags.get("config") else found
@@ -222,18 +222,20 @@ def _config(file: str, seconds: float) -> Config:
     return found
 
 
-def _trusted_root(named: str | None) -> Path | None:
-    """The file of --trusted-root, read once to see that it can be: nothing is judged by one that cannot.
+def _trusted_root(flags: dict[str, Any]) -> Path | None:
+    """The file of --trusted-root. `build` reads it; of a command with workers in each, and here, where it is seen.
 
     Raises:
         UsageError: it cannot be used.
     """
-    if named is None:
+    if flags["trusted_root"] is None:
         return None
-    from gate.trust.sources import root_file
+    found = Path(flags["trusted_root"])
+    if "workers" in flags:
+        from gate.trust.sources import root_file
 
-    root_file(Path(named))
-    return Path(named)
+        root_file(found)
+    return found
 
 
 def not_yet(flags: dict[str, Any], *names: str) -> None:

@@ -31,8 +31,10 @@ _COMMANDS: Final = {
 class _Lazy(click.Group):
     def main(self, args: Any = None, prog_name: Any = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """As click's, but what is wrong with the words of a command is one line too (CLI.md, "errors")."""
-        # What libraries think of other people's certificates is no diagnostic of ours, and shows our source.
-        warnings.filterwarnings("ignore", module=r"gate\.")
+        # What libraries think of other people's certificates is no diagnostic of ours, and shows source. They say it in
+        # the name of whoever called them, other libraries too. At the end of the list: who asks for warnings (-W) has
+        # them.
+        warnings.filterwarnings("ignore", append=True)
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
         try:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gate.cli.common import Exit, begin, emit, printable, reports_errors, say
+from gate.documents import MAX_TEXT
 from gate.feeds.folder import load_policies
+from gate.local import read_local
 
 if TYPE_CHECKING:
     from gate.policy.problems import Problem
@@ -69,7 +71,8 @@ def _shown(problem: Problem) -> str:
     place = problem.place
     if place.line:
         try:
-            text = Path(place.file).read_text(encoding="utf-8-sig").splitlines()[place.line - 1]
+            # A pipe was read to its end, and to open it again would wait for another writer.
+            text = read_local(place.file, MAX_TEXT).decode("utf-8-sig").splitlines()[place.line - 1]
         except (OSError, IndexError, UnicodeDecodeError):
             return lines[0]
         lines += [f"    {text.replace(chr(9), ' ')}", f"    {' ' * (place.column - 1)}^"]

@@ -119,7 +119,7 @@ class Bundle:
         hint, certificates = _signer(material, version)
         raws = protojson.repeated(material, "tlogEntries", "the bundle's tlogEntries", MAX_LOG_ENTRIES)
         entries = tuple(map(LogEntry.of_bundle, raws))
-        if len({(entry.log_id, entry.index) for entry in entries}) < len(entries):
+        if _has_one_twice(entries):
             raise ParseError("the bundle has one log entry twice")
         return cls(
             version,
@@ -130,6 +130,13 @@ class Bundle:
             entries,
             _timestamps(material),
         )
+
+
+def _has_one_twice(entries: tuple[LogEntry, ...]) -> bool:
+    """By the index that they state; and by body and place in the tree, as nothing vouches for an index alone."""
+    stated = {(entry.log_id, entry.index) for entry in entries}
+    placed = [(entry.log_id, entry.body, entry.proof.index) for entry in entries if entry.proof]
+    return len(stated) < len(entries) or len(set(placed)) < len(placed)
 
 
 def _content(value: dict[str, object]) -> Envelope | MessageSignature:
@@ -146,6 +153,7 @@ def _content(value: dict[str, object]) -> Envelope | MessageSignature:
     held = strictjson.as_object(message, "the bundle's messageSignature")
     protojson.only(held, ("messageDigest", "signature"), "the bundle's messageSignature")
     digest = protojson.message(held, "messageDigest", "the bundle's messageDigest")
+    protojson.only(digest, ("algorithm", "digest"), "the bundle's messageDigest")
     stated = protojson.raw(digest, "digest", "the bundle's messageDigest")
     named = protojson.string(digest, "algorithm", "the bundle's messageDigest")
     if stated and named not in _HASHES:
@@ -197,9 +205,7 @@ def _certificate(raw: object) -> x509.Certificate:
 def _hint(material: dict[str, object]) -> str:
     value = strictjson.as_object(strictjson.get(material, "publicKey"), "the bundle's publicKey")
     protojson.only(value, ("hint",), "the bundle's publicKey")
-    hint = strictjson.get(value, "hint")
-    if not isinstance(hint, str):
-        return ""
+    hint = protojson.string(value, "hint", "the bundle's publicKey.hint")
     try:
         return base64.b64decode(hint, validate=True).hex()
     except (binascii.Error, ValueError):

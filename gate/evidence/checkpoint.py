@@ -74,12 +74,23 @@ class Checkpoint:
     def is_named_after(self, log: Log) -> bool:
         """Whether origin and key name are the log's own: of Rekor v2 (rekor-tiles) the host of its URL, and its path.
 
-        One key may sign for several logs; Rekor v1's origin is a name that nothing states beforehand.
+        One key may sign for several logs.
         """
-        parts = urlsplit(log.url)
-        own = {parts.netloc, parts.netloc + parts.path.rstrip("/")}
         names = {name for name, hint, _ in self.signatures if hint in _hints(log)}
-        return self.origin in own and names == {self.origin}
+        return self.origin in _names(log) and names == {self.origin}
+
+    def is_of_host_of(self, log: Log) -> bool:
+        """Whether the origin is one of Rekor v1 at the log's URL: its host (and path), ` - ` and the id of a tree.
+
+        Which trees it has nothing states beforehand (sigstore/rekor, pkg/util/checkpoint.go).
+        """
+        return self.origin.partition(" - ")[0] in _names(log)
+
+
+def _names(log: Log) -> set[str]:
+    """Host, and host with path, of the log's URL."""
+    parts = urlsplit(log.url)
+    return {parts.netloc, parts.netloc + parts.path.rstrip("/")} - {""}
 
 
 def _hints(log: Log) -> set[bytes]:

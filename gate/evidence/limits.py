@@ -19,6 +19,9 @@ MAX_TIMESTAMPS: Final = 32
 MAX_TIMESTAMP: Final = 64 * 1024
 """Bytes of one timestamp response."""
 
+MAX_STAMP_CERTIFICATES: Final = 10
+"""That come with one timestamp: its signer's chain."""
+
 MAX_PROOF: Final = 64
 """Hashes of one inclusion proof: a tree of 2^64 leaves has no more."""
 

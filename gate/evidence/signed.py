@@ -20,7 +20,7 @@ from gate.evidence.facts import Format
 from gate.evidence.message import Message
 from gate.evidence.refusal import Refused
 from gate.evidence.witness import Countersigned
-from gate.trust.authority import parse_certificate, parse_pem_certificates
+from gate.trust.authority import MAX_CHAIN, parse_certificate, parse_pem_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +129,8 @@ def _layer(
     chain = _pem(annotations.get(cosign.CHAIN, ""), "chain") if leaf else ()
     if len(leaf) > 1:
         raise ParseError(f"the annotation {cosign.CERTIFICATE} holds {len(leaf)} certificates, expected one")
+    if len(chain) > MAX_CHAIN:
+        raise ParseError(f"the annotation {cosign.CHAIN} holds {len(chain)} certificates; at most {MAX_CHAIN} are read")
     return Signed(
         message,
         signatures,

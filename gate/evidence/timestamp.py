@@ -13,7 +13,7 @@ from gate.codes import Code
 from gate.errors import ParseError
 from gate.evidence.certificate import check_window, find_path, heeding_others
 from gate.evidence.facts import TimeSource, VerifiedTime
-from gate.evidence.limits import MAX_TIMESTAMP
+from gate.evidence.limits import MAX_STAMP_CERTIFICATES, MAX_TIMESTAMP
 from gate.evidence.refusal import Refused
 from gate.trust.authority import parse_certificate
 from gate.trust.window import ALWAYS
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from gate.trust.authority import Authority
     from gate.trust.window import Window
 
-_MOST_CERTIFICATES: Final = 10
+_VERSIONS: Final = (3, 1)
+"""Of the signed data, as what is signed is no plain data; and of its signer, who is named by issuer and serial number.
+Nobody signs them, and the library does not look."""
 
 
 def verify_timestamp(der: bytes, message: bytes, authorities: Sequence[Authority]) -> VerifiedTime:
@@ -49,13 +51,17 @@ def verify_timestamp(der: bytes, message: bytes, authorities: Sequence[Authority
         response = decode_timestamp_response(der)
         at = response.tst_info.gen_time
         embedded = [parse_certificate(c) for c in sorted(response.signed_data.certificates)]
-        signers = [(s.issuer, s.serial_number) for s in response.signed_data.signer_infos]
+        infos = list(response.signed_data.signer_infos)
+        signers = [(s.issuer, s.serial_number) for s in infos]
+        versions = (response.signed_data.version, *(s.version for s in infos))
     except (ValueError, TypeError, KeyError, ParseError) as error:
         raise _invalid(f"it cannot be read: {str(error)[:150]}") from error
-    if len(embedded) > _MOST_CERTIFICATES:
-        raise _invalid(f"it holds {len(embedded)} certificates; at most {_MOST_CERTIFICATES} are read")
+    if len(embedded) > MAX_STAMP_CERTIFICATES:
+        raise _invalid(f"it holds {len(embedded)} certificates; at most {MAX_STAMP_CERTIFICATES} are read")
     if len(signers) != 1:
         raise _invalid(f"it has {len(signers)} signers, expected one")
+    if versions != _VERSIONS:
+        raise _invalid("its versions are not those of a timestamp by a certificate (RFC 5652, 5.1 and 5.3)")
     reasons: list[str] = []
     for authority in authorities:
         try:

@@ -138,10 +138,15 @@ def _entry(
 
 
 def _in_use(logs: Sequence[Log], entry: LogEntry, stamped_at: Sequence[datetime]) -> Log:
-    """The one whose window is the likeliest; whether it holds is still to be checked."""
+    """The one whose window is the likeliest; whether it holds is still to be checked.
+
+    Where nothing says when, one that is still in use: wherever in the trusted root it stands.
+    """
     states_one = bool(entry.promise) and 0 < entry.integrated_time < _LATEST
     claimed = [datetime.fromtimestamp(entry.integrated_time, UTC)] if states_one else []
     moments = claimed or list(stamped_at)
+    if not moments:
+        return next((log for log in logs if log.window.end is None), logs[0])
     return next((log for log in logs if all(log.window.holds(at) for at in moments)), logs[0])
 
 
@@ -151,18 +156,21 @@ def _check_proof(entry: LogEntry, proof: InclusionProof, log: Log) -> None:
     checkpoint = Checkpoint.parse(proof.checkpoint)
     if not checkpoint.is_signed_by(log):
         raise ParseError(f"the checkpoint is not signed by the log {log.url}")
-    if entry.of_rekor_2 and not entry.promise:
-        # Nothing but the tree speaks for what the entry says of itself. Of Rekor v1, where the promise may be left out,
-        # neither is known beforehand: its index runs over all shards, its origin is a name of its own. Nothing of them
-        # is used.
-        if not checkpoint.is_named_after(log):
-            raise ParseError(f"the checkpoint is of {checkpoint.origin[:100]!r}, not of the log {log.url}")
-        if entry.index != proof.index or entry.integrated_time:
-            raise ParseError("the log entry states an index or a time that nothing vouches for")
+    if not entry.promise:
+        _check_unpromised(entry, proof, checkpoint, log)
     if (checkpoint.size, checkpoint.root) != (proof.size, proof.root):
         raise ParseError("the inclusion proof is for another tree than the checkpoint")
     if root_of(leaf_hash(entry.body), proof.index, checkpoint.size, proof.hashes) != checkpoint.root:
         raise ParseError("the inclusion proof does not lead to the checkpoint's root")
+
+
+def _check_unpromised(entry: LogEntry, proof: InclusionProof, checkpoint: Checkpoint, log: Log) -> None:
+    """Nothing but the tree speaks for such an entry: the tree has to be this log's, as one key may sign several."""
+    if not (checkpoint.is_named_after(log) if entry.of_rekor_2 else checkpoint.is_of_host_of(log)):
+        raise ParseError(f"the checkpoint is of {checkpoint.origin[:100]!r}, not of the log {log.url}")
+    # Of Rekor v1 the index runs over all shards, and is not known beforehand; neither it nor the time is used.
+    if entry.of_rekor_2 and (entry.index != proof.index or entry.integrated_time):
+        raise ParseError("the log entry states an index or a time that nothing vouches for")
 
 
 def _promised(entry: LogEntry, log: Log) -> VerifiedTime | None:

@@ -128,6 +128,9 @@ def _key_window(spec: KeySpec, witness: Witness, now: datetime) -> Reason | None
     if away is not None and not witness.times:
         # Something says when it was made, and can't be read now: that is not "made now".
         return Reason(away.code, f"the signature by {spec.name}: {away.reason}", "retry")
+    if not witness.times and spec.log is LogUse.REQUIRED:
+        # The log knew when. Without the promise that says so (which may be left out) it is not "made now" either.
+        return _untimed(spec, witness)
     times = [time.at for time in witness.times] or [now]
     outside = next((at for at in times if not spec.window.holds(at)), None)
     if outside is None:
@@ -136,6 +139,17 @@ def _key_window(spec: KeySpec, witness: Witness, now: datetime) -> Reason | None
         Code.KEY_MISMATCH,
         f"the key of {spec.name} counts from {spec.window}, and the signature is of {outside:%Y-%m-%dT%H:%M:%SZ}",
         "sign it with the key that is in use",
+    )
+
+
+def _untimed(spec: KeySpec, witness: Witness) -> Reason:
+    stamp = witness.no_timestamp
+    broken = stamp if stamp is not None and stamp.code is Code.TIMESTAMP_INVALID else None
+    return Reason(
+        broken.code if broken else Code.TIMESTAMP_MISSING,
+        f"the key of {spec.name} counts from {spec.window}, and neither a log nor a timestamp states when the "
+        f"signature was made{f': {broken.reason}' if broken else ''}",
+        "sign it with a log that states times (Rekor v1), or with a timestamp",
     )
 
 

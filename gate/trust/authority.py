@@ -26,6 +26,8 @@ MAX_CHAIN: Final = 10
 """Certificates of one chain, the leaf included."""
 
 MAX_PEM: Final = 1024 * 1024
+"""Bytes of one PEM text."""
+
 MAX_CERTIFICATES: Final = 100
 """Certificates of one PEM text."""
 

@@ -45,6 +45,7 @@ _TOP: Final = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timest
 _LOG: Final = ("baseUrl", "hashAlgorithm", "publicKey", "logId", "checkpointKeyId", "operator")
 _KEY: Final = ("rawBytes", "keyDetails", "validFor")
 _AUTHORITY: Final = ("subject", "uri", "certChain", "validFor", "operator")
+_SUBJECT: Final = ("organization", "commonName")
 _HASH: Final = ("SHA2_256", "")
 
 
@@ -132,12 +133,14 @@ def _logs(root: dict[str, object], key: str, unsupported: list[str]) -> tuple[Lo
 def _log(raw: object, what: str) -> Log | str:
     value = strictjson.as_object(raw, what)
     protojson.only(value, _LOG, what)
-    url = protojson.string(value, "baseUrl", f"{what}.baseUrl")
-    if (named := protojson.string(value, "hashAlgorithm", f"{what}.hashAlgorithm")) not in _HASH:
-        return f"{url}: its hash is {named[:50]}"
     key = protojson.message(value, "publicKey", f"{what}.publicKey")
     protojson.only(key, _KEY, f"{what}.publicKey")
     window = _window(key, f"{what}.publicKey.validFor")
+    ids = {_key_id(value, "logId", what), _key_id(value, "checkpointKeyId", what)} - {b""}
+    protojson.string(value, "operator", f"{what}.operator")
+    url = protojson.string(value, "baseUrl", f"{what}.baseUrl")
+    if (named := protojson.string(value, "hashAlgorithm", f"{what}.hashAlgorithm")) not in _HASH:
+        return f"{url}: its hash is {named[:50]}"
     if window.start is None:
         raise ParseError(f"{what}.publicKey.validFor has no start")
     details = protojson.string(key, "keyDetails", f"{what}.publicKey.keyDetails")
@@ -152,7 +155,6 @@ def _log(raw: object, what: str) -> Log | str:
         parsed = PublicKey.parse_der(content, hash_name)
     except ParseError as error:
         raise ParseError(f"{what}.publicKey: {error.message}") from error
-    ids = {_key_id(value, "logId", what), _key_id(value, "checkpointKeyId", what)} - {b""}
     if not ids:
         raise ParseError(f"{what} has no logId")
     return Log(url, parsed, frozenset(ids), window)
@@ -175,16 +177,30 @@ def _authority(raw: object, what: str) -> Authority:
     protojson.only(value, _AUTHORITY, what)
     chain = protojson.message(value, "certChain", f"{what}.certChain")
     protojson.only(chain, ("certificates",), f"{what}.certChain")
-    ders = [
-        protojson.raw(strictjson.as_object(c, f"{what}.certChain"), "rawBytes", f"{what}.certChain.rawBytes")
-        for c in protojson.repeated(chain, "certificates", f"{what}.certChain.certificates", MAX_CHAIN)
-    ]
+    raws = protojson.repeated(chain, "certificates", f"{what}.certChain.certificates", MAX_CHAIN)
+    ders = [_der(raw, f"{what}.certChain.certificates[{i}]") for i, raw in enumerate(raws)]
+    _check_words(value, what)
     try:
         return Authority.of(
             protojson.string(value, "uri", f"{what}.uri") or what, ders, _window(value, f"{what}.validFor")
         )
     except ParseError as error:
         raise ParseError(f"{what}: {error.message}") from error
+
+
+def _der(raw: object, what: str) -> bytes:
+    value = strictjson.as_object(raw, what)
+    protojson.only(value, ("rawBytes",), what)
+    return protojson.raw(value, "rawBytes", f"{what}.rawBytes")
+
+
+def _check_words(authority: dict[str, object], what: str) -> None:
+    """What is there for people: texts, that nothing depends on."""
+    protojson.string(authority, "operator", f"{what}.operator")
+    subject = protojson.message(authority, "subject", f"{what}.subject")
+    protojson.only(subject, _SUBJECT, f"{what}.subject")
+    for name in _SUBJECT:
+        protojson.string(subject, name, f"{what}.subject.{name}")
 
 
 def _window(value: dict[str, object], what: str) -> Window:

@@ -36,7 +36,7 @@ from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, One
 from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, PrivateAuthorities
 from gate.trust.anchors import Anchors, Holder, Issuers
-from gate.trust.authority import Authority
+from gate.trust.authority import MAX_CHAIN, Authority
 from gate.trust.key import Hash, PublicKey
 from gate.trust.root import TrustedRoot
 from gate.trust.window import ALWAYS, Window
@@ -712,6 +712,18 @@ def test_pitfall_10_what_came_along_is_never_a_root_of_a_layer() -> None:
     verdict = judged_layer(WORLD.legacy_signature(signature))
     assert isinstance(verdict, Rejection)
     assert verdict.code is Code.CERTIFICATE_UNTRUSTED
+
+
+def test_pitfall_06_the_chain_beside_a_layer_is_capped() -> None:
+    right = WORLD.legacy_signature(payload_of())
+    pem = WORLD.fulcio.issuers[0].certificate.public_bytes(Encoding.PEM).decode()
+    for count, fits in ((MAX_CHAIN, True), (MAX_CHAIN + 1, False)):
+        verdict = judged_layer(replace(right, annotations={**right.annotations, cosign.CHAIN: pem * count}))
+        if fits:
+            counts(verdict)
+        else:
+            assert isinstance(verdict, Rejection)
+            assert f"holds {count} certificates; at most {MAX_CHAIN}" in verdict.reason
 
 
 @pytest.mark.parametrize("part", ["leaf", "intermediate", "root", "window"])

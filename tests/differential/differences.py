@@ -263,6 +263,8 @@ DIFFERENCES: Final = (
         "one that holds suffices, others say nothing; there exactly one is read",
         "two certificate timestamps",
         "a good and a strange certificate timestamp",
+        "two certificate timestamps of another log, which alone is trusted",
+        "two certificate timestamps of another log, which is trusted too",
     ),
     # Log entries.
     accepted(
@@ -270,6 +272,7 @@ DIFFERENCES: Final = (
         "all of trusted logs have to hold; thresholds count distinct logs",
         "two entries of one log",
     ),
+    accepted("entries of two logs", "likewise", "entries of two logs", where=later),
     refused(
         "index and time of an entry without a promise",
         "nothing vouches for them but the tree: the index is the proof's, and there is no time; there nobody looks",
@@ -284,7 +287,12 @@ DIFFERENCES: Final = (
         "checkpoint whose signer has another name",
         where=rekor2,
     ),
-    accepted("entries of two logs", "likewise", "entries of two logs", where=later),
+    refused(
+        "name of a Rekor v1 log without a promise",
+        "likewise: the origin begins with the host of the log's URL, as one key may sign several trees",
+        "entry without a promise, checkpoint of another origin",
+        where=proof_suffices,
+    ),
     refused(
         "promise without a time",
         "a promise that is there has to hold; there it is not looked at where the time is 0",

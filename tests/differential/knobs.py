@@ -712,7 +712,8 @@ def _under_other_ids(root: Any) -> None:
 
 def _with_odd_log(root: Any, details: str) -> None:
     key = shared_key("RSA-2048")
-    odd = {**root["tlogs"][0], "baseUrl": "https://odd.test", "logId": {"keyId": b64(key.id)}}
+    known: Any = WORLD.root()
+    odd = {**(root["tlogs"] or known["tlogs"])[0], "baseUrl": "https://odd.test", "logId": {"keyId": b64(key.id)}}
     odd["publicKey"] = {**odd["publicKey"], "rawBytes": b64(key.spki), "keyDetails": details}
     root["tlogs"].append(odd)
 
@@ -759,6 +760,18 @@ FORMS: Final[dict[str, Knob]] = {
 }
 
 
+# Pairs that make a difference although each by itself makes none.
+PAIRS: Final[dict[str, Knob]] = {
+    "two certificate timestamps of another log, which alone is trusted": both(
+        CT["two strange certificate timestamps"], CT["other CT logs"]
+    ),
+    "two certificate timestamps of another log, which is trusted too": both(
+        CT["two strange certificate timestamps"], CT["more CT logs"]
+    ),
+    "entry without a promise, checkpoint of another origin": placed(promise=False, origin="stranger.test"),
+}
+
+
 KNOBS: Final[dict[str, Knob]] = {
     **FORMS,
     **CERTIFICATES,
@@ -768,4 +781,5 @@ KNOBS: Final[dict[str, Knob]] = {
     **PROOFS,
     **TIMESTAMPS,
     **CONTENTS,
+    **PAIRS,
 }

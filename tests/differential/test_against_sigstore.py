@@ -5,6 +5,9 @@ A difference that is not in the table fails, and so does one in the table that i
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,13 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gate.evidence import limits
+from gate.cli import verify_blob
+from gate.evidence import limits, message
+from gate.image import manifest
+from gate.review import collect
+from gate.trust import authority, key, root
 from tests.differential.differences import DIFFERENCES, Difference
 from tests.differential.knobs import KNOBS
 from tests.differential.plans import Plan, Question, bases, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 BASES: Final = tuple(bases())
 QUICK: Final = tuple(
@@ -29,13 +37,19 @@ QUICK: Final = tuple(
 )
 """Each version, content, log and source of time."""
 
+ROOMS: Final = (limits, message, authority, key, root, collect, verify_blob, manifest)
+"""Whose caps the reading of a signature meets; each has to be in the table of the docs."""
+
 DIFFERENT: Final = {knob: difference for difference in DIFFERENCES for knob in difference.knobs}
-TOGETHER: Final = {"intermediates in the bundle", "logs without ids"}
+TOGETHER: Final = {"intermediates in the bundle", "logs without ids", "two strange certificate timestamps"}
 """Those that make a difference together with another; each such pair is a knob by itself: `intermediate in the bundle
-only`, `logs with checkpoint key ids only`."""
+only`, `logs with checkpoint key ids only`, `PAIRS`."""
 
 ALIKE: Final = sorted(knob for knob in KNOBS.keys() - DIFFERENT.keys() - TOGETHER if "window" not in knob)
 """Those that never make a difference. Windows do where another knob moves the time: only we hold to them."""
+
+RANDOM: Final = os.environ.get("FUZZ") == "1"  # noqa: TID251 - for `make fuzz`
+"""Whether combinations are looked for that nobody has tried; otherwise they are the same every time."""
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "verification.md"
 
@@ -65,7 +79,12 @@ def test_one_knob_in_every_form(knob: str, tmp_path: Path) -> None:
 
 @pytest.mark.property
 @given(st.sampled_from(BASES), st.lists(st.sampled_from(ALIKE), min_size=2, max_size=3, unique=True))
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=600,
+    deadline=None,
+    derandomize=not RANDOM,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_several_knobs(tmp_path: Path, plan: Plan, knobs: list[str]) -> None:
     for knob in knobs:
         plan = KNOBS[knob](plan)
@@ -92,6 +111,32 @@ def test_every_difference_is_documented(difference: Difference) -> None:
     assert f"| {difference.name} | {verdict} | {difference.reason} |" in DOCS.read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in vars(limits) if name.startswith("MAX_")])
-def test_every_cap_is_documented(name: str) -> None:
-    assert f"| `{name}` | {getattr(limits, name)} |" in DOCS.read_text()
+def caps_in_docs() -> dict[tuple[str, str], int]:
+    """Of the table of caps: file and name -> value. A row that names no file is of `limits`."""
+    rows = re.findall(r"^\| `(MAX_\w+)` \| (\d+) \| (.*) \|$", DOCS.read_text(), re.MULTILINE)
+    files = [re.search(r"\((gate/\S+\.py)\)$", of) for _, _, of in rows]
+    return {
+        (file[1] if file else "gate/evidence/limits.py", name): int(value)
+        for (name, value, _), file in zip(rows, files, strict=True)
+    }
+
+
+def test_the_table_of_caps_is_the_code() -> None:
+    for (file, name), value in caps_in_docs().items():
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        assert getattr(module, name) == value, (file, name)
+
+
+@pytest.mark.parametrize("module", ROOMS, ids=lambda module: module.__name__)
+def test_every_cap_is_documented(module: ModuleType) -> None:
+    file = f"{module.__name__.replace('.', '/')}.py"
+    source = Path(__file__).parents[2].joinpath(file).read_text()
+    own = set(re.findall(r"^(MAX_\w+): Final", source, re.MULTILINE))
+    assert own
+    assert {name for where, name in caps_in_docs() if where == file} >= own
+
+
+@pytest.mark.parametrize("file", sorted(Path(__file__).parents[2].joinpath("gate/evidence").glob("*.py")), ids=str)
+def test_caps_of_evidence_are_in_one_place(file: Path) -> None:
+    found = re.findall(r"^_?(?:MAX|MOST)_\w+: Final = .*", file.read_text(), re.MULTILINE)
+    assert file.name in {"limits.py", "message.py"} or found == []

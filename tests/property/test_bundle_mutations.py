@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from asn1crypto import tsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
@@ -347,10 +348,31 @@ def texts(old: str, *, binary: bool) -> Iterator[tuple[str, object]]:
         yield from (("one more", str(number + 1)), ("one less", str(number - 1)), ("as a number", number))
     if binary:
         content = base64.b64decode(old)
+        yield from ((what, text(new)) for what, new in stamp_changes(content))
         yield from (("byte more", text(content + b"\0")), ("byte less", text(content[:-1])))
         yield from ((f"bit {i}", text(new)) for i, new in flips(content))
     else:
         yield from ((f"character {i}", f"{old[:i]}{chr(ord(old[i]) ^ 1)}{old[i + 1 :]}") for i in range(len(old)))
+
+
+def stamp_changes(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Of a timestamp: another name of its algorithm, another kind of text in the name of its signer's issuer."""
+    if stamped := parts_of(content):
+        algorithm, issuer = (content.rfind(part) for part in stamped[:2])
+        for what, index, bits in (("algorithm", algorithm + 8, 1), ("kind of text", issuer + 11, 0x1F)):
+            new = bytearray(content)
+            new[index] ^= bits
+            yield what, bytes(new)
+
+
+def parts_of(content: bytes) -> tuple[bytes, bytes, Any] | None:
+    """Of a timestamp: DER of its signature's algorithm and of its signer's issuer, and that read; None of others."""
+    try:
+        (info,) = tsp.TimeStampResp.load(content, strict=True)["time_stamp_token"]["content"]["signer_infos"]
+        issuer = info["sid"].chosen["issuer"]
+        return info["signature_algorithm"].dump(), issuer.dump(), issuer.native
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def flips(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -444,6 +466,22 @@ def unnamed(note: Checkpoint) -> object:
     return note.text, [line[1:] for line in note.signatures]
 
 
+def same_stamp(old: Any, new: Any) -> bool:
+    """But for the name of its signature's algorithm and the kinds of text in the name of its signer's issuer."""
+    found = [unnamed_stamp(value) for value in (old, new)]
+    return found[0] is not None and found[0] == found[1]
+
+
+def unnamed_stamp(value: Any) -> object:
+    content = base64.b64decode(value) if isinstance(value, str) else b""
+    parts = parts_of(content)
+    if parts is None:
+        return None
+    before, _, behind = content.rpartition(parts[0])
+    head, _, rest = before.rpartition(parts[1])
+    return head, parts[2], rest, len(parts[0]), behind
+
+
 def same_number(old: Any, new: Any) -> bool:
     return str(old) == str(new)
 
@@ -496,6 +534,20 @@ IRRELEVANT: Final = (
         ("last item twice",),
     ),
     Irrelevant("a timestamp twice is one", ("v0.3 rekor2",), ("rfc3161Timestamps",), ("last item twice",)),
+    Irrelevant(
+        "nobody signs either: the signer's key decides the algorithm, and names are compared by their text",
+        ("v0.3 rekor2",),
+        ("signedTimestamp",),
+        None,
+        same_stamp,
+    ),
+    Irrelevant(
+        "nobody signs either: the signer's key decides the algorithm, and names are compared by their text",
+        ("layer",),
+        (cosign.TIMESTAMP, "SignedRFC3161Timestamp"),
+        None,
+        same_stamp,
+    ),
     Irrelevant("the signature of an attestation is in its envelope", ("layer of .att",), (cosign.SIGNATURE,)),
     Irrelevant("roots come from the trusted root; what is beside a signature is none", ("layer",), (cosign.CHAIN, 1)),
     Irrelevant("the same intermediate twice is one", ("layer",), (cosign.CHAIN,), ("first twice",)),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ import pytest
 from gate.codes import Code
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable
-from gate.local import read_chunks, read_local
+from gate.local import read_chunks, read_descriptor, read_local
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,35 @@ def test_a_pipe_is_read_until_its_writer_has_gone(tmp_path: Path) -> None:
         assert read_local(f"/dev/fd/{reader}", limit, soon()) == expected
         os.close(reader)
         thread.join()
+
+
+def test_descriptors_above_those_of_select() -> None:
+    """`select` knows those below 1024; a server has more open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2048
+    if soft < wanted:
+        if hard not in (resource.RLIM_INFINITY, -1) and hard < wanted:
+            pytest.skip("no more open files are allowed here")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    reader, writer = os.pipe()
+    high = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 1100)
+    try:
+        assert high >= 1100
+        os.write(writer, b"12345")
+        os.close(writer)
+        assert b"".join(read_descriptor(high, "pipe", soon())) == b"12345"
+        empty, silent = os.pipe()
+        os.dup2(empty, high)
+        with pytest.raises(EvidenceUnavailable, match="pipe was read"):
+            list(read_descriptor(high, "pipe", soon(0.05)))
+        os.close(empty)
+        os.close(silent)
+    finally:
+        os.close(high)
+        os.close(reader)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        list(read_descriptor(high, "pipe", soon()))
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.signing import alice
-from tests.unit.cli.support import ANYTHING, NOTHING, gate, pod, policy, signed_by_alice, write
+from tests.unit.cli.support import ANYTHING, NOTHING, gate, gate_process, pod, policy, signed_by_alice, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +57,21 @@ def test_a_problem_has_its_place_and_a_remedy(text: str, place: str, said: str, 
     assert underlined[0].strip() == text.splitlines()[line - 1].strip()
     assert underlined[1] == f"    {' ' * (column - 1)}^"
     assert ran.out.splitlines()[-1] == "1 problem in 1 file"
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """As of a shell's `<(…)`: who wrote into it has gone, and to open it again would wait for ever."""
+    pipe = tmp_path / "p.yaml"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(ANYTHING.replace("mode:", "mood:"),))
+    writer.start()
+    ran = gate_process("policy", "lint", pipe)
+    writer.join()
+    assert (ran.code, ran.err) == (2, "")
+    first, last = ran.out.splitlines()
+    assert first.startswith(f"{pipe}:5:3: ")
+    assert "did you mean mode?" in first
+    assert last == "1 problem in 1 file"
 
 
 def test_every_problem_is_shown(tmp_path: Path) -> None:

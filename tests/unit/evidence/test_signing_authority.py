@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -445,14 +446,14 @@ def test_a_proof_of_rekor_v1_needs_no_promise(kind: Kind) -> None:
 def test_a_kind_beside_the_body_does_not_lift_the_rules_of_rekor_v2() -> None:
     """Rekor v2's rules for its name are not left by another kind beside the same body."""
     signature = made()
-    origin = Place(origin="another.test")
-    entry = WORLD.entry(signature, log=WORLD.rekor2, place=origin)
-    for kind, version in (DSSE_1, HASHEDREKORD_1, INTOTO_2):
+    origins = {"another.test": "not of the log", f"{WORLD.rekor2.name} - 1": "is called"}
+    for (origin, why), (kind, version) in itertools.product(origins.items(), (DSSE_1, HASHEDREKORD_1, INTOTO_2)):
+        entry = WORLD.entry(signature, log=WORLD.rekor2, place=Place(origin=origin))
         called = replace(entry, kind=kind, version=version)
         bundle = WORLD.bundle(signature, entries=[called], timestamps=[WORLD.tsa.stamp(signature.content)])
         verdict = one(judged(bundle))
         assert verdict.witness.no_log is not None
-        assert "is called" in verdict.witness.no_log.reason
+        assert why in verdict.witness.no_log.reason
 
 
 def test_several_entries() -> None:

@@ -4,12 +4,13 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+from asn1crypto import tsp
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gate.codes import Code
 from gate.evidence.facts import TimeSource, VerifiedTime
-from gate.evidence.limits import MAX_TIMESTAMP
+from gate.evidence.limits import MAX_STAMP_CERTIFICATES, MAX_TIMESTAMP
 from gate.evidence.refusal import Refused
 from gate.evidence.timestamp import verify_timestamp
 from gate.trust.authority import Authority
@@ -102,7 +103,7 @@ def test_windows() -> None:
         (OTHER.stamp(MESSAGE, named=TSA.signer.certificate, embedded=[TSA.signer.certificate]), ""),
         (
             TSA.stamp(MESSAGE, embedded=[Issuer.root("x", key=shared_key()).certificate for _ in range(11)]),
-            "at most 10",
+            f"at most {MAX_STAMP_CERTIFICATES}",
         ),
     ],
     ids=count(),
@@ -146,13 +147,43 @@ def test_nobody_is_trusted() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
-def test_every_byte_counts() -> None:
-    """A changed stamp is refused, or says exactly what the original says."""
+@pytest.mark.filterwarnings("ignore:Attribute's length must be:UserWarning")
+@pytest.mark.parametrize(
+    "bits", [1, 0x1F, *(pytest.param(n, marks=pytest.mark.property) for n in (2, 4, 8, 16, 32, 64, 128, 0x18, 0xFF))]
+)
+def test_every_byte_counts(bits: int) -> None:
+    """A changed stamp is refused; but for what nobody signs or reads, and then it says exactly what it said."""
+    algorithm, kinds = unread()
     for place in range(len(STAMP)):
-        changed = STAMP[:place] + bytes([STAMP[place] ^ 1]) + STAMP[place + 1 :]
+        changed = STAMP[:place] + bytes([STAMP[place] ^ bits]) + STAMP[place + 1 :]
         try:
             found = verify_timestamp(changed, MESSAGE, [trusted()])
         except Refused as error:
             assert error.code is Code.TIMESTAMP_INVALID  # noqa: PT017 - any other exception is the failure
         else:
             assert found == PROVEN
+            assert place in algorithm or (place in kinds and changed[place] in _TEXTS), place
+
+
+_TEXTS = {0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1C, 0x1E}  # tags of ASN.1's kinds of text
+
+
+def unread() -> tuple[range, set[int]]:
+    """Where the stamp has the name of its signature's algorithm, and the kinds of text in its signer's issuer."""
+    (info,) = tsp.TimeStampResp.load(STAMP)["time_stamp_token"]["content"]["signer_infos"]
+    name = info["signature_algorithm"]["algorithm"].contents
+    start = STAMP.rfind(name)
+    issuer = info["sid"].chosen["issuer"]
+    at = STAMP.rfind(issuer.dump())
+    texts = [value.dump() for rdn in issuer.chosen for part in rdn for value in [part["value"]]]
+    return range(start, start + len(name)), {STAMP.index(text, at) for text in texts}
+
+
+@pytest.mark.parametrize(("place", "version"), [(b"\x02\x01\x03\x31", 3), (b"\x02\x01\x01\x30", 1)])
+def test_versions(place: bytes, version: int) -> None:
+    """Of the signed data and of its signer; nobody signs them."""
+    at = STAMP.rfind(place)
+    assert STAMP[at + 2] == version
+    for other in {*range(8)} - {version}:
+        changed = STAMP[: at + 2] + bytes([other]) + STAMP[at + 3 :]
+        assert "its versions are not those" in refused(changed)

@@ -479,10 +479,9 @@ def test_an_envelope_changed_after_signing(changes: dict[str, object]) -> None:
         (b64(bytes.fromhex(MALLORY.public.fingerprint)), Code.KEY_MISMATCH),
         ("", Code.KEY_MISMATCH),
         ("not base64", Code.KEY_MISMATCH),
-        (7, Code.KEY_MISMATCH),
         (b64(b"x" * 100_000), Code.KEY_MISMATCH),
     ],
-    ids=["trusted", "another", "empty", "no base64", "no text", "long"],
+    ids=["trusted", "another", "empty", "no base64", "long"],
 )
 def test_a_lying_hint(hint: object, code: Code) -> None:
     by_mallory = material(MALLORY, publicKey={"hint": hint})

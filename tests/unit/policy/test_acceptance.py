@@ -206,6 +206,32 @@ def test_a_time_that_cannot_be_read_is_not_now(witness: Witness) -> None:
     assert code(replace(KEY, log=LogUse.IGNORE, window=NEW), BY_ALICE, known) is Code.KEY_MISMATCH
 
 
+@pytest.mark.parametrize("window", [OLD, NEW, Window(NOW, NOW), Window(None, NOW)])
+def test_where_the_log_is_required_a_window_wants_a_time(window: Window) -> None:
+    """Whoever takes the promise out of an entry takes its time away: that must not make it "now"."""
+    spec = replace(KEY, log=LogUse.REQUIRED, window=window)
+    found = objection(spec, BY_ALICE, PROVEN, NOW)
+    assert found is not None
+    assert found.code is Code.TIMESTAMP_MISSING
+    assert found.message == (
+        f"the key of a counts from {window}, and neither a log nor a timestamp states when the signature was made"
+    )
+    broken = replace(PROVEN, no_timestamp=Problem(Code.TIMESTAMP_INVALID, "its timestamp does not hold: why"))
+    said = objection(spec, BY_ALICE, broken, NOW)
+    assert said is not None
+    assert (said.code, said.message) == (
+        Code.TIMESTAMP_INVALID, f"{found.message}: its timestamp does not hold: why"
+    )  # fmt: skip
+    # without a window nothing depends on it; where the log is not asked for, it is now that counts
+    assert code(replace(spec, window=Window()), BY_ALICE, PROVEN) is None
+    for log in (LogUse.OPTIONAL, LogUse.IGNORE):
+        expected = None if window.holds(NOW) else Code.KEY_MISMATCH
+        assert code(replace(spec, log=log), BY_ALICE, PROVEN) is expected
+    # a time that is stated is what counts
+    stated = None if window.holds(SIGNED_AT) else Code.KEY_MISMATCH
+    assert code(spec, BY_ALICE, LOGGED) is stated
+
+
 def test_a_log_that_is_ignored_still_says_when() -> None:
     """Times come from logs too; a signer that asks for no log is not thereby blind to them."""
     spec = replace(KEY, log=LogUse.IGNORE, window=OLD)

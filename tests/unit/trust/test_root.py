@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from gate.trust.root import MAX_INSTANCES, MAX_ROOT, MEDIA_TYPES, TrustedRoot
 from gate.trust.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
@@ -348,6 +348,45 @@ def test_a_key_that_stands_twice_is_refused(before: bytes, after: bytes) -> None
 def test_an_unknown_field_is_refused(path: str) -> None:
     message = refused(changed(path, None))
     assert path.rpartition(".")[2] in message
+
+
+def objects(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where an object is, in JSON."""
+    if isinstance(value, dict):
+        yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in children:
+        yield from objects(child, (*path, step))
+
+
+@pytest.mark.parametrize("which", ["made", "shipped", "not verified with"])
+def test_an_unknown_field_is_refused_at_every_level(which: str) -> None:
+    words = {"subject": {"organization": "acme", "commonName": "root"}, "operator": "acme"}
+    one = log(checkpointKeyId={"keyId": "AAAA"}, operator="acme")
+    whose = [authority("leaf", "root", **words)]
+    made = document(tlogs=[one], ctlogs=[one], certificateAuthorities=whose, timestampAuthorities=whose, mediaType=V02)
+    odd = document(tlogs=[log(hashAlgorithm="SHA2_384"), log(details="PKIX_ED448")])
+    value = {"made": made, "shipped": json.loads(shipped(PRODUCTION)), "not verified with": odd}[which]
+    parse(value)
+    places = list(objects(value))
+    assert len(places) > 10
+    for path in places:
+        changed = copy.deepcopy(value)
+        reduce(lambda found, step: found[step], path, changed)["unknown"] = None
+        assert "has the unknown field 'unknown'" in refused(changed), path
+
+
+@pytest.mark.parametrize("wrong", [7, True, ["x"], {"a": 1}])
+def test_what_is_there_for_people_is_text(wrong: object) -> None:
+    """`operator` is a text since v0.2 (sigstore_trustroot.proto); nothing depends on it, or on a subject."""
+    assert parse(document(tlogs=[log(operator="acme")])).logs
+    assert "tlogs[0].operator is not a text" in refused(document(tlogs=[log(operator=wrong)]))
+    for found, said in (
+        ({"operator": wrong}, "certificateAuthorities[0].operator is not a text"),
+        ({"subject": {"commonName": wrong}}, "certificateAuthorities[0].subject.commonName is not a text"),
+        ({"subject": {"organization": wrong}}, "certificateAuthorities[0].subject.organization is not a text"),
+    ):
+        assert said in refused(document(certificateAuthorities=[authority(**found)]))
 
 
 @pytest.mark.parametrize(
