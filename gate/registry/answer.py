@@ -21,12 +21,17 @@ class Question:
         path: of the URL, with its query.
         headers: beside `Authorization`.
         limit: bytes of an answer.
+        shown: a path that is there if the repository is shown at all; "" where none is known.
+        telling: whether a success says that the repository is shown to whoever asked. A list of referrers is given to
+            strangers too, by some, and is empty then.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     limit: int
+    shown: str = ""
+    telling: bool = True
 
 
 @dataclass(frozen=True, slots=True)

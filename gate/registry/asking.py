@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.errors import EvidenceUnavailable
-from gate.registry.answer import Answer
+from gate.image.manifest import ACCEPTED
+from gate.registry.answer import Answer, Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
 from gate.registry.echo import echoed, is_in_body, is_in_headers, is_partly_in, secrets_of
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
-    from gate.registry.answer import Question
     from gate.registry.auth import Authenticator
     from gate.registry.credentials.credential import Credential
+    from gate.registry.credentials.keychain import Found
     from gate.registry.guard.hosts import Hosts
     from gate.registry.guard.patience import Patience
     from gate.registry.guard.transport import Response
@@ -82,17 +83,19 @@ class Asker:
         self._hosts.check_usable(repository.registry)
         known = self._authenticator.found(repository, deadline)
         good = self._good_of(repository, known.credentials)
-        tries = _Tries(self, repository, question, deadline, known.failure, self._recent(good))
+        tries = _Tries(self, repository, question, deadline, known, self._recent(good))
+        settled: Answer | None = None
         answer = tries.each(_in_order(known.credentials, good))
         if answer is None and tries.refused and known.credentials and self._may_renew(repository):
             self._authenticator.renew(repository)
             before = {credential.scope for credential in known.credentials}
             known = self._authenticator.found(repository, deadline)
-            tries.failure = known.failure
+            tries.known = known
             answer = tries.each([credential for credential in known.credentials if credential.scope not in before])
         if answer is None:
-            answer = tries.outcome()
-        if answer.response.status < 300:
+            settled = tries.settled()
+            answer = settled or tries.outcome()
+        if settled is not None or (question.telling and answer.response.status < 300):
             scope = answer.credential.scope if answer.credential else ""
             self._keep(self._good, repository, _Good(scope, scope_of(known.credentials), self._clock()))
         return answer
@@ -175,9 +178,10 @@ class Asker:
 class _Tries:
     """One question's tries, and what they were answered.
 
-    What "not found" means is decided here and nowhere else. It is the answer of whom the repository answered just now.
-    Of others it may be how a registry hides what they may not see: then the next is asked, and where somebody was
-    refused, or a keychain failed, it is no answer at all, for that one might have seen it.
+    What "not found" means is decided here and nowhere else, and an empty list of referrers is the same. It is the
+    answer of whom the repository is shown to, as it was just now. Of others it may be how a registry hides what they
+    may not see: then the next is asked. Where somebody was refused, or a keychain failed, that one might have seen it:
+    then it is the answer of whom the image itself is shown to, and of nobody else.
     """
 
     def __init__(
@@ -186,14 +190,14 @@ class _Tries:
         repository: Repository,
         question: Question,
         deadline: Deadline,
-        failure: EvidenceUnavailable | None,
+        known: Found,
         recent: str | None,
     ) -> None:
         self._asker = asker
         self._repository = repository
         self._question = question
         self._deadline = deadline
-        self.failure = failure
+        self.known = known
         self._recent = recent
         self._refusals: list[Answer | CredentialRefused] = []
         self._absent: list[Answer] = []
@@ -214,7 +218,7 @@ class _Tries:
                 self._refusals.append(refused)
                 continue
             except EvidenceUnavailable:
-                if credential is not None or not (self._refusals or self.failure):
+                if credential is not None or not (self._refusals or self.known.failure):
                     raise
                 continue  # what was refused before is what can be mended
             if self._decides(answer):
@@ -232,10 +236,30 @@ class _Tries:
         if answer.refused or status in _REFUSED:
             self._refusals.append(answer)
             return False
-        if status == _NOT_FOUND and self._recent != (answer.credential.scope if answer.credential else ""):
+        hidden = status == _NOT_FOUND or (status < 300 and not self._question.telling and self._in_doubt)
+        if hidden and self._recent != (answer.credential.scope if answer.credential else ""):
             self._absent.append(answer)
             return False
         return True
+
+    @property
+    def _in_doubt(self) -> bool:
+        """Whether somebody else may see more."""
+        return self.known.failure is not None or self.refused or len(self.known.credentials) > 1
+
+    def settled(self) -> Answer | None:
+        """The answer of the first whom the image itself is shown to; None where it is shown to none of them."""
+        if not self._in_doubt or not self._question.shown:
+            return None
+        shown = Question("HEAD", self._question.shown, {"Accept": ", ".join(ACCEPTED)}, 0)
+        for answer in self._absent:
+            try:
+                found = self._asker.once(self._repository, shown, answer.credential, self._deadline)
+            except CredentialRefused:
+                continue
+            if found.response.status < 300 and not found.response.elsewhere:
+                return answer
+        return None
 
     def outcome(self) -> Answer:
         """What to say where nothing decided: the first of somebody's refusals, for he was meant to be good.
@@ -244,13 +268,15 @@ class _Tries:
             CredentialRefused: that is what it is.
             EvidenceUnavailable: why a keychain failed.
         """
-        if self.failure is not None:
+        failure = self.known.failure
+        if failure is not None:
             others = sum(tried.credential is not None for tried in (*self._refusals, *self._absent))
             also = f"; what others have did not do ({others} tried)" if others else ""
             # Anew each time: an exception that is raised again collects the traces of all who raised it.
-            raise EvidenceUnavailable(self.failure.code, self.failure.message + also, remedy=self.failure.remedy)
+            raise EvidenceUnavailable(failure.code, failure.message + also, remedy=failure.remedy)
         if self._absent and not self.refused:
-            return replace(self._absent[0], others=len(self._absent) - 1)
+            first_of_all = next((a for a in self._absent if a.response.status < 300), self._absent[0])
+            return replace(first_of_all, others=len(self._absent) - 1)
         first = next((refusal for refusal in self._refusals if refusal.credential), self._refusals[0])
         if isinstance(first, CredentialRefused):
             raise first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from gate.registry.guard.transport import Response, Transport
 
 _ACCEPT: Final = {"Accept": ", ".join(ACCEPTED)}
+_ACCEPT_INDEX: Final = {"Accept": ACCEPTED[0]}
+# The image that a tag of cosign's, or the fallback for referrers, is about.
+_SIGNATURES: Final = re.compile(
+    r"sha256-([0-9a-f]{64})(?:\.[a-z]{1,10})?$", re.ASCII
+)  # cosign's tags, and the fallback's
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 
@@ -155,7 +161,9 @@ class RegistryClient:
         self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int
     ) -> tuple[StoredManifest | None, Answer]:
         path = f"/v2/{repository.path}/manifests/{target}"
-        answer = self._ask("GET", repository, path, _ACCEPT, limit, deadline)
+        about = _SIGNATURES.search(str(target))
+        shown = f"/v2/{repository.path}/manifests/sha256:{about[1]}" if about else ""
+        answer = self._asker.ask(repository, Question("GET", path, _ACCEPT, limit, shown), deadline)
         response = answer.response
         if response.status == _NOT_FOUND and _is_a_registrys(response, f"/manifests/{target}"):
             return None, answer
@@ -197,9 +205,11 @@ class RegistryClient:
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """What the referrers API lists for a digest; nothing where the registry has no such API."""
+        shown = f"/v2/{repository.path}/manifests/{digest}"
 
         def get(path: str) -> Response:
-            answer = self._ask("GET", repository, path, {"Accept": ACCEPTED[0]}, MAX_MANIFEST, deadline)
+            question = Question("GET", path, _ACCEPT_INDEX, MAX_MANIFEST, shown, telling=False)
+            answer = self._asker.ask(repository, question, deadline)
             known = answer.response.status == _OK or (
                 answer.response.status in referrers.NO_API and _is_a_registrys(answer.response, f"/referrers/{digest}")
             )

@@ -10,10 +10,10 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-_TELLING: Final = 12  # characters of a secret that are not found somewhere by chance
-_SHORTEST: Final = 8  # of one that is looked for at all
+_TELLING: Final = 12  # characters of a secret that are not found somewhere by chance; shorter ones are not looked for
+_MESSAGE: Final = 4000  # characters of a message that are looked at; none is longer that is not cut
 
 
 def secrets_of(header: str) -> tuple[str, ...]:
@@ -36,18 +36,20 @@ def is_in_body(secrets: Iterable[str], body: bytes) -> bool:
 def is_in_headers(secrets: Iterable[str], values: Iterable[str]) -> bool:
     """Whether one of them is in a header, as hosts are written: in any case."""
     lower = "\n".join(values).lower()
-    return any(len(secret) >= _SHORTEST and secret.lower() in lower for secret in secrets)
+    return any(len(secret) >= _TELLING and secret.lower() in lower for secret in secrets)
 
 
 def is_partly_in(secrets: Iterable[str], message: str) -> bool:
-    """Whether a part of one is in a message: what is quoted there may have been cut."""
-    lower = message.lower()
-    return any(part in lower for secret in secrets for part in _parts(secret.lower()))
+    """Whether a part of one is in a message: what is quoted there may have been cut. A longer message is taken to.
 
-
-def _parts(secret: str) -> Iterator[str]:
-    if len(secret) >= _SHORTEST:
-        yield from (secret[start : start + _TELLING] for start in range(max(1, len(secret) - _TELLING + 1)))
+    Both may be the registry's own words: it is the message that is gone through, which is short, and no secret.
+    """
+    lower = [secret.lower() for secret in secrets if len(secret) >= _TELLING]
+    text = message.lower()
+    if len(text) > _MESSAGE:
+        return bool(lower)
+    parts = {text[start : start + _TELLING] for start in range(len(text) - _TELLING + 1)}
+    return any(part in secret for secret in lower for part in parts)
 
 
 def echoed(host: str) -> EvidenceUnavailable:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gate.errors import EvidenceUnavailable
+from gate.image.digest import Digest
 from gate.image.reference import Repository
 from gate.registry.credentials.credential import Credential
+from gate.registry.echo import is_partly_in
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.hostile_server import HostileServer, answer
 from tests.fakes.scripted_server import Asked, Reply, ScriptedServer, as_json
@@ -83,6 +86,38 @@ def test_the_token_service_it_names(realm: str) -> None:
 )
 def test_what_it_answers_in(call: Callable[[RegistryClient, Repository], object], reply: Reply) -> None:
     assert SECRET not in said(call, lambda asked: reply if asked.authorization else WANTS_BASIC)
+
+
+def test_to_look_for_an_echo_costs_next_to_nothing() -> None:
+    """The token is the registry's own, and so is what is said of it: 16 KB in 64 KB would be a second and a half."""
+    token, text = "abababababac" * 1360, "ab" * 31_000
+
+    def script(asked: Asked) -> Reply:
+        if asked.path == "/token":
+            return as_json({"token": token})
+        if asked.authorization:
+            return Reply(307, (("Location", f"http://{text}/x"),))
+        return Reply(401, (("WWW-Authenticate", f'Bearer realm="http://{asked.headers["host"]}/token"'),))
+
+    before = time.thread_time()
+    told = said(resolve, script)
+    assert time.thread_time() - before < 1  # of two requests; a bound on what would be three seconds
+    assert text not in told
+    begun = time.thread_time()
+    for message in ("ab" * 2000, "ab" * 40_000, "x" * 4000):
+        is_partly_in((token,), message)
+    assert time.thread_time() - begun < 1
+
+
+@pytest.mark.parametrize("password", ["registry", "application"])
+def test_a_password_that_is_a_word_is_no_echo(password: str) -> None:
+    header = ("Docker-Distribution-Api-Version", "registry/2.0")
+    digest = str(Digest.of(b"x"))
+    reply = Reply(200, (header, ("Docker-Content-Digest", digest)), b"", "application/json")
+    with ScriptedServer(lambda asked: reply if asked.authorization else WANTS_BASIC) as server:
+        login = Credential("config.json", "u", password)
+        with client_of(server.host, keychain=Held(login)) as client:
+            assert str(resolve(client, Repository(server.host, "acme/api"))) == digest
 
 
 def test_the_line_that_should_be_a_status() -> None:

@@ -33,16 +33,21 @@ class Body:
         self.size = 0
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
+        self._no_disk = False
 
     def add(self, chunk: bytes) -> None:
         """One more piece."""
         self.size += len(chunk)
-        if self._file is None and self.size > LARGE:
+        if self._file is None and self.size > LARGE and not self._no_disk:
             self._spill()
         if self._file is None:
             self._chunks.append(chunk)
         else:
-            self._file.write(chunk)
+            try:
+                self._write(chunk)
+            except OSError:  # it is full by now
+                self._unspill(self.size - len(chunk))
+                self._chunks.append(chunk)
 
     def fill(self, response: BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> None:
         """Read a response to its end; where it has more than `limit` bytes, one more than that if it is to be `cut`.
@@ -76,13 +81,29 @@ class Body:
 
     def _spill(self) -> None:
         try:
-            self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
-            for chunk in self._chunks:
-                self._file.write(chunk)
+            # Unbuffered: what is written is there, or the chunk is at hand that is not.
+            self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+            self._write(b"".join(self._chunks))
         except OSError:  # a file system that is read-only, or full
-            self._file = None
+            self.close()
+            self._file, self._no_disk = None, True
         else:
             self._chunks.clear()
+
+    def _write(self, content: bytes) -> None:
+        assert self._file is not None
+        written = 0
+        while written < len(content):
+            written += self._file.write(content[written:])
+
+    def _unspill(self, written: int) -> None:
+        """Back into memory, with what had been written."""
+        assert self._file is not None
+        self._file.seek(0)
+        content = self._file.read(written)
+        self._file.close()
+        self._file, self._no_disk = None, True
+        self._chunks = [content]
 
 
 class Room:
@@ -104,7 +125,7 @@ class Room:
             self.leave()
 
     def leave(self) -> None:
-        """Of what this thread has taken, nothing is needed any more: it goes on to another body, which may be slow."""
+        """Nothing that this thread has taken is needed any more: it goes on to another request, a slow one perhaps."""
         if getattr(self._current, "holds", False):
             self._current.holds = False
             self._free.release()
@@ -114,9 +135,14 @@ class Room:
 
         Raises:
             TimeoutError: no time is left.
+            EvidenceUnavailable: DEADLINE_EXCEEDED: none was left when there was room.
         """
         if size <= LARGE or not getattr(self._current, "inside", False) or self._current.holds:
             return
         if not self._free.acquire(timeout=remaining()):
-            raise TimeoutError("the time allowed ran out")
+            raise EvidenceUnavailable(
+                Code.DEADLINE_EXCEEDED,
+                "the time allowed ran out while other large answers were being read",
+                remedy="retry",
+            )
         self._current.holds = True

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from gate.registry.guard.proxies import bracketed
 
+_LONGEST: Final = 253  # characters of a name (RFC 1035, 3.1)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -33,6 +34,8 @@ class Origin:
             raise ValueError("a URL that cannot be read") from None
         if parts.scheme not in _DEFAULT_PORTS or not host:
             raise ValueError("something that is no http(s) URL")
+        if len(host) > _LONGEST:
+            raise ValueError("a URL whose host is too long for a name")
         if "@" in parts.netloc:
             raise ValueError("a URL with credentials in it")
         return cls(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])

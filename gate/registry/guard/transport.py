@@ -149,6 +149,7 @@ class Transport:
         Raises:
             EvidenceUnavailable: unreachable, timed out, too large, not HTTP as it should be.
         """
+        self.room.leave()
         deadline = deadline.sooner(REQUEST_SECONDS)
         asked = request
         for _ in range(MAX_REDIRECTS + 1):
@@ -288,7 +289,6 @@ class Transport:
         return Response(response.status, headers, content, request.url)
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
-        self.room.leave()
         with closing(Body()) as body:
             body.fill(response, limit, host, cut=cut)
             self.remaining()  # what came out of a buffer was not read within the time that was left

@@ -308,6 +308,88 @@ def test_not_found_to_one_is_none_where_another_was_refused() -> None:
     assert answer.response.status == 401
 
 
+ABOUT = Question("GET", "/v2/x.sig", {"Accept": "x/y"}, 100, shown="/v2/x")
+LISTED = Question("GET", "/v2/referrers", {"Accept": "x/y"}, 100, shown="/v2/x", telling=False)
+
+
+@dataclass
+class Repositories(World):
+    """The image is shown to some; what is about it is not there, and others are told the same.
+
+    Attributes:
+        shown_to: headers; "" for nobody's. Who is neither among them nor among the valid is refused.
+    """
+
+    shown_to: set[str] = field(default_factory=set)
+
+    def _answer(self, request: Request) -> Response:
+        header = request.headers.get("Authorization", "")
+        shown = header in self.shown_to
+        if not shown and header not in self.valid:
+            return Response(401, self.challenge, b"", request.url)
+        if request.url.endswith("/v2/x"):
+            return Response(200 if shown else 404, {}, b"", request.url)
+        if request.url.endswith("referrers"):
+            return Response(200, {}, b"full" if shown else b"", request.url)
+        return Response(404, {}, b"", request.url)
+
+    def about(self, question: Question = ABOUT) -> Answer:
+        return self.asker.ask(API, question, self.clock.deadline(100))
+
+
+def test_an_old_login_does_not_make_an_unsigned_public_image_unauthorized() -> None:
+    """Asked for by its digest: nothing has shown before that anybody may read it."""
+    world = Repositories([AS_IS], shown_to={""})
+    answer = world.about()
+    assert (answer.response.status, answer.credential) == (404, None)
+
+
+@pytest.mark.parametrize("held", [[A, B], [B, A]], ids=["stale first", "stale last"])
+def test_of_two_logins_the_one_that_sees_the_image_says_what_is_not_there(held: list[Credential]) -> None:
+    world = Repositories(held, shown_to={B.basic})
+    answer = world.about()
+    assert (answer.response.status, answer.credential) == (404, B)
+    with world.sends(B.basic):  # and from now on alone
+        world.about()
+
+
+@pytest.mark.parametrize("held", [[A, B], [B, A]], ids=["stranger first", "stranger last"])
+def test_an_empty_list_for_a_stranger_is_no_list(held: list[Credential]) -> None:
+    world = Repositories(held, {A.basic}, shown_to={B.basic})
+    for _ in range(2):
+        answer = world.about(LISTED)
+        assert (answer.response.body, answer.credential) == (b"full", B)
+
+
+def test_an_empty_list_is_no_answer_where_somebody_was_refused() -> None:
+    world = Repositories([AS_IS], {""})
+    with world.sends(f"Bearer {AS_IS.registry_token}", "", ""):  # and whether nobody is shown the image itself
+        answer = world.about(LISTED)
+    assert (answer.response.status, answer.credential) == (401, AS_IS)
+
+
+def test_a_list_shows_the_repository_to_nobody() -> None:
+    """A login that is refused for a moment: what nobody is given then is not what is believed after."""
+    world = Repositories([], {""})
+    assert world.about(LISTED).response.status == 200
+    world.held, world.shown_to, world.valid = [A], {A.basic}, set()
+    world.clock.advance(61)
+    assert world.about().credential is A
+    world.valid = {""}
+    with world.sends(A.basic):
+        assert world.about(LISTED).response.body == b"full"
+
+
+def test_where_a_keychain_fails_a_public_image_is_judged() -> None:
+    world = Repositories(shown_to={""})
+    failing(world)
+    assert world.about().response.status == 404
+    world.shown_to, world.valid = set(), {""}
+    world.clock.advance(61)
+    with pytest.raises(EvidenceUnavailable, match="the helper is not there"):
+        world.about()
+
+
 def test_a_token_that_is_taken_back_does_not_make_a_listing_empty() -> None:
     """Refused without a challenge, and "not found" to nobody: a new one is got; where that is refused, it says so."""
     world = World([A], set(), dict(BEARER_CHALLENGE), refusal=403, grants={A.basic})
