@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from gate import strictjson
+from gate.errors import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gate.registry.credentials.credential import Credential
     from gate.registry.guard.transport import Response
+
+
+_NOT_FOUND: Final = 404
+_EMPTY: Final = 16 * 1024  # bytes above which a list is not empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,7 @@ class Question:
         headers: beside `Authorization`.
         limit: bytes of an answer.
         shown: a path that is there if the repository is shown at all; "" where none is known.
-        telling: whether a success says that the repository is shown to whoever asked. A list of referrers is given to
-            strangers too, by some, and is empty then.
+        listed: the member of the answer that is a list, where it is one: some give strangers an empty one.
     """
 
     method: str
@@ -31,7 +37,19 @@ class Question:
     headers: Mapping[str, str]
     limit: int
     shown: str = ""
-    telling: bool = True
+    listed: str = ""
+
+    def says_nothing(self, response: Response) -> bool:
+        """Whether it is "not found", or an empty list: how a registry also answers who may not see a repository."""
+        if response.status == _NOT_FOUND:
+            return True
+        if not self.listed or response.status >= 300 or len(response.body) > _EMPTY:
+            return False
+        try:
+            document = strictjson.loads(response.body)
+        except ParseError:
+            return False  # which whoever reads it will say
+        return isinstance(document, dict) and not document.get(self.listed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Asker:
         if answer is None:
             settled = tries.settled()
             answer = settled or tries.outcome()
-        if settled is not None or (question.telling and answer.response.status < 300):
+        if settled is not None or (answer.response.status < 300 and not question.says_nothing(answer.response)):
             scope = answer.credential.scope if answer.credential else ""
             self._keep(self._good, repository, _Good(scope, scope_of(known.credentials), self._clock()))
         return answer
@@ -213,7 +213,7 @@ class _Tries:
             if credential is None and self._is_told_to_nobody():
                 continue
             try:
-                answer = self._asker.once(self._repository, self._question, credential, self._deadline)
+                answer = self._asked(credential)
             except CredentialRefused as refused:
                 self._refusals.append(refused)
                 continue
@@ -225,36 +225,49 @@ class _Tries:
                 return answer
         return None
 
+    def _asked(self, credential: Credential | None) -> Answer:
+        """With a credential, whether the registry asks for one or not.
+
+        It does not where it gives strangers an empty list; of the image itself it does.
+        """
+        answer = self._asker.once(self._repository, self._question, credential, self._deadline)
+        unasked = credential is not None and answer.credential is None and self._recent != ""
+        if not (unasked and self._question.shown and self._question.says_nothing(answer.response)):
+            return answer
+        introduced = self._asker.once(self._repository, self._shown, credential, self._deadline)
+        if introduced.credential is None:
+            return answer
+        return self._asker.once(self._repository, self._question, credential, self._deadline)
+
+    @property
+    def _shown(self) -> Question:
+        """Whether the image itself is there."""
+        return Question("HEAD", self._question.shown, {"Accept": ", ".join(ACCEPTED)}, 0)
+
     def _is_told_to_nobody(self) -> bool:
         """Whether the registry has said already what it says to nobody; or that to somebody it is not there."""
         return bool(self._absent) or any(r.credential is None for r in self._refusals if isinstance(r, Answer))
 
     def _decides(self, answer: Answer) -> bool:
-        status = answer.response.status
-        if answer.response.elsewhere:  # where nobody's credentials go, and others would change nothing
-            return True
-        if answer.refused or status in _REFUSED:
-            self._refusals.append(answer)
-            return False
-        hidden = status == _NOT_FOUND or (status < 300 and not self._question.telling and self._in_doubt)
-        if hidden and self._recent != (answer.credential.scope if answer.credential else ""):
+        response = answer.response
+        if self._question.says_nothing(response):
+            recent = self._recent == (answer.credential.scope if answer.credential else "")
+            if recent and not response.elsewhere:
+                return True
             self._absent.append(answer)
             return False
-        return True
-
-    @property
-    def _in_doubt(self) -> bool:
-        """Whether somebody else may see more."""
-        return self.known.failure is not None or self.refused or len(self.known.credentials) > 1
+        if answer.refused or (response.status in _REFUSED and not response.elsewhere):
+            self._refusals.append(answer)
+            return False
+        return True  # from elsewhere a refusal, too: nobody's credentials go there
 
     def settled(self) -> Answer | None:
-        """The answer of the first whom the image itself is shown to; None where it is shown to none of them."""
-        if not self._in_doubt or not self._question.shown:
+        """Where somebody was refused, the answer of the first of the others whom the image itself is shown to."""
+        if not (self.refused or self.known.failure) or not self._question.shown:
             return None
-        shown = Question("HEAD", self._question.shown, {"Accept": ", ".join(ACCEPTED)}, 0)
         for answer in self._absent:
             try:
-                found = self._asker.once(self._repository, shown, answer.credential, self._deadline)
+                found = self._asker.once(self._repository, self._shown, answer.credential, self._deadline)
             except CredentialRefused:
                 continue
             if found.response.status < 300 and not found.response.elsewhere:
@@ -275,12 +288,12 @@ class _Tries:
             # Anew each time: an exception that is raised again collects the traces of all who raised it.
             raise EvidenceUnavailable(failure.code, failure.message + also, remedy=failure.remedy)
         if self._absent and not self.refused:
-            first_of_all = next((a for a in self._absent if a.response.status < 300), self._absent[0])
-            return replace(first_of_all, others=len(self._absent) - 1)
-        first = next((refusal for refusal in self._refusals if refusal.credential), self._refusals[0])
-        if isinstance(first, CredentialRefused):
-            raise first
-        return replace(first, others=len(self._refusals) + len(self._absent) - 1)
+            first = next((answer for answer in self._absent if answer.response.status < 300), self._absent[0])
+            return replace(first, others=len(self._absent) - 1)
+        refusal = next((refusal for refusal in self._refusals if refusal.credential), self._refusals[0])
+        if isinstance(refusal, CredentialRefused):
+            raise refusal
+        return replace(refusal, others=len(self._refusals) + len(self._absent) - 1)
 
 
 def _in_order(credentials: Sequence[Credential], good: _Good | None) -> list[Credential | None]:

@@ -122,13 +122,15 @@ class RegistryClient:
             EvidenceUnavailable: IMAGE_NOT_FOUND where there is no such repository; RESPONSE_TOO_LARGE where there are
                 more tags than are read; REGISTRY_PROTOCOL when it is no list of tags, or breaks off.
         """
-        answers: list[Answer] = []
+        absent: list[Answer] = []
 
         def get(path: str) -> Response:
-            answer = self._ask("GET", repository, path, {"Accept": "application/json"}, tags.MAX_PAGE, deadline)
+            question = Question("GET", path, {"Accept": "application/json"}, tags.MAX_PAGE, listed="tags")
+            answer = self._asker.ask(repository, question, deadline)
             if answer.response.status not in (_OK, _NOT_FOUND):
                 raise self._failure(repository, answer, "the tags")
-            answers[:] = [answer]
+            if answer.response.status == _NOT_FOUND:
+                absent.append(answer)
             return answer.response
 
         try:
@@ -137,7 +139,7 @@ class RegistryClient:
         except ParseError as error:
             raise _protocol(repository, f"its list of tags: {error.message}") from error
         if found is None:
-            raise self._not_found(repository, f"repository {repository.path}", answers[0])
+            raise self._not_found(repository, f"repository {repository.path}", absent[0])
         return found
 
     def manifest(
@@ -208,7 +210,7 @@ class RegistryClient:
         shown = f"/v2/{repository.path}/manifests/{digest}"
 
         def get(path: str) -> Response:
-            question = Question("GET", path, _ACCEPT_INDEX, MAX_MANIFEST, shown, telling=False)
+            question = Question("GET", path, _ACCEPT_INDEX, MAX_MANIFEST, shown, "manifests")
             answer = self._asker.ask(repository, question, deadline)
             known = answer.response.status == _OK or (
                 answer.response.status in referrers.NO_API and _is_a_registrys(answer.response, f"/referrers/{digest}")

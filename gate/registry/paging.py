@@ -10,7 +10,7 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gate.registry.guard.transport import Response
 
@@ -24,14 +24,15 @@ _PARAMETER: Final = re.compile(
 )
 
 
-def pages(path: str, get: Callable[[str], Response], what: str, most: int) -> Iterator[Response]:
-    """Each page, asked for when the one before has been looked at.
-
-    The first has whatever status `get` lets through, the others 200.
+def read_pages(
+    path: str, get: Callable[[str], Response], read: Callable[[Response], bool], what: str, most: int
+) -> None:
+    """Have each page read, which is asked for when nothing is kept of the one before: they may be large.
 
     Args:
         path: of the first page.
         get: asks the registry for a path.
+        read: is given each page, the first of whatever status `get` lets through, the others of 200; whether to go on.
         what: the list's name, for messages.
         most: pages that are read.
 
@@ -40,18 +41,27 @@ def pages(path: str, get: Callable[[str], Response], what: str, most: int) -> It
     """
     seen: set[str] = set()
     for _ in range(most):
-        seen.add(path)
-        response = get(path)
-        if response.status != _OK and len(seen) > 1:
-            raise broken(what, f"breaks off with status {response.status}")
-        yield response
-        link = _next(response.headers.get("link", ""), what)
-        if link is None:
+        following = _read_page(path, get, read, what, first=not seen)
+        if following is None:
             return
-        path = _next_path(response.url, link, what)
+        seen.add(path)
+        path = following
         if path in seen:
             raise broken(what, "goes on in a circle")
     raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most} pages", remedy="")
+
+
+def _read_page(
+    path: str, get: Callable[[str], Response], read: Callable[[Response], bool], what: str, *, first: bool
+) -> str | None:
+    """The path of the page after it; None where it is the last."""
+    response = get(path)
+    if response.status != _OK and not first:
+        raise broken(what, f"breaks off with status {response.status}")
+    if not read(response):
+        return None
+    link = _next(response.headers.get("link", ""), what)
+    return None if link is None else _next_path(response.url, link, what)
 
 
 def broken(what: str, how: str) -> EvidenceUnavailable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.image.manifest import Index, parse_manifest
-from gate.registry.paging import broken, pages
+from gate.registry.paging import broken, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,15 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
             or twice.
     """
     found: list[Descriptor] = []
-    for response in pages(path, get, _LIST, MAX_PAGES):
+
+    def read(response: Response) -> bool:
         if response.status != _OK:
-            return ()
+            return False
         page = parse_manifest(response.body)
         if not isinstance(page, Index):
             raise broken(_LIST, "is an image and no list")
         found.extend(page.manifests)
+        return True
+
+    read_pages(path, get, read, _LIST, MAX_PAGES)
     return tuple(found)

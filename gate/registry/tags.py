@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gate import strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
-from gate.registry.paging import pages
+from gate.registry.paging import read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +43,23 @@ def collect(repository: Repository, get: Callable[[str], Response]) -> tuple[str
             elsewhere, twice, or missing.
     """
     found: dict[str, None] = {}
-    first = f"/v2/{repository.path}/tags/list?n={_PAGE}"
-    for response in pages(first, get, f"{repository}: the list of tags", MAX_PAGES):
-        if response.status != _OK:
-            return None
+    absent = False
+
+    def read(response: Response) -> bool:
+        nonlocal absent
+        absent = response.status != _OK
+        if absent:
+            return False
         found.update(dict.fromkeys(_page(response.body)))
         if len(found) > MAX_TAGS:
             raise EvidenceUnavailable(
                 Code.RESPONSE_TOO_LARGE, f"{repository} has more than the {MAX_TAGS} tags that are read", remedy=""
             )
-    return tuple(found)
+        return True
+
+    first = f"/v2/{repository.path}/tags/list?n={_PAGE}"
+    read_pages(first, get, read, f"{repository}: the list of tags", MAX_PAGES)
+    return None if absent else tuple(found)
 
 
 def _page(content: bytes) -> list[str]:

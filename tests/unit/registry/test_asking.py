@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -309,7 +309,10 @@ def test_not_found_to_one_is_none_where_another_was_refused() -> None:
 
 
 ABOUT = Question("GET", "/v2/x.sig", {"Accept": "x/y"}, 100, shown="/v2/x")
-LISTED = Question("GET", "/v2/referrers", {"Accept": "x/y"}, 100, shown="/v2/x", telling=False)
+LISTED = Question("GET", "/v2/referrers", {"Accept": "x/y"}, 100, shown="/v2/x", listed="manifests")
+
+
+FULL, EMPTY = b'{"manifests": [{}]}', b'{"manifests": []}'
 
 
 @dataclass
@@ -330,7 +333,7 @@ class Repositories(World):
         if request.url.endswith("/v2/x"):
             return Response(200 if shown else 404, {}, b"", request.url)
         if request.url.endswith("referrers"):
-            return Response(200, {}, b"full" if shown else b"", request.url)
+            return Response(200, {}, FULL if shown else EMPTY, request.url)
         return Response(404, {}, b"", request.url)
 
     def about(self, question: Question = ABOUT) -> Answer:
@@ -358,7 +361,7 @@ def test_an_empty_list_for_a_stranger_is_no_list(held: list[Credential]) -> None
     world = Repositories(held, {A.basic}, shown_to={B.basic})
     for _ in range(2):
         answer = world.about(LISTED)
-        assert (answer.response.body, answer.credential) == (b"full", B)
+        assert (answer.response.body, answer.credential) == (FULL, B)
 
 
 def test_an_empty_list_is_no_answer_where_somebody_was_refused() -> None:
@@ -377,7 +380,69 @@ def test_a_list_shows_the_repository_to_nobody() -> None:
     assert world.about().credential is A
     world.valid = {""}
     with world.sends(A.basic):
-        assert world.about(LISTED).response.body == b"full"
+        assert world.about(LISTED).response.body == FULL
+
+
+def test_a_list_that_names_something_is_whole_beside_an_old_login() -> None:
+    """Be it that the image itself is kept elsewhere."""
+    world = Repositories([AS_IS], {""})
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        listed = request.url.endswith("referrers") and "Authorization" not in request.headers
+        return Response(200, {}, FULL, request.url) if listed else inner(request)
+
+    world.transport.script = script
+    answer = world.about(LISTED)
+    assert (answer.response.body, answer.credential) == (FULL, None)
+
+
+@pytest.mark.parametrize("status", [405, 429, 500])
+def test_where_the_image_cannot_be_asked_for_a_refusal_stays_one(status: int) -> None:
+    world = Repositories([A, B], {B.basic}, shown_to=set())
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        return Response(status, {}, b"", request.url) if request.method == "HEAD" else inner(request)
+
+    world.transport.script = script
+    answer = world.about(LISTED)
+    assert (answer.response.status, answer.credential) == (401, A)
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["at once", "after it was public"])
+def test_a_list_that_is_empty_for_whoever_does_not_say_who_they_are(*, earlier: bool) -> None:
+    """And which nobody is challenged for: the image itself is, and then it is known how to say it."""
+    world = Repositories([A], {""}, shown_to={A.basic})
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        if earlier and not world.clock.monotonic() - begun:
+            return Response(200, {}, b"", request.url)
+        if request.url.endswith("/v2/x") and "Authorization" not in request.headers:
+            return Response(401, BASIC_CHALLENGE, b"", request.url)
+        return inner(request)
+
+    begun = world.clock.monotonic()
+    world.transport.script = script
+    if earlier:
+        assert world.ask().credential is None
+    world.clock.advance(7200)
+    answer = world.about(LISTED)
+    assert (answer.response.body, answer.credential) == (FULL, A)
+
+
+def test_an_empty_list_from_elsewhere_lets_the_others_ask() -> None:
+    world = Repositories([A, B], {A.basic}, shown_to={B.basic})
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        answer = inner(request)
+        away = request.headers.get("Authorization") == A.basic and request.url.endswith("referrers")
+        return replace(answer, elsewhere="store.test") if away else answer
+
+    world.transport.script = script
+    assert world.about(LISTED).response.body == FULL
 
 
 def test_where_a_keychain_fails_a_public_image_is_judged() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,27 @@ def test_one_page() -> None:
 
 def test_an_empty_list() -> None:
     assert collect(PATH, _pages({PATH: (_index(), "")})) == ()
+
+
+class _Seen(Response):
+    """One that it can be seen of whether anybody keeps it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_nothing_is_kept_of_a_page_while_the_next_is_waited_for() -> None:
+    """They may be large, and the next may take its time."""
+    kept: list[weakref.ref[_Seen]] = []
+
+    def get(path: str) -> Response:
+        assert all(page() is None for page in kept)
+        last = len(kept) == 3
+        page = _Seen(200, {} if last else {"link": f'<{PATH}?n={len(kept)}>; rel="next"'}, _index("a"), BASE + path)
+        kept.append(weakref.ref(page))
+        return page
+
+    assert len(collect(PATH, get)) == 4
+    assert len(kept) == 4
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 406])
