@@ -80,11 +80,11 @@ class Checkpoint:
         return self.origin in _names(log) and names == {self.origin}
 
     def is_of_host_of(self, log: Log) -> bool:
-        """Whether the origin is one of Rekor v1 at the log's URL: its host (and path), ` - ` and the id of a tree.
+        """Whether the origin is one of Rekor v1 at the log's URL: its host (port, path), ` - ` and a tree's id.
 
         Which trees it has nothing states beforehand (sigstore/rekor, pkg/util/checkpoint.go).
         """
-        return self.origin.partition(" - ")[0] in _names(log)
+        return self.origin.partition(" - ")[0] in _names(log) | {urlsplit(log.url).hostname}
 
 
 def _names(log: Log) -> set[str]:

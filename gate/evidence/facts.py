@@ -193,12 +193,15 @@ class Witness:
         times: when it existed, sorted.
         no_log: why there is no log, or that an entry is wrong: then none counts.
         no_timestamp: why there is no timestamp.
+        withheld: a log that states times has it, and its word on when was left out: a timestamp says "by then", not
+            "not before".
     """
 
     logs: frozenset[str] = frozenset()
     times: tuple[VerifiedTime, ...] = ()
     no_log: Problem | None = None
     no_timestamp: Problem | None = None
+    withheld: bool = False
 
     @property
     def earliest(self) -> VerifiedTime | None:

@@ -67,6 +67,7 @@ def witness(brought: Countersigned, logged: Logged, root: TrustedRoot) -> Witnes
     times, no_timestamp = _timestamps(brought, root)
     logs: set[str] = set()
     log_times: list[VerifiedTime] = []
+    withheld = False
     no_log: Problem | None = None
     try:
         for entry in brought.entries:
@@ -75,16 +76,17 @@ def witness(brought: Countersigned, logged: Logged, root: TrustedRoot) -> Witnes
                 no_log = _problem(f"log {entry.log_id.hex()[:12]} is not in the trusted root")
                 continue
             logs.add(log.key.fingerprint)
+            withheld = withheld or not (entry.promise or entry.of_rekor_2)
             log_times.extend([time] if time else [])
     except ParseError as error:
-        logs, log_times, no_log = set(), [], _problem(error.message)
+        logs, log_times, no_log, withheld = set(), [], _problem(error.message), False
     if brought.broken_entry:
         no_log = _problem(brought.broken_entry)
     elif logs:
         no_log = None
     elif no_log is None:
         no_log = Problem(Code.LOG_ENTRY_MISSING, "it has no transparency log entry")
-    return Witness(frozenset(logs), tuple(sorted({*times, *log_times})), no_log, no_timestamp)
+    return Witness(frozenset(logs), tuple(sorted({*times, *log_times})), no_log, no_timestamp, withheld=withheld)
 
 
 def _timestamps(brought: Countersigned, root: TrustedRoot) -> tuple[list[VerifiedTime], Problem | None]:
@@ -145,6 +147,10 @@ def _in_use(logs: Sequence[Log], entry: LogEntry, stamped_at: Sequence[datetime]
     states_one = bool(entry.promise) and 0 < entry.integrated_time < _LATEST
     claimed = [datetime.fromtimestamp(entry.integrated_time, UTC)] if states_one else []
     moments = claimed or list(stamped_at)
+    if not entry.promise and entry.proof is not None and entry.proof.checkpoint and len(logs) > 1:
+        # One key may be several logs': whose tree it is the checkpoint says.
+        checkpoint = Checkpoint.parse(entry.proof.checkpoint)
+        logs = [log for log in logs if checkpoint.is_of_host_of(log)] or logs
     if not moments:
         return next((log for log in logs if log.window.end is None), logs[0])
     return next((log for log in logs if all(log.window.holds(at) for at in moments)), logs[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 
 from gate.codes import Code
-from gate.evidence.facts import CertificateSigner, KeySigner, VerifiedAttestation, VerifiedSignature
+from gate.evidence.facts import CertificateSigner, KeySigner, TimeSource, VerifiedAttestation, VerifiedSignature
 from gate.policy.decision import Reason
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, names
 from gate.policy.trust import MissingRoot
@@ -128,8 +128,9 @@ def _key_window(spec: KeySpec, witness: Witness, now: datetime) -> Reason | None
     if away is not None and not witness.times:
         # Something says when it was made, and can't be read now: that is not "made now".
         return Reason(away.code, f"the signature by {spec.name}: {away.reason}", "retry")
-    if not witness.times and spec.log is LogUse.REQUIRED:
-        # The log knew when. Without the promise that says so (which may be left out) it is not "made now" either.
+    logged = any(time.source is TimeSource.LOG for time in witness.times)
+    if spec.log is LogUse.REQUIRED and (not witness.times or (witness.withheld and not logged)):
+        # The log knew when. Anybody may leave out the promise that says so, and have the rest stamped today.
         return _untimed(spec, witness)
     times = [time.at for time in witness.times] or [now]
     outside = next((at for at in times if not spec.window.holds(at)), None)
@@ -147,9 +148,14 @@ def _untimed(spec: KeySpec, witness: Witness) -> Reason:
     broken = stamp if stamp is not None and stamp.code is Code.TIMESTAMP_INVALID else None
     return Reason(
         broken.code if broken else Code.TIMESTAMP_MISSING,
-        f"the key of {spec.name} counts from {spec.window}, and neither a log nor a timestamp states when the "
-        f"signature was made{f': {broken.reason}' if broken else ''}",
-        "sign it with a log that states times (Rekor v1), or with a timestamp",
+        f"the key of {spec.name} counts from {spec.window}, and "
+        + (
+            "the log's word on when the signature was made was left out"
+            if witness.withheld
+            else "neither a log nor a timestamp states when the signature was made"
+        )
+        + (f": {broken.reason}" if broken else ""),
+        "store it with the log's signed entry timestamp, or sign it again",
     )
 
 

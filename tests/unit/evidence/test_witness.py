@@ -94,3 +94,22 @@ def test_the_order_of_a_logs_windows_in_the_trusted_root_is_no_matter(windows: t
     for log in root["tlogs"]:
         log["publicKey"]["validFor"] = ENDED
     assert "is closed" in why(witnessed(WORLD.entry(MADE, place=BARE), root=root))
+
+
+def test_whether_the_word_of_the_log_was_left_out() -> None:
+    """Of Rekor v2 there is none; and where another entry of it is there, it is there."""
+    assert witnessed(WORLD.entry(MADE, place=BARE)).withheld
+    assert not witnessed(WORLD.entry(MADE)).withheld
+    assert not witnessed(WORLD.entry(MADE, log=WORLD.rekor2)).withheld
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_whose_tree_it_is_the_checkpoint_says_where_one_key_is_two_logs(order: int) -> None:
+    key = shared_key("P-256", "log")
+    logs = [TransparencyLog.rekor(url, key) for url in ("https://a.test", "https://b.test")]
+    root = WORLD.root(logs=logs[:: -1 if order else 1])
+    for log, host in zip(logs, ("a.test", "b.test"), strict=True):
+        entry = WORLD.entry(MADE, log=log, place=replace(BARE, origin=f"{host} - 1"))
+        assert witnessed(entry, root=root).logs == {key.public.fingerprint}
+    other = WORLD.entry(MADE, log=logs[0], place=replace(BARE, origin="c.test - 1"))
+    assert "the checkpoint is of 'c.test - 1'" in why(witnessed(other, root=root))

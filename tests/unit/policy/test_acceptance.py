@@ -227,6 +227,11 @@ def test_where_the_log_is_required_a_window_wants_a_time(window: Window) -> None
     for log in (LogUse.OPTIONAL, LogUse.IGNORE):
         expected = None if window.holds(NOW) else Code.KEY_MISMATCH
         assert code(replace(spec, log=log), BY_ALICE, PROVEN) is expected
+    # a timestamp says "by then": who leaves the log's word out may have it stamped at any time
+    stamped = replace(PROVEN, times=(VerifiedTime(NOW, TimeSource.TSA, "tsa"),), withheld=True)
+    assert code(spec, BY_ALICE, stamped) is Code.TIMESTAMP_MISSING
+    both = replace(stamped, times=(*stamped.times, *LOGGED.times))
+    assert code(spec, BY_ALICE, both) is code(spec, BY_ALICE, replace(both, withheld=False))
     # a time that is stated is what counts
     stated = None if window.holds(SIGNED_AT) else Code.KEY_MISMATCH
     assert code(spec, BY_ALICE, LOGGED) is stated
