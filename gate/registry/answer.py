@@ -43,7 +43,7 @@ class Question:
         """Whether it is "not found", or an empty list: how a registry also answers who may not see a repository."""
         if response.status == _NOT_FOUND:
             return True
-        if not self.listed or response.status >= 300 or len(response.body) > _EMPTY:
+        if not self.listed or response.status >= 300 or len(response.body) > _EMPTY or "link" in response.headers:
             return False
         try:
             document = strictjson.loads(response.body)

@@ -39,6 +39,9 @@ _REFUSED: Final = frozenset({401, 403})
 # Of a kept token: ghcr.io refuses with 403 and no challenge, public.ecr.aws with 400.
 _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
 _MOST: Final = 10_000  # repositories that something is kept of
+_LATER: Final = frozenset({408, 425, 429})
+_ERROR: Final = 500
+_TELLING: Final = ("www-authenticate", "retry-after", "ratelimit-limit", "ratelimit-remaining", "content-type")
 _RECENT: Final = 60.0  # seconds that what was good speaks for the repository
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
 
@@ -235,9 +238,13 @@ class _Tries:
         if not (unasked and self._question.shown and self._question.says_nothing(answer.response)):
             return answer
         introduced = self._asker.once(self._repository, self._shown, credential, self._deadline)
-        if introduced.credential is None:
+        if introduced.credential is not None:
+            return self._asker.once(self._repository, self._question, credential, self._deadline)
+        status = introduced.response.status
+        if status < 300 or status == _NOT_FOUND:
             return answer
-        return self._asker.once(self._repository, self._question, credential, self._deadline)
+        # It does not say: what it said to nobody is no answer then.
+        return introduced if status in _LATER or status >= _ERROR else replace(introduced, refused=True)
 
     @property
     def _shown(self) -> Question:
@@ -254,10 +261,10 @@ class _Tries:
             recent = self._recent == (answer.credential.scope if answer.credential else "")
             if recent and not response.elsewhere:
                 return True
-            self._absent.append(answer)
+            self._absent.append(_told(answer))
             return False
         if answer.refused or (response.status in _REFUSED and not response.elsewhere):
-            self._refusals.append(answer)
+            self._refusals.append(_told(answer))
             return False
         return True  # from elsewhere a refusal, too: nobody's credentials go there
 
@@ -294,6 +301,14 @@ class _Tries:
         if isinstance(refusal, CredentialRefused):
             raise refusal
         return replace(refusal, others=len(self._refusals) + len(self._absent) - 1)
+
+
+def _told(answer: Answer) -> Answer:
+    """What may be said of it later, while others are asked: no more, for there may be many."""
+    response = answer.response
+    headers = {name: response.headers[name] for name in _TELLING if name in response.headers}
+    body = response.body if response.status < 300 else b""  # an empty list, which is short
+    return replace(answer, response=replace(response, headers=headers, body=body))
 
 
 def _in_order(credentials: Sequence[Credential], good: _Good | None) -> list[Credential | None]:

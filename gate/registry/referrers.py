@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gate.image.manifest import Index, parse_manifest
+from gate.image.manifest import Descriptor, Index, parse_manifest
 from gate.registry.paging import broken, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.image.manifest import Descriptor
     from gate.registry.guard.transport import Response
 
 NO_API: Final = frozenset({400, 404, 405, 406})
@@ -23,10 +22,11 @@ NO_API: Final = frozenset({400, 404, 405, 406})
 MAX_PAGES: Final = 10
 _OK: Final = 200
 _LIST: Final = "the list of referrers"
+_LONGEST: Final = 255  # characters of a media type (RFC 6838, 4.2)
 
 
 def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]:
-    """Every page's descriptors.
+    """Every page's descriptors, without their annotations.
 
     Args:
         path: of the first page.
@@ -45,8 +45,15 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
         page = parse_manifest(response.body)
         if not isinstance(page, Index):
             raise broken(_LIST, "is an image and no list")
-        found.extend(page.manifests)
+        found.extend(map(_kept, page.manifests))
         return True
 
     read_pages(path, get, read, _LIST, MAX_PAGES)
     return tuple(found)
+
+
+def _kept(entry: Descriptor) -> Descriptor:
+    """No more than is looked at, while the next page is waited for."""
+    return Descriptor(
+        entry.media_type[:_LONGEST], entry.digest, entry.size, artifact_type=entry.artifact_type[:_LONGEST]
+    )

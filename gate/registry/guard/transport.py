@@ -50,6 +50,7 @@ REQUEST_SECONDS: Final = 20.0
 
 MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
+MAX_HEADERS: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
 _POOL: Final = 16  # kept connections a host
@@ -286,6 +287,12 @@ class Transport:
             raise
         response.release_conn()
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
+        if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS:
+            raise EvidenceUnavailable(
+                Code.RESPONSE_TOO_LARGE,
+                f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read",
+                remedy="",
+            )
         return Response(response.status, headers, content, request.url)
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:

@@ -432,6 +432,30 @@ def test_a_list_that_is_empty_for_whoever_does_not_say_who_they_are(*, earlier: 
     assert (answer.response.body, answer.credential) == (FULL, A)
 
 
+@pytest.mark.parametrize("status", [401, 403, 405, 429, 500, 503])
+def test_where_it_is_not_said_who_may_see_the_image_an_empty_list_is_no_answer(status: int) -> None:
+    """It may be what strangers are given, and who asks was not asked who he is."""
+    world = Repositories([A], {""}, shown_to={A.basic})
+    inner = world.transport.script
+
+    def script(request: Request) -> Response:
+        probed = request.method == "HEAD" and "Authorization" not in request.headers
+        return Response(status, {}, b"", request.url) if probed else inner(request)
+
+    world.transport.script = script
+    for question in (LISTED, ABOUT):
+        answer = world.about(question)
+        assert answer.response.status == status
+        assert answer.refused is (status in (401, 403, 405))
+
+
+def test_of_who_was_refused_no_more_is_kept_than_is_told() -> None:
+    world = World([A, B], challenge={**BASIC_CHALLENGE, "retry-after": "7", "x": "y" * 60_000})
+    answer = world.refused()
+    assert isinstance(answer, Answer)
+    assert answer.response.headers == {**BASIC_CHALLENGE, "retry-after": "7"}
+
+
 def test_an_empty_list_from_elsewhere_lets_the_others_ask() -> None:
     world = Repositories([A, B], {A.basic}, shown_to={B.basic})
     inner = world.transport.script

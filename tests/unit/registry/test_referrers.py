@@ -54,6 +54,17 @@ def test_an_empty_list() -> None:
     assert collect(PATH, _pages({PATH: (_index(), "")})) == ()
 
 
+def test_of_its_entries_the_annotations_are_not_kept() -> None:
+    """Ten pages of them would fill a memory, and nobody looks at them."""
+    entry = {
+        "mediaType": "a/b", "digest": f"sha256:{'1' * 64}", "size": 1, "artifactType": "a" * 500,
+        "annotations": {"x": "y" * 3000},
+    }  # fmt: skip
+    body = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+    (kept,) = collect(PATH, _pages({PATH: (body, "")}))
+    assert (kept.media_type, kept.artifact_type, kept.annotations) == ("a/b", "a" * 255, {})
+
+
 class _Seen(Response):
     """One that it can be seen of whether anybody keeps it."""
 
