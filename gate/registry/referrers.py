@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
 from gate.image.manifest import Descriptor, Index, parse_manifest
 from gate.registry.paging import broken, read_pages
 
@@ -20,6 +22,9 @@ NO_API: Final = frozenset({400, 404, 405, 406})
 """What registries without the API answer; the fallback tag is asked in any case."""
 
 MAX_PAGES: Final = 10
+MAX_ENTRIES: Final = 1_000
+"""Of one image; a review reads a part of them."""
+
 _OK: Final = 200
 _LIST: Final = "the list of referrers"
 _LONGEST: Final = 255  # characters of a media type (RFC 6838, 4.2)
@@ -34,8 +39,8 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
 
     Raises:
         ParseError: a page is no index.
-        EvidenceUnavailable: RESPONSE_TOO_LARGE: more pages than `MAX_PAGES`; REGISTRY_PROTOCOL: a page elsewhere,
-            or twice.
+        EvidenceUnavailable: RESPONSE_TOO_LARGE: more than `MAX_PAGES` or `MAX_ENTRIES`; REGISTRY_PROTOCOL: a page
+            elsewhere, or twice.
     """
     found: list[Descriptor] = []
 
@@ -46,6 +51,10 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
         if not isinstance(page, Index):
             raise broken(_LIST, "is an image and no list")
         found.extend(map(_kept, page.manifests))
+        if len(found) > MAX_ENTRIES:
+            raise EvidenceUnavailable(
+                Code.RESPONSE_TOO_LARGE, f"{_LIST} has more than the {MAX_ENTRIES} entries that are read", remedy=""
+            )
         return True
 
     read_pages(path, get, read, _LIST, MAX_PAGES)

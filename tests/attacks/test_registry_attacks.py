@@ -370,12 +370,12 @@ def test_endless_headers_are_refused(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("what", ["resolve", "manifest"])
-def test_a_flood_of_100_continue_ends_at_the_deadline(what: str) -> None:
+def test_a_flood_of_100_continue_ends_with_the_bytes_of_a_head(what: str) -> None:
     def script(peer: Peer) -> None:
         peer.flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
     with HostileServer(script) as server:
-        assert _fails(server, what, SHORT).code is Code.REGISTRY_TIMEOUT
+        assert "headers of more than the 65536 bytes" in _fails(server, what, 20).message
 
 
 @pytest.mark.parametrize("status", [101, 102, 103, 199])
@@ -527,7 +527,7 @@ def test_headers_have_a_bound_together(status: int) -> None:
     """http.client reads a hundred of 64 KiB, and whoever asks with several logins keeps an answer while it goes on."""
     many = tuple(f"X-{number}: {'y' * 60_000}" for number in range(90))
     with HostileServer(_always(answer(status, many, b"{}"))) as server:
-        assert _fails(server, "manifest", 20).code is Code.RESPONSE_TOO_LARGE
+        assert "headers of more than the 65536 bytes" in _fails(server, "manifest", 20).message
 
 
 # redirects

@@ -8,6 +8,7 @@ CONNECT are read in the same way.
 from __future__ import annotations
 
 import io
+import math
 import re
 import ssl
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -18,6 +19,9 @@ from urllib3.util.ssltransport import SSLTransport
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes of an answer's status line and headers."""
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a proxy's answer to CONNECT."""
@@ -67,6 +71,33 @@ class DeadlineRaw(io.RawIOBase):
         super().close()
 
 
+class HeadTooLong(Exception):
+    """Status line and headers have more bytes than are read."""
+
+
+class _Reader(io.BufferedReader):
+    """Counts the lines before the body: http.client alone reads a hundred of 64 KiB."""
+
+    def __init__(self, raw: DeadlineRaw, size: int) -> None:
+        super().__init__(raw, size)
+        self._left: float = MAX_HEADERS
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise HeadTooLong
+        return line
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._left = math.inf  # the body has begun
+        return super().read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        self._left = math.inf
+        return super().readinto(buffer)
+
+
 class DeadlineSocket:
     """What http.client, urllib3 and a TLS inside see as the socket."""
 
@@ -78,7 +109,7 @@ class DeadlineSocket:
         """What http.client reads the answer from."""
         reader = DeadlineRaw(self._connection, self._guard)
         self._guard.reading(reader)
-        return io.BufferedReader(reader, _CHUNK)
+        return _Reader(reader, _CHUNK)
 
     def settimeout(self, _: float | None) -> None:
         """Nothing: no timeout of others counts, and to set it takes a call to the system each time."""

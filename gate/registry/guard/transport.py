@@ -33,7 +33,7 @@ from gate.registry.guard.dial import Dialer, Seen, cause, unreachable
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
-from gate.registry.guard.sockets import GuardedHTTP, GuardedHTTPS
+from gate.registry.guard.sockets import MAX_HEADERS, GuardedHTTP, GuardedHTTPS, HeadTooLong
 
 if TYPE_CHECKING:
     import socket
@@ -50,7 +50,6 @@ REQUEST_SECONDS: Final = 20.0
 
 MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
-MAX_HEADERS: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
 _POOL: Final = 16  # kept connections a host
@@ -246,6 +245,9 @@ class Transport:
                     raise
                 way = self._way(origin, identified=request.identified)
             return self._exchange(way, origin, request)
+        except HeadTooLong as error:
+            message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
+            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
         except (HTTPError, OSError, ValueError) as error:
             if isinstance(error, InvalidHeader):
                 self._current.reader.close()  # urllib3 has no response yet that could be
@@ -287,12 +289,6 @@ class Transport:
             raise
         response.release_conn()
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
-        if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS:
-            raise EvidenceUnavailable(
-                Code.RESPONSE_TOO_LARGE,
-                f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read",
-                remedy="",
-            )
         return Response(response.status, headers, content, request.url)
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
