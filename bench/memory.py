@@ -1,4 +1,4 @@
-"""What a hostile registry's evidence costs `gate verify` in memory: a process of its own, at its peak."""
+"""What a hostile registry's evidence costs `gate` in memory: a process of its own, at its peak."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -53,33 +53,65 @@ def _layers(number: int) -> dict[str, object]:
     return {"layers": [{**one, "digest": f"sha256:{number * 100_000 + i:064x}"} for i in range(33_000)]}
 
 
-KINDS: dict[str, Callable[[int], dict[str, object]]] = {
+KINDS: Final[dict[str, Callable[[int], dict[str, object]]]] = {
     "nothing": lambda _: {},
     "long texts": lambda _: {"annotations": {"x": "y" * (MAX_MANIFEST - 1000)}},
     "many layers": _layers,
 }
+PAGES = "pages of long annotations, without end"
+IMAGES = 8
+_POLICY = """
+apiVersion: imagegate.dev/v1
+kind: ClusterGatePolicy
+metadata: {name: p}
+spec: {match: {images: ["**"]}, signers: {k: {key: {file: k.pub}}}, rules: [{signature: {by: k}}]}
+"""
 
 
-def peak(kind: str) -> float:
-    """MB of `gate verify` of an image that a registry lists a hundred such referrers for, or none."""
+def _page(number: int) -> bytes:
+    """As large as a page may be, of as many entries."""
+    entry = {"mediaType": OCI_MANIFEST, "size": 9, "annotations": {"x": "y" * 3600}}
+    entries = [{**entry, "digest": f"sha256:{number * 1000 + i:064x}"} for i in range(1000)]
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+
+def _script(kind: str) -> Callable[[Asked], Reply]:
+    """A registry that has one image under every name, and a hundred such referrers of it, or pages without end."""
     image = _image()
-    made = [_referrer(i, image, KINDS[kind](i)) for i in range(0 if kind == "nothing" else MANY)]
+    made = [_referrer(i, image, KINDS[kind](i)) for i in range(MANY if kind not in ("nothing", PAGES) else 0)]
     by_digest = {str(Digest.of(m)): m for m in (image, *made)}
     listed = [{"mediaType": OCI_MANIFEST, "digest": d, "size": len(m)} for d, m in by_digest.items() if m != image]
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}).encode()
+    pages = [_page(n) for n in range(3)] if kind == PAGES else []
 
     def script(asked: Asked) -> Reply:
         last = asked.path.rpartition("/")[2]
+        if "/referrers/" in asked.path and pages:
+            number = int(asked.query.get("n", "0"))
+            following = f'<{asked.path}?n={number + 1}>; rel="next"'
+            return Reply(200, (("Link", following),), pages[number % len(pages)], OCI_INDEX)
         if "/referrers/" in asked.path:
             return Reply(200, (), index, OCI_INDEX)
         found = image if last == "v1" else by_digest.get(last)
         return Reply(404) if found is None else Reply(200, (), found, OCI_MANIFEST)
 
-    with ScriptedServer(script) as server, TemporaryDirectory() as folder:
-        key = Path(folder, "k.pub")
-        key.write_bytes(shared_key().pem)
-        flags = ["--key", str(key), "--insecure-registry", server.host, "--timeout", "20s"]
-        command = [sys.executable, "-c", _PROGRAM, "verify", f"{server.host}/a/b:v1", *flags]
+    return script
+
+
+def peak(kind: str, images: int = 1) -> float:
+    """MB of `gate verify` of an image of such a registry, or of `gate check` of a Pod of several."""
+    with ScriptedServer(_script(kind)) as server, TemporaryDirectory() as folder:
+        Path(folder, "k.pub").write_bytes(shared_key().pem)
+        Path(folder, "p.yaml").write_text(_POLICY)
+        containers = [{"name": f"c{i}", "image": f"{server.host}/a/b{i}:v1"} for i in range(images)]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": containers}}
+        Path(folder, "pod.json").write_text(json.dumps(pod))
+        judge = (
+            ["check", f"{folder}/pod.json", "-p", f"{folder}/p.yaml"]
+            if images > 1
+            else ["verify", f"{server.host}/a/b:v1", "--key", f"{folder}/k.pub"]
+        )
+        command = [sys.executable, "-c", _PROGRAM, *judge, "--insecure-registry", server.host, "--timeout", "30s"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r"VmHWM:\s+(\d+)", done.stderr)
     assert found is not None, done.stderr

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from bench.memory import IMAGES, KINDS, PAGES
 from bench.memory import peak as evidence_peak
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable
@@ -29,7 +30,7 @@ from tests.fakes.loopback import certificate_for
 from tests.fakes.proxy_server import ProxyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 NAME = "registry.example.com"
 BATCHES, SIZE = 61, 50
@@ -199,6 +200,14 @@ def left_behind(make: Callable[[], Transport], url: str) -> int:
     return after - before
 
 
+def _evidence() -> Iterator[tuple[str, float, str, float | None]]:
+    for images, what in ((1, "gate verify"), (IMAGES, f"gate check of a Pod of {IMAGES}")):
+        least = evidence_peak("nothing", images)
+        for kind in (*(f for f in KINDS if f != "nothing"), PAGES):
+            grown = evidence_peak(kind, images) - least
+            yield f"memory, {what}, {kind if kind == PAGES else f'100 referrers of {kind}'}", grown, "MB", BAR_MEMORY
+
+
 def main() -> None:
     folder = Path(tempfile.mkdtemp())
     pair = certificate_for(folder, (NAME,))
@@ -235,11 +244,7 @@ def main() -> None:
         for threads in (1, 8):
             grown = memory(transport, f"http://127.0.0.1:{port}/v2/", threads)
             rows.append((f"memory, {what}, {threads} at a time", grown, "MB", BAR_MEMORY))
-    least = evidence_peak("nothing")
-    rows.extend(
-        (f"memory, gate verify with 100 referrers of {kind}", evidence_peak(kind) - least, "MB", BAR_MEMORY)
-        for kind in ("long texts", "many layers")
-    )
+    rows.extend(_evidence())
     for what, made, url in (
         ("plain HTTP", lambda: Transport(hosts), f"http://127.0.0.1:{plain}/v2/"),
         ("TLS", lambda: Transport(hosts), f"https://127.0.0.1:{secure}/v2/"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gate import allocator
 from gate.errors import UsageError
 from gate.network import Network
 from gate.registry.layout import Layout, LayoutRegistry
@@ -51,6 +52,7 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
     Raises:
         UsageError: a credential file, layout or trusted root that cannot be used: nothing is judged then.
     """
+    allocator.share_heap()
     opened = {**{name: Layout.open(folder) for name, folder in settings.layouts.items()}, **(layouts or {})}
     network = Network(settings, time.monotonic, _real_time, time.sleep)
     registry = RegistryRouter(network, {name: LayoutRegistry(layout) for name, layout in opened.items()})

@@ -6,6 +6,7 @@ A slow answer may be large as well, and many of them arrive at a time: what is n
 from __future__ import annotations
 
 import threading
+import traceback
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
@@ -22,7 +23,6 @@ LARGE: Final = 256 * 1024
 """Bytes from which a body is large."""
 
 _CHUNK: Final = 64 * 1024
-_AT_ONCE: Final = 2  # large bodies in memory, while they are compared and parsed
 
 
 class Body:
@@ -107,19 +107,22 @@ class Body:
 
 
 class Room:
-    """For large bodies: a few threads at a time have one in memory, each until what it does with it is done."""
+    """For large bodies: one thread at a time has one in memory, until what it does with it is done."""
 
     def __init__(self) -> None:
         """Empty."""
-        self._free = threading.BoundedSemaphore(_AT_ONCE)
+        self._free = threading.Lock()
         self._current = threading.local()
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """What is taken inside is left at its end, or with the next body."""
+        """What is taken inside is left at its end, or with the next body; nor does a failure keep hold of it."""
         self._current.inside, self._current.holds = True, False
         try:
             yield
+        except Exception as error:
+            _forget(error)
+            raise
         finally:
             self._current.inside = False
             self.leave()
@@ -146,3 +149,13 @@ class Room:
                 remedy="retry",
             )
         self._current.holds = True
+
+
+def _forget(error: BaseException) -> None:
+    """Empty the frames that an exception came through: it is kept while others are waited for, and they hold bodies."""
+    seen: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in seen:
+        traceback.clear_frames(at.__traceback__)
+        seen.append(at)
+        at = at.__cause__ or at.__context__
