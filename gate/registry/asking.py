@@ -32,17 +32,19 @@ if TYPE_CHECKING:
     from gate.registry.guard.patience import Patience
     from gate.registry.guard.transport import Response
 
+_K = TypeVar("_K")
 _V = TypeVar("_V")
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _REFUSED: Final = frozenset({401, 403})
 # Of a kept token: ghcr.io refuses with 403 and no challenge, public.ecr.aws with 400.
 _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
-_MOST: Final = 10_000  # repositories that something is kept of
+_MOST: Final = 10_000  # repositories, or registries, that something is kept of
 _LATER: Final = frozenset({408, 425, 429})
 _ERROR: Final = 500
 _TELLING: Final = ("www-authenticate", "retry-after", "ratelimit-limit", "ratelimit-remaining", "content-type")
 _RECENT: Final = 60.0  # seconds that what was good speaks for the repository
+_VERSION: Final = Question("GET", "/v2/", {}, 64 * 1024)
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
 
 
@@ -76,6 +78,7 @@ class Asker:
         self._lock = threading.Lock()
         self._good: OrderedDict[Repository, _Good] = OrderedDict()
         self._renewed: OrderedDict[Repository, float] = OrderedDict()
+        self._open: OrderedDict[str, float] = OrderedDict()
 
     def ask(self, repository: Repository, question: Question, deadline: Deadline) -> Answer:
         """The first answer that is neither a refusal nor "not found"; where there is none, what `_Tries` makes of it.
@@ -121,10 +124,10 @@ class Asker:
         self._keep(self._renewed, repository, now)
         return True
 
-    def _keep(self, kept: OrderedDict[Repository, _V], repository: Repository, value: _V) -> None:
+    def _keep(self, kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
         with self._lock:
-            kept[repository] = value
-            kept.move_to_end(repository)
+            kept[key] = value
+            kept.move_to_end(key)
             if len(kept) > _MOST:
                 kept.popitem(last=False)
 
@@ -161,6 +164,27 @@ class Asker:
         if fresh is None or fresh == header:
             return refusal
         return Answer(self._send(base, question, fresh, deadline), credential)
+
+    def introduced(self, repository: Repository, credential: Credential | None, deadline: Deadline) -> Answer | None:
+        """Ask `/v2/`, where a registry says whom it wants before all else (distribution-spec, "Determining Support").
+
+        Returns:
+            None where it wants nobody; without the credential where it does not say.
+
+        Raises:
+            CredentialRefused, EvidenceUnavailable: as `once`.
+        """
+        open_since = self._open.get(repository.registry)
+        if open_since is not None and self._clock() - open_since < _RECENT:
+            return None
+        answer = self.once(repository, _VERSION, credential, deadline)
+        status = answer.response.status
+        if answer.credential is not None or status in _LATER or status >= _ERROR:
+            return answer
+        if status in _REFUSED:
+            return replace(answer, refused=True)
+        self._keep(self._open, repository.registry, self._clock())
+        return None
 
     def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
         headers = {**question.headers, "Authorization": header} if header else question.headers
@@ -229,22 +253,33 @@ class _Tries:
         return None
 
     def _asked(self, credential: Credential | None) -> Answer:
-        """With a credential, whether the registry asks for one or not.
-
-        It does not where it gives strangers an empty list; of the image itself it does.
-        """
+        """With a credential, whether the registry asks for one or not: some tell strangers that there is nothing."""
         answer = self._asker.once(self._repository, self._question, credential, self._deadline)
         unasked = credential is not None and answer.credential is None and self._recent != ""
-        if not (unasked and self._question.shown and self._question.says_nothing(answer.response)):
+        if not (unasked and self._question.says_nothing(answer.response)):
             return answer
-        introduced = self._asker.once(self._repository, self._shown, credential, self._deadline)
-        if introduced.credential is not None:
+        introduced = self._introduced(credential)
+        if introduced is not None and introduced.credential is not None:
             return self._asker.once(self._repository, self._question, credential, self._deadline)
-        status = introduced.response.status
-        if status < 300 or status == _NOT_FOUND:
-            return answer
-        # It does not say: what it said to nobody is no answer then.
-        return introduced if status in _LATER or status >= _ERROR else replace(introduced, refused=True)
+        return introduced or answer
+
+    def _introduced(self, credential: Credential | None) -> Answer | None:
+        """Asked where a registry says whom it wants: at the image itself, or at `/v2/`.
+
+        Returns:
+            None where it wants nobody; without the credential where it does not say, and what it said to nobody is no
+            answer then.
+        """
+        if self._question.shown:
+            answer = self._asker.once(self._repository, self._shown, credential, self._deadline)
+            status = answer.response.status
+            if answer.credential is not None or status in _LATER or status >= _ERROR:
+                return answer
+            if status < 300:
+                return None
+            if status != _NOT_FOUND:
+                return replace(answer, refused=True)
+        return self._asker.introduced(self._repository, credential, self._deadline)
 
     @property
     def _shown(self) -> Question:

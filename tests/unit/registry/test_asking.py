@@ -252,7 +252,7 @@ def test_not_found_is_an_answer_and_not_what_was_good() -> None:
 
 def test_not_found_to_nobody_is_a_refusal_after_somebodys() -> None:
     world = World([A], {""}, found=404)
-    with world.sends(""):
+    with world.sends("", ""):  # and whether it asks for somebody at all
         assert world.ask().response.status == 404  # before anybody was refused
     world.valid, world.found = {A.basic}, 200
     world.ask()
@@ -447,6 +447,64 @@ def test_where_it_is_not_said_who_may_see_the_image_an_empty_list_is_no_answer(s
         answer = world.about(question)
         assert answer.response.status == status
         assert answer.refused is (status in (401, 403, 405))
+
+
+@dataclass
+class AtTheDoor(World):
+    """It says at `/v2/` whom it wants; elsewhere strangers are told that there is nothing.
+
+    Attributes:
+        door: the status of `/v2/` for those whom it does not let in.
+    """
+
+    door: int = 401
+
+    def _answer(self, request: Request) -> Response:
+        if request.headers.get("Authorization", "") in self.valid or "/token" in request.url:
+            return super()._answer(request)
+        at_door = request.url.endswith("/v2/")
+        return Response(self.door if at_door else 404, self.challenge if at_door else {}, b"", request.url)
+
+
+@pytest.mark.parametrize("question", [QUESTION, ABOUT, LISTED], ids=["a tag", "a signature", "a list"])
+@pytest.mark.parametrize("challenge", [BASIC_CHALLENGE, BEARER_CHALLENGE], ids=["Basic", "Bearer"])
+def test_a_registry_that_says_at_its_door_only_whom_it_wants(question: Question, challenge: dict[str, str]) -> None:
+    """Its tags, and signatures that are kept beside no image, are shown to nobody who was not asked who he is."""
+    world = AtTheDoor([A], {A.basic}, dict(challenge), grants={A.basic})
+    for _ in range(2):
+        answer = world.asker.ask(API, question, world.clock.deadline(100))
+        assert (answer.response.status, answer.credential) == (200, A)
+    world.transport.sent.clear()
+    world.asker.ask(WEB, question, world.clock.deadline(100))
+    assert not any(request.url.endswith("/v2/") for request in world.transport.sent)  # it is known
+
+
+@pytest.mark.parametrize("door", [200, 404, 405])
+def test_a_registry_that_wants_nobody_is_asked_for_it_once_in_a_while(door: int) -> None:
+    world = AtTheDoor([A], {A.basic}, challenge={}, door=door)
+    assert world.refused().response.status == 404  # type: ignore[union-attr]
+    for repository in (API, WEB):
+        with world.sends(""):
+            assert world.ask(repository).response.status == 404
+    world.clock.advance(61)
+    with world.sends("", ""):
+        world.ask()
+
+
+@pytest.mark.parametrize("door", [401, 403, 429, 500, 503])
+def test_where_the_door_does_not_say_whom_it_wants_not_found_is_no_answer(door: int) -> None:
+    world = AtTheDoor([A], {A.basic}, challenge={}, door=door)
+    answer = world.ask()
+    assert answer.response.status == door
+    assert answer.refused is (door in (401, 403))
+    world.door, world.challenge = 401, dict(BASIC_CHALLENGE)  # nor is it remembered
+    assert world.ask().credential is A
+
+
+def test_without_credentials_no_door_is_knocked_at() -> None:
+    world = AtTheDoor(challenge={}, door=500)
+    with world.sends(""):
+        assert world.ask().response.status == 404
 
 
 def test_of_who_was_refused_no_more_is_kept_than_is_told() -> None:
