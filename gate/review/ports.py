@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from gate.image.manifest import MAX_MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
@@ -43,6 +45,23 @@ class Registry(Protocol):
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """Descriptors of manifests that name `digest` as subject; empty where the registry keeps no such list."""
+
+
+class Store(Protocol):
+    """Bytes that outlive a request, perhaps the process, and may be shared with others.
+
+    It may lose anything at any time, and whoever can write to it may have changed anything: what it gives is nobody's
+    word until it has been compared with its digest, or its seal (`review.kept`).
+    """
+
+    def get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What there is of these keys, in one round trip. Never raises, never hangs: what cannot be read is absent."""
+
+    def put(self, key: str, value: bytes, seconds: float) -> None:
+        """Keep a value for at most so long. Returns at once, whether it will be kept or not; never raises."""
+
+    def close(self) -> None:
+        """Let go of files, threads and connections, once what was put has been written or a second has passed."""
 
 
 class TrustedRoots(Protocol):
