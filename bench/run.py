@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import load
+from bench import collecting, load
 from gate.deadline import Deadline
 from gate.demo.cluster import Webhook, free_port, pod_of, review_of, write_certificate
 from gate.demo.images import LayoutWriter
@@ -298,14 +298,12 @@ def main() -> None:
         bench = Bench(folder, registry)
         print("warm reviews …", flush=True)
         warm = bench.warm()
-        print("cold reviews …", flush=True)
-        cold = {
-            (name, pinned): bench.cold(name, pinned=pinned) for name in ("legacy", "bundle") for pinned in (True, False)
-        }
         engine, verify = bench.engine(), bench.verify()
         print("gate check …", flush=True)
         check, nothing = start_up(folder)
         thousand = many(bench, folder)
+    print("cold reviews …", flush=True)
+    cold = collecting.rows()
     print("verification …", flush=True)
     verification = verifications(folder_of_results := Path(tempfile.mkdtemp(prefix="imagegate-bench-")))
     shutil.rmtree(folder_of_results)
@@ -326,14 +324,7 @@ def main() -> None:
         ("engine share of a warm review (3 images)", f"{engine:.0f} µs CPU", "≤ 150 µs"),
         ("one ECDSA P-256 signature, the mathematics alone", f"{verify:.0f} µs CPU", ""),
         *((what, f"{verification[name] * 1000:.2f} ms", bar) for name, what, bar in VERIFICATIONS),
-        *(
-            (
-                f"cold image, {name}, by {'digest' if pinned else 'tag'}",
-                f"{found[0]} requests, {found[1]} waves, + {found[2]:.0f} ms of our own",
-                f"≤ 6 requests, ≤ {2 if pinned else 3} waves, + ≤ 10 ms",
-            )
-            for (name, pinned), found in cold.items()
-        ),
+        *((row.what, row.got, row.allowed) for row in cold),
         (
             "`gate check` of one manifest, start to end",
             f"{check:.2f} s ({nothing:.2f} s of it Python itself)",
@@ -353,8 +344,9 @@ one run, not the figures of two.
 |---|---|---|
 {table}
 
-Requests are HTTP requests that the registry saw, for a registry that needs no token. Waves are requests that have to
-wait for each other, measured by delaying every answer by {DELAY * 1000:.0f} ms.
+Requests are HTTP requests that the registry saw. Waves are requests that have to wait for each other: the longest chain
+of requests that do not overlap where every answer is delayed by {collecting.DELAY * 1000:.0f} ms. Cold is an image that is new to a
+process whose connection and token are not. Of repeated measurements there are the median and the best.
 A cold unsigned image costs one more: before it is called unsigned, its manifest is read.
 """
     (ROOT / "docs" / "performance.md").write_text(text, encoding="utf-8")
