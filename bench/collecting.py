@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from bench.delayed import Exchange
     from gate.demo.images import Writer
+    from gate.review.review import ImageReview
     from tests.e2e.registries import Process
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +103,19 @@ class Row:
         )
 
 
+class Signed(Enum):
+    """How an image is signed by a key; the values are words for it."""
+
+    LEGACY = "key-signed, legacy"
+    """As `cosign sign` of version 2 does: a payload that whoever knows the image can tell."""
+
+    ANNOTATED = "key-signed, legacy, annotated"
+    """With `-a`: a payload that has to be read."""
+
+    BUNDLE = "Sigstore bundle, by referrers"
+    """As version 3 does: the format needs one wave more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """One image by its tag, and by its tag and digest."""
@@ -120,14 +135,16 @@ class Stock:
         self.policy.write_text(policy(host, self.key), encoding="utf-8")
         self._writer = writer
 
-    def image(self, path: str, tag: str, *, bundle: bool = False) -> Image:
+    def image(self, path: str, tag: str, signed: Signed, key: SigningKey | None = None) -> Image:
+        """`key`: another than the one that the policy wants."""
         name = f"{self.host}/{path}"
         writer = self._writer(path)
         digest = writer.image(tag, f"{path} {tag}")
-        if bundle:
-            writer.sign_bundle(digest, self.key)
+        if signed is Signed.BUNDLE:
+            writer.sign_bundle(digest, key or self.key)
         else:
-            writer.sign_legacy(digest, self.key, name)
+            annotations = {"build": f"{path} {tag}"} if signed is Signed.ANNOTATED else None
+            writer.sign_legacy(digest, key or self.key, name, annotations)
         return Image(f"{name}:{tag}", f"{name}:{tag}@{digest}")
 
 
@@ -154,16 +171,26 @@ class Judge:
 
     def judge(self, images: Sequence[str]) -> Took:
         """Review a Pod of these images; it has to be allowed. By tag as `gate check` does, for `/validate` wants digests."""
-        stage = Stage.VALIDATE if all("@" in image for image in images) else Stage.CHECK
-        subjects = [Subject(image, Workload("Pod", "shop", None, "default")) for image in images]
         cpu, started = time.process_time(), time.perf_counter()
-        reviews = self._gate.reviewer.review(self._policies, subjects, stage, Deadline.after(SECONDS, time.monotonic))
+        reviews = self._reviewed(images)
         took = Took((time.perf_counter() - started) * 1000, (time.process_time() - cpu) * 1000)
         for review in reviews:
             if review.decision.verdict.value != "allow":
                 raise SystemExit(f"{review.subject.text} was not allowed, nothing was measured: {review.decision}")
         assert len(reviews) == len(images)
         return took
+
+    def refuses(self, image: str) -> None:
+        """An image that somebody else signed: or what is allowed here would mean nothing."""
+        (review,) = self._reviewed([image])
+        if review.decision.verdict.value != "deny":
+            raise SystemExit(f"{image} was not denied, nothing was measured: {review.decision}")
+
+    def _reviewed(self, images: Sequence[str]) -> Sequence[ImageReview]:
+        stage = Stage.VALIDATE if all("@" in image for image in images) else Stage.CHECK
+        subjects = [Subject(image, Workload("Pod", "shop", None, "default")) for image in images]
+        deadline = Deadline.after(SECONDS, time.monotonic)
+        return self._gate.reviewer.review(self._policies, subjects, stage, deadline)
 
 
 def _settings(host: str) -> Settings:
@@ -180,17 +207,20 @@ class Bench:
         self.registry = registry
         self.stock = Stock(registry.host, lambda path: LayoutWriter(folder / "registry" / path), folder)
         self.cold_images = {
-            bundle: self._repository(f"shop/{'bundle' if bundle else 'legacy'}", 2 * COLD_TIMES + 1, bundle=bundle)
-            for bundle in (False, True)
+            signed: self._repository(f"shop/{signed.name.lower()}", 2 * COLD_TIMES + 1, signed) for signed in Signed
+        }
+        stranger = SigningKey.generate()
+        self.refused = {
+            signed: self.stock.image(f"shop/{signed.name.lower()}", "strange", signed, stranger) for signed in Signed
         }
         self.pod_images = [self._repository(f"shop/pod{n}", POD_TIMES + 1) for n in range(POD)]
         self.alone = self._repository("shop/alone", POD_TIMES + 1)
-        self.herd_images = self._repository("shop/herd", HERD_TIMES + 1)
+        self.herd_images = self._repository("shop/herd", HERD_TIMES + 1, Signed.ANNOTATED)
         self.strange = [self._repository(f"shop/strange{n}", 1) for n in range(POD)]
         registry.load()
 
-    def _repository(self, path: str, count: int, *, bundle: bool = False) -> list[Image]:
-        return [self.stock.image(path, f"v{n}", bundle=bundle) for n in range(count)]
+    def _repository(self, path: str, count: int, signed: Signed = Signed.LEGACY) -> list[Image]:
+        return [self.stock.image(path, f"v{n}", signed) for n in range(count)]
 
     def _judge(self) -> Judge:
         return Judge(self.registry.host, self.stock.policy)
@@ -199,20 +229,22 @@ class Bench:
         self.registry.reset()
         return judge.judge(images), self.registry.log()
 
-    def cold(self, *, bundle: bool) -> Iterator[Row]:
+    def cold(self, signed: Signed) -> Iterator[Row]:
         """New images of a repository, one at a time, by tag and by digest in turn."""
         self.registry.set(delay=DELAY, tokens=True)
-        warm, *fresh = self.cold_images[bundle]
+        warm, *fresh = self.cold_images[signed]
         seen: dict[bool, list[tuple[Took, list[Exchange]]]] = {False: [], True: []}
         with self._judge() as judge:
             judge.judge([warm.tagged])
+            judge.refuses(self.refused[signed].pinned)
             for n, image in enumerate(fresh):
                 pinned = n % 2 == 1
                 seen[pinned].append(self._seen(judge, [image.pinned if pinned else image.tagged]))
-        kind = "Sigstore bundle, by referrers" if bundle else "key-signed, legacy"
         for pinned, found in seen.items():
-            what = f"cold image, {kind}, {'pinned' if pinned else 'by tag'}"
-            limits = (None, None) if bundle else (BAR_WAVES_PINNED if pinned else BAR_WAVES, BAR_REQUESTS)
+            what = f"cold image, {signed.value}, {'pinned' if pinned else 'by tag'}"
+            limits = (
+                (None, None) if signed is Signed.BUNDLE else (BAR_WAVES_PINNED if pinned else BAR_WAVES, BAR_REQUESTS)
+            )
             yield from _cold_rows(what, found, *limits)
 
     def pod(self) -> Iterator[Row]:
@@ -251,6 +283,7 @@ class Bench:
                 logs.append(self.registry.log())
         what = f"{HERD} at once for one new image by tag"
         yield Row.count(f"{what}: resolutions", [kinds(log)["tag"] for log in logs], "", 1)
+        assert all(kinds(log)["blob"] for log in logs), "there was no blob to fetch"
         twice = [len(blobs_fetched_twice(log)) for log in logs]
         yield Row.count("- blobs fetched more than once", twice, "", 0)
         yield Row.count("- requests", [len(log) for log in logs], "requests", BAR_REQUESTS)
@@ -344,7 +377,9 @@ def real(folder: Path) -> Iterator[Row]:
 
 
 def _real(running: Process, stock: Stock, what: str) -> Iterator[Row]:
-    pods = [[stock.image(f"shop/real{k}", f"v{n}") for k in range(REAL)] for n in range(2 * REAL_TIMES + 1)]
+    pods = [
+        [stock.image(f"shop/real{k}", f"v{n}", Signed.LEGACY) for k in range(REAL)] for n in range(2 * REAL_TIMES + 1)
+    ]
     took: dict[bool, list[Took]] = {True: [], False: []}
     with Judge(running.host, stock.policy) as judge:
         judge.judge([image.tagged for image in pods[0]])
@@ -364,8 +399,7 @@ def rows() -> list[Row]:
         registry = stack.enter_context(DelayedRegistry(folder / "registry"))
         bench = Bench(registry, folder)
         found = [
-            *bench.cold(bundle=False),
-            *bench.cold(bundle=True),
+            *(row for signed in Signed for row in bench.cold(signed)),
             *bench.pod(),
             *bench.herd(),
             *bench.memory(folder),
