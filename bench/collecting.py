@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bench.delayed import DelayedRegistry, blobs_fetched_twice, chain, kinds, waves
+from bench.rows import Row, table
 from gate.cli import serve
 from gate.deadline import Deadline
 from gate.demo.images import LayoutWriter
@@ -49,58 +50,6 @@ COLD_TIMES, POD_TIMES, HERD_TIMES, REAL_TIMES = 15, 7, 5, 21
 POD, HERD, REAL, WARM = 20, 200, 3, 1000
 BAR_WAVES, BAR_WAVES_PINNED, BAR_REQUESTS = 3, 2, 6
 BAR_OWN, BAR_POD, BAR_REAL, BAR_HERD, BAR_MEMORY = 10.0, 1.5, 12.0, 300.0, 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure: at its best and in the middle of its repetitions.
-
-    Attributes:
-        what: was measured.
-        best: of all repetitions.
-        median: of all repetitions; as `best` where they have to be alike.
-        unit: of both and of the bar.
-        bar: what they may be at most; None for a figure that only informs.
-        note: what else was seen.
-    """
-
-    what: str
-    best: float
-    median: float
-    unit: str = "ms"
-    bar: float | None = None
-    note: str = ""
-
-    @classmethod
-    def of(cls, what: str, values: Sequence[float], unit: str = "ms", bar: float | None = None, note: str = "") -> Self:
-        return cls(what, min(values), statistics.median(values), unit, bar, note)
-
-    @classmethod
-    def count(cls, what: str, values: Sequence[int], unit: str, bar: float | None = None, note: str = "") -> Self:
-        """What has to be alike each time: the worst is what counts."""
-        return cls(what, max(values), max(values), unit, bar, note)
-
-    @property
-    def got(self) -> str:
-        best, median = self._shown(self.best), self._shown(self.median)
-        note = f" ({self.note})" if self.note else ""
-        at_best = f", at best {best}" if best != median else ""
-        return f"{median} {self.unit}".rstrip() + at_best + note
-
-    @property
-    def allowed(self) -> str:
-        return "" if self.bar is None else f"≤ {self.bar:g} {self.unit}".rstrip()
-
-    @property
-    def verdict(self) -> str:
-        if self.bar is None:
-            return ""
-        return "held" if self.median <= self.bar else "held at best" if self.best <= self.bar else "MISSED"
-
-    def _shown(self, value: float) -> str:
-        return (
-            f"{value:.2f}" if self.unit == "times" else f"{value:.1f}" if self.unit in ("ms", "MB") else f"{value:.0f}"
-        )
 
 
 class Signed(Enum):
@@ -407,11 +356,6 @@ def rows() -> list[Row]:
         ]
         (folder / "real").mkdir()
         return [*found, *real(folder / "real")]
-
-
-def table(found: Sequence[Row]) -> str:
-    lines = [f"| {row.what} | {row.got} | {row.allowed} | {row.verdict} |" for row in found]
-    return "\n".join(("| what | got | bar | |", "|---|---|---|---|", *lines))
 
 
 def main(arguments: Sequence[str]) -> Any:
