@@ -33,6 +33,7 @@ from gate.wiring import build
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gate.image.content import Content
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
@@ -70,7 +71,7 @@ class Delayed:
         self._wait()
         return self.inner.manifest(repository, target, deadline)
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
         self._wait()
         return self.inner.blob(repository, descriptor, limit, deadline)
 

@@ -1,8 +1,8 @@
-"""The one deadline of a review, command or request, carried down to every read."""
+"""The one deadline of a review, command or request, carried down to every read, and with it the account of its cost."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
@@ -11,13 +11,20 @@ from gate.errors import EvidenceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gate.spent import Meter
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """An instant on a monotonic clock, in seconds, and the clock it is measured by."""
+    """An instant on a monotonic clock, in seconds, and the clock it is measured by.
+
+    Attributes:
+        meter: where what is done until then is written down; None where nobody wants to know.
+    """
 
     at: float
     clock: Callable[[], float]
+    meter: Meter | None = None
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float]) -> Deadline:
@@ -30,11 +37,15 @@ class Deadline:
 
     def sooner(self, seconds: float) -> Deadline:
         """This deadline, or `seconds` from now if that is earlier."""
-        return Deadline(min(self.at, self.clock() + seconds), self.clock)
+        return replace(self, at=min(self.at, self.clock() + seconds))
 
     def earlier(self, seconds: float) -> Deadline:
         """So many seconds before this one: what is asked until then leaves time to say what came of it."""
-        return Deadline(self.at - seconds, self.clock)
+        return replace(self, at=self.at - seconds)
+
+    def metered(self, meter: Meter) -> Deadline:
+        """The same, with another account."""
+        return replace(self, meter=meter)
 
     def check(self, doing: str) -> float:
         """Seconds left.

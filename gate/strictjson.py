@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Final, NoReturn, cast
 
 from gate.errors import ParseError
@@ -15,6 +16,12 @@ from gate.errors import ParseError
 MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 1_000_000
 """Values of one text, about: what a few megabytes of `[],[],…` would unfold to fills a memory."""
+
+_FEW: Final = 1_000
+_SPARSE: Final = 16  # bytes a value
+_LARGE: Final = 256 * 1024  # bytes
+_WIDE: Final = re.compile(rb"[\xc4-\xff]|\\u(?!00)")  # in UTF-8, or escaped
+_SURROGATE: Final = re.compile(rb"\\u[dD]")
 
 
 def loads(content: bytes, values: int = MAX_VALUES) -> object:
@@ -32,20 +39,32 @@ def loads(content: bytes, values: int = MAX_VALUES) -> object:
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
         )
         _check_depth(value)
-        if b"\\ud" in content.lower():
+        if _SURROGATE.search(content):
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise ParseError(f"not JSON: {str(error)[:150]}") from error
     return cast("object", value)
 
 
+def loads_unsigned(content: bytes) -> object:
+    """As `loads`, of what nobody has vouched for: it may not unfold to much more than it is.
+
+    Raises:
+        ParseError: also where it has more than a value for every 16 bytes and a thousand, or is large and has a
+            character beyond Latin-1: one of them makes all of its text four times as large.
+    """
+    if len(content) > _LARGE and _WIDE.search(content):
+        raise ParseError(f"not JSON that is read: more than {_LARGE} bytes, with characters beyond Latin-1")
+    return loads(content, _FEW + len(content) // _SPARSE)
+
+
 def loads_text(text: str) -> object:
-    """As `loads`, of a text.
+    """As `loads_unsigned`, of a text.
 
     Raises:
         ParseError: also where the text holds half a surrogate pair.
     """
-    return loads(encoded(text))
+    return loads_unsigned(encoded(text))
 
 
 def encoded(text: str) -> bytes:

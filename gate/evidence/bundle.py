@@ -104,7 +104,7 @@ class Bundle:
                 one, a chain that is empty or holds a root, more entries or timestamps than are read.
             Refused: SIGNATURE_UNSUPPORTED: it is another format, and known.
         """
-        value = strictjson.as_object(strictjson.loads(content), "the bundle")
+        value = strictjson.as_object(strictjson.loads_unsigned(content), "the bundle")
         if _OLD in value and "mediaType" not in value:
             raise Refused(Code.SIGNATURE_UNSUPPORTED, "cosign's format from before Sigstore bundles", _SIGN_ANEW)
         media_type = strictjson.text(value, "mediaType", "the bundle")

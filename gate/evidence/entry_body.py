@@ -58,7 +58,7 @@ def check_body(entry: LogEntry, logged: Logged) -> None:
     Raises:
         ParseError: it is of an unknown kind, malformed, or about something else; says which part differs.
     """
-    body = strictjson.as_object(strictjson.loads(entry.body), "the log entry's body")
+    body = strictjson.as_object(strictjson.loads_unsigned(entry.body), "the log entry's body")
     kind = strictjson.text(body, "kind", "the log entry's body")
     version = strictjson.text(body, "apiVersion", "the log entry's body")
     if entry.kind and (entry.kind, entry.version) != (kind, version):

@@ -302,9 +302,16 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is known of one digest's signatures and attestations."""
+    """What is known of one digest's signatures and attestations.
+
+    Attributes:
+        partial: there may be more, which was not waited for: to be used only where this suffices.
+        stale: that a listing of before stands in for a registry that cannot be reached, for people; "" where none does.
+    """
 
     signatures: tuple[VerifiedSignature, ...] = ()
     attestations: tuple[VerifiedAttestation, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    partial: bool = False
+    stale: str = ""

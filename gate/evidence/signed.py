@@ -113,7 +113,7 @@ def _of_layer(candidate: Candidate) -> Signed:
         signature = protojson.decode_base64(encoded.replace("\r", "").replace("\n", ""), "the signature")
         return _layer(candidate, Message.of(content), (signature,), None, signature)
     if candidate.media_type == ENVELOPE:
-        envelope = Envelope.parse(strictjson.loads(content))
+        envelope = Envelope.parse(strictjson.loads_unsigned(content))
         return _layer(candidate, Message.of(envelope.pae), envelope.signatures, envelope, content)
     raise Refused(
         Code.SIGNATURE_UNSUPPORTED,

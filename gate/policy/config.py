@@ -82,10 +82,15 @@ class CredentialSources:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole."""
+    """The whole.
+
+    Attributes:
+        stale_if_error: seconds that the last complete listing stands in for a registry that cannot be reached.
+    """
 
     unmatched: Unmatched = Unmatched.DENY
     pinning: Where = Where.PODS
     exclude_namespaces: tuple[str, ...] = ()
     registries: tuple[RegistryRule, ...] = ()
     credentials: CredentialSources = CredentialSources()
+    stale_if_error: float = 0.0

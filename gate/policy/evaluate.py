@@ -102,6 +102,7 @@ class Plan:
         trust: what to try them against.
         attestations: whether attestations are wanted too.
         pins: whether `/mutate` writes the digest.
+        stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
         stage: who is asking.
     """
 
@@ -114,6 +115,7 @@ class Plan:
     trust: TrustNeeds = NOTHING
     attestations: bool = False
     pins: bool = False
+    stale_if_error: float = 0.0
 
 
 _JUDGED_BY_MUTATE: Final = frozenset(
@@ -148,7 +150,8 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         findings.append(
             Finding(Code.PINNED_AT_ADMISSION, Verdict.ALLOW, "admission writes the digest its tag has then")
         )
-    return _with_needs(Plan(reference, stage, matched, tuple(findings), pins=pins))
+    base = Plan(reference, stage, matched, tuple(findings), pins=pins, stale_if_error=config.stale_if_error)
+    return _with_needs(base)
 
 
 def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evidence], now: datetime) -> Decision:
@@ -166,7 +169,31 @@ def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evide
             for rule in matched.policy.rules:
                 reasons = _judge(rule, matched.policy, plan.reference, digest, evidence, now)
                 found.extend(matched.finding(rule.name, reason) for reason in reasons)
+        found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, e.stale) for e in evidence.values() if e.stale)
     return Decision.of(found)
+
+
+def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> bool:
+    """Whether the signatures of one place that were found so far decide there: more of them change nothing (POLICY §4).
+
+    At admission only: what is shown to people is all there is, whoever answers first.
+
+    Args:
+        plan: of the image.
+        source: the place.
+        evidence: of it, so far.
+        now: the instant that is decided at.
+    """
+    if plan.attestations or plan.stage is not Stage.VALIDATE:
+        return False
+    for matched in plan.matched:
+        for rule in matched.policy.rules:
+            wanted = rule.requirement
+            if not isinstance(wanted, SignatureRequirement) or wanted.kept.of(plan.reference.name) != source:
+                continue
+            if any(True for _ in signature.check(wanted, matched.policy.signers, plan.reference, evidence, now)):
+                return False
+    return True
 
 
 def unable(plan: Plan, reason: Reason) -> Decision:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ParseError
 from gate.image.reference import Reference, canonical_registry
 from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule, Unmatched, Where
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 if TYPE_CHECKING:
     from gate.documents import Path
@@ -29,7 +31,13 @@ def parse_config(notes: Notes) -> Config:
             tuple(map(CloudKeychain, raw.get("keychains", ()))),
             _located(notes, ("spec", "credentials", "dockerConfig", "file"), docker_config),
         ),
+        seconds_of(spec.get("staleIfError", "0s")),
     )
+
+
+def seconds_of(text: str) -> float:
+    """A duration of policies: a whole number and `s`, `m`, `h` or `d`, as the schema has seen to."""
+    return float(text[:-1]) * _SECONDS[text[-1]]
 
 
 def _registries(notes: Notes, raw: list[dict[str, Any]]) -> tuple[RegistryRule, ...]:

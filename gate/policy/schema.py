@@ -108,6 +108,11 @@ _INSTANT: Final[Schema] = {
 }
 _TRUST_ROOT: Final[Schema] = {"type": "string", "pattern": _NAME, "description": "the name of a GateTrustRoot"}
 _FLAG: Final[Schema] = {"type": "boolean"}
+_DURATION: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,6}[smhd]$",
+    "description": "such as 30s, 5m, 2h or 1d",
+}
 
 _KEY: Final = _object(
     {
@@ -275,6 +280,7 @@ _CONFIG_SPEC: Final = _object(
         "unmatched": {"enum": ["deny", "warn", "audit"]},
         "excludeNamespaces": _NAMESPACE_NAMES,
         "pinning": _object({"where": {"enum": ["pods", "all", "none"]}}),
+        "staleIfError": _DURATION,
         "registries": {"type": "array", "items": _REGISTRY, "maxItems": 200},
         "credentials": _object(
             {
@@ -285,7 +291,6 @@ _CONFIG_SPEC: Final = _object(
         ),
         **_later(
             "clusterName",
-            "staleIfError",
             "limits",
             "customResources",
             "exceptions",

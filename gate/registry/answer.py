@@ -30,6 +30,7 @@ class Question:
         limit: bytes of an answer.
         shown: a path that is there if the repository is shown at all; "" where none is known.
         listed: the member of the answer that is a list, where it is one: some give strangers an empty one.
+        stored: as `Request.stored`.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Question:
     limit: int
     shown: str = ""
     listed: str = ""
+    stored: str = ""
 
     def says_nothing(self, response: Response) -> bool:
         """Whether it is "not found", or an empty list: how a registry also answers who may not see a repository."""
@@ -46,7 +48,7 @@ class Question:
         if not self.listed or response.status >= 300 or len(response.body) > _EMPTY or "link" in response.headers:
             return False
         try:
-            document = strictjson.loads(response.body)
+            document = strictjson.loads_unsigned(response.body)
         except ParseError:
             return False  # which whoever reads it will say
         return isinstance(document, dict) and not document.get(self.listed)
@@ -61,9 +63,11 @@ class Answer:
         credential: what it was asked with; None where with none.
         others: how many more ways to ask it were refused.
         refused: whether it is a refusal, whatever its status: of tokens some say 400.
+        about: what was asked for, where that was not the question itself; "" where it was.
     """
 
     response: Response
     credential: Credential | None
     others: int = 0
     refused: bool = False
+    about: str = ""

@@ -16,7 +16,7 @@ from gate.image.manifest import ACCEPTED
 from gate.registry.answer import Answer, Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
-from gate.registry.echo import echoed, is_in_body, is_in_headers, is_partly_in, secrets_of
+from gate.registry.echo import echoed, is_in_body, is_in_content, is_in_headers, is_partly_in, secrets_of
 from gate.registry.failures import CredentialRefused
 from gate.registry.guard.transport import Request
 
@@ -87,6 +87,7 @@ class Asker:
             EvidenceUnavailable: the registry or its token service could not be asked, or all refused a token.
         """
         self._hosts.check_usable(repository.registry)
+        self.room.leave()  # it may take time until there is something to send
         known = self._authenticator.found(repository, deadline)
         good = self._good_of(repository, known.credentials)
         tries = _Tries(self, repository, question, deadline, known, self._recent(good))
@@ -165,30 +166,53 @@ class Asker:
             return refusal
         return Answer(self._send(base, question, fresh, deadline), credential)
 
-    def introduced(self, repository: Repository, credential: Credential | None, deadline: Deadline) -> Answer | None:
-        """Ask `/v2/`, where a registry says whom it wants before all else (distribution-spec, "Determining Support").
-
-        Returns:
-            None where it wants nobody; without the credential where it does not say.
+    def asked(
+        self, repository: Repository, question: Question, credential: Credential | None, deadline: Deadline
+    ) -> Answer:
+        """With a credential, whether the registry asks for one or not: some tell strangers that there is nothing.
 
         Raises:
             CredentialRefused, EvidenceUnavailable: as `once`.
         """
-        open_since = self._open.get(repository.registry)
-        if open_since is not None and self._clock() - open_since < _RECENT:
-            return None
-        answer = self.once(repository, _VERSION, credential, deadline)
-        status = answer.response.status
-        if answer.credential is not None or status in _LATER or status >= _ERROR:
+        answer = self.once(repository, question, credential, deadline)
+        unasked = credential is not None and answer.credential is None
+        if not (unasked and question.says_nothing(answer.response)):
             return answer
-        if status in _REFUSED:
-            return replace(answer, refused=True)
-        self._keep(self._open, repository.registry, self._clock())
-        return None
+        door = self._at_the_door(repository, question, credential, deadline)
+        if door is None:
+            return answer
+        return self.once(repository, question, credential, deadline) if _is_let_in(door) else door
+
+    def _at_the_door(
+        self, repository: Repository, question: Question, credential: Credential | None, deadline: Deadline
+    ) -> Answer | None:
+        """Asked where a registry says whom it wants: at the image itself, or at `/v2/`.
+
+        Returns:
+            None where it wants nobody. Of who is refused there, and where it does not say, what it said to others is
+            no answer to the question: then this is.
+        """
+        if question.shown:
+            image = Question("HEAD", question.shown, {"Accept": ", ".join(ACCEPTED)}, 0)
+            answer = self.once(repository, image, credential, deadline)
+            if answer.credential is None and answer.response.status < 300:
+                return None  # it is there for strangers
+            if answer.credential is not None or answer.response.status != _NOT_FOUND:
+                return replace(answer, about=f"whether {question.shown} is there", refused=not _is_late(answer))
+        since = self._open.get(repository.registry)
+        if since is not None and self._clock() - since < _RECENT:
+            return None
+        # distribution-spec, "Determining Support".
+        answer = self.once(repository, _VERSION, credential, deadline)
+        if answer.credential is None and not _is_late(answer) and answer.response.status not in _REFUSED:
+            self._keep(self._open, repository.registry, self._clock())
+            return None
+        return replace(answer, about=_VERSION.path, refused=not _is_late(answer))
 
     def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
         headers = {**question.headers, "Authorization": header} if header else question.headers
-        request = Request(question.method, base + question.path, question.limit, headers, identified=True)
+        url = base + question.path
+        request = Request(question.method, url, question.limit, headers, identified=True, stored=question.stored)
         secrets = secrets_of(header or "")
         host = base.partition("//")[2]
         try:
@@ -197,7 +221,10 @@ class Asker:
             if is_partly_in(secrets, str(error)):
                 raise echoed(host) from None  # not `from` it: it was sent where to go next, and says so
             raise
-        if is_in_body(secrets, response.body) or is_in_headers(secrets, response.headers.values()):
+        content = response.content
+        if (content is not None and is_in_content(secrets, content)) or is_in_body(secrets, response.body):
+            raise echoed(host)
+        if is_in_headers(secrets, response.headers.values()):
             raise echoed(host)
         return response
 
@@ -240,7 +267,9 @@ class _Tries:
             if credential is None and self._is_told_to_nobody():
                 continue
             try:
-                answer = self._asked(credential)
+                # What it gave to anybody just now it wants nobody for.
+                ask = self._asker.once if self._recent == "" else self._asker.asked
+                answer = ask(self._repository, self._question, credential, self._deadline)
             except CredentialRefused as refused:
                 self._refusals.append(refused)
                 continue
@@ -251,35 +280,6 @@ class _Tries:
             if self._decides(answer):
                 return answer
         return None
-
-    def _asked(self, credential: Credential | None) -> Answer:
-        """With a credential, whether the registry asks for one or not: some tell strangers that there is nothing."""
-        answer = self._asker.once(self._repository, self._question, credential, self._deadline)
-        unasked = credential is not None and answer.credential is None and self._recent != ""
-        if not (unasked and self._question.says_nothing(answer.response)):
-            return answer
-        introduced = self._introduced(credential)
-        if introduced is not None and introduced.credential is not None:
-            return self._asker.once(self._repository, self._question, credential, self._deadline)
-        return introduced or answer
-
-    def _introduced(self, credential: Credential | None) -> Answer | None:
-        """Asked where a registry says whom it wants: at the image itself, or at `/v2/`.
-
-        Returns:
-            None where it wants nobody; without the credential where it does not say, and what it said to nobody is no
-            answer then.
-        """
-        if self._question.shown:
-            answer = self._asker.once(self._repository, self._shown, credential, self._deadline)
-            status = answer.response.status
-            if answer.credential is not None or status in _LATER or status >= _ERROR:
-                return answer
-            if status < 300:
-                return None
-            if status != _NOT_FOUND:
-                return replace(answer, refused=True)
-        return self._asker.introduced(self._repository, credential, self._deadline)
 
     @property
     def _shown(self) -> Question:
@@ -336,6 +336,17 @@ class _Tries:
         if isinstance(refusal, CredentialRefused):
             raise refusal
         return replace(refusal, others=len(self._refusals) + len(self._absent) - 1)
+
+
+def _is_late(answer: Answer) -> bool:
+    """Whether it says neither yes nor no, but later."""
+    return answer.response.status in _LATER or answer.response.status >= _ERROR
+
+
+def _is_let_in(door: Answer) -> bool:
+    """Whether somebody was asked who he is, and was not turned away: that what is asked for is not there is no such."""
+    status = door.response.status
+    return door.credential is not None and not _is_late(door) and (status < 300 or status == _NOT_FOUND)
 
 
 def _told(answer: Answer) -> Answer:

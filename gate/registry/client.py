@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.image.manifest import Descriptor
     from gate.image.reference import Repository
     from gate.registry.answer import Answer
@@ -92,7 +93,7 @@ class RegistryClient:
             EvidenceUnavailable: IMAGE_NOT_FOUND, or the registry's failure.
         """
         path = f"/v2/{repository.path}/manifests/{tag}"
-        answer = self._ask("HEAD", repository, path, _ACCEPT, 0, deadline)
+        answer = self._ask(repository, Question("HEAD", path, _ACCEPT, 0), f"tag {tag}", deadline)
         response = answer.response
         claimed = response.headers.get("docker-content-digest", "")
         if response.status == _OK and claimed:
@@ -126,7 +127,7 @@ class RegistryClient:
 
         def get(path: str) -> Response:
             question = Question("GET", path, {"Accept": "application/json"}, tags.MAX_PAGE, listed="tags")
-            answer = self._asker.ask(repository, question, deadline)
+            answer = self._ask(repository, question, "the tags", deadline)
             if answer.response.status not in (_OK, _NOT_FOUND):
                 raise self._failure(repository, answer, "the tags")
             if answer.response.status == _NOT_FOUND:
@@ -165,7 +166,8 @@ class RegistryClient:
         path = f"/v2/{repository.path}/manifests/{target}"
         about = _SIGNATURES.search(str(target))
         shown = f"/v2/{repository.path}/manifests/sha256:{about[1]}" if about else ""
-        answer = self._asker.ask(repository, Question("GET", path, _ACCEPT, limit, shown), deadline)
+        question = Question("GET", path, _ACCEPT, limit, shown)
+        answer = self._ask(repository, question, f"manifest {target}", deadline)
         response = answer.response
         if response.status == _NOT_FOUND and _is_a_registrys(response, f"/manifests/{target}"):
             return None, answer
@@ -176,24 +178,21 @@ class RegistryClient:
             raise _protocol(repository, f"{_sender(response)} sent other content for {digest}")
         try:
             manifest = parse_manifest(response.body, response.headers.get("content-type", ""))
-            return StoredManifest(digest, manifest), answer
+            return StoredManifest(digest, manifest, response.body), answer
         except ParseError as error:
             raise _protocol(repository, f"for {target}: {error.message}") from error
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
-        """A blob, compared with its digest and size.
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
+        """A blob, compared with its digest and size while it arrives; a large one is on disk.
 
         Raises:
             EvidenceUnavailable: RESPONSE_TOO_LARGE over `limit` bytes (by its descriptor or in fact);
                 REGISTRY_PROTOCOL when it is absent or not what the descriptor says.
         """
         check_size(repository, descriptor, limit)
-        with self._asker.room.entered():
-            return self._read_blob(repository, descriptor, deadline)
-
-    def _read_blob(self, repository: Repository, descriptor: Descriptor, deadline: Deadline) -> bytes:
         path = f"/v2/{repository.path}/blobs/{descriptor.digest}"
-        answer = self._ask("GET", repository, path, {}, descriptor.size, deadline)
+        question = Question("GET", path, {}, descriptor.size, stored=descriptor.digest.algorithm)
+        answer = self._ask(repository, question, f"blob {descriptor.digest}", deadline)
         response = answer.response
         if response.status == _NOT_FOUND:
             raise _protocol(
@@ -201,9 +200,10 @@ class RegistryClient:
             )
         if response.status != _OK:
             raise self._failure(repository, answer, f"blob {descriptor.digest}")
-        if len(response.body) != descriptor.size or not descriptor.digest.matches(response.body):
+        content = response.content
+        if content is None or content.size != descriptor.size or content.digest != descriptor.digest:
             raise _protocol(repository, f"{_sender(response)} sent other content for {descriptor.digest}")
-        return response.body
+        return content
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """What the referrers API lists for a digest; nothing where the registry has no such API."""
@@ -211,7 +211,7 @@ class RegistryClient:
 
         def get(path: str) -> Response:
             question = Question("GET", path, _ACCEPT_INDEX, MAX_MANIFEST, shown, "manifests")
-            answer = self._asker.ask(repository, question, deadline)
+            answer = self._ask(repository, question, f"referrers of {digest}", deadline)
             known = answer.response.status == _OK or (
                 answer.response.status in referrers.NO_API and _is_a_registrys(answer.response, f"/referrers/{digest}")
             )
@@ -225,10 +225,16 @@ class RegistryClient:
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error
 
-    def _ask(
-        self, method: str, repository: Repository, path: str, headers: dict[str, str], limit: int, deadline: Deadline
-    ) -> Answer:
-        return self._asker.ask(repository, Question(method, path, headers, limit), deadline)
+    def _ask(self, repository: Repository, question: Question, what: str, deadline: Deadline) -> Answer:
+        """An answer that is no refusal, whatever its status.
+
+        Raises:
+            EvidenceUnavailable: it is one, or there is none.
+        """
+        answer = self._asker.ask(repository, question, deadline)
+        if answer.refused or answer.about:
+            raise self._failure(repository, answer, what)
+        return answer
 
     def _failure(self, repository: Repository, answer: Answer, what: str) -> EvidenceUnavailable:
         return failure(repository, answer, what, self._now())

@@ -254,16 +254,16 @@ class Doctor:
             credentials = ()
         for credential in (*credentials, None):
             try:
-                last = self._asker.once(repository, question, credential, deadline)
+                last = self._asker.asked(repository, question, credential, deadline)
             except EvidenceUnavailable as error:
                 seen.append(Check("access", Status.FAILED, f"with {_who(credential)}: {error.message}", error.remedy))
                 continue
-            found = self._answer(repository, target, last, credential)
+            found = self._answer(repository, target, last)
             if credential is None and seen:  # then "not found" may be one more refusal
                 found = replace(found, settles=found.status is Status.OK)
             seen.append(found)
-            if seen[-1].status is Status.OK:
-                break
+            if seen[-1].status is Status.OK or last.credential is None:
+                break  # or it would be asked as nobody a second time
         granted = seen[-1].status is Status.OK
         # Where one way in is open, that others are not is worth knowing and no failure.
         yield from (
@@ -272,9 +272,10 @@ class Doctor:
         if last is not None and (limit := self._limit(last)) is not None:
             yield limit
 
-    def _answer(self, repository: Repository, target: str, answer: Answer, credential: Credential | None) -> Check:
-        response = answer.response
-        said = f"{response.status} with {_who(credential)}{_where(response)}"
+    def _answer(self, repository: Repository, target: str, answer: Answer) -> Check:
+        response, credential = answer.response, answer.credential
+        about = f" for {answer.about}" if answer.about else ""
+        said = f"{response.status}{about} with {_who(credential)}{_where(response)}"
         if response.status == _OK and _is_page(response):
             return Check("access", Status.FAILED, f"{said}: a web page and no manifest", _NO_REGISTRY)
         if response.status == _OK:
@@ -285,8 +286,7 @@ class Doctor:
             # What is asked for by its digest may be elsewhere.
             settles = response.status == _NOT_FOUND and ":" not in target
             return Check("access", Status.FAILED, said, "check the name", settles=settles)
-        asked = replace(answer, credential=credential)
-        return Check("access", Status.FAILED, said, failure(repository, asked, target, self._now()).remedy)
+        return Check("access", Status.FAILED, said, failure(repository, answer, target, self._now()).remedy)
 
     @staticmethod
     def _limit(answer: Answer) -> Check | None:

@@ -12,6 +12,8 @@ from gate.errors import EvidenceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gate.image.content import Content
+
 _TELLING: Final = 12  # characters of a secret that are not found somewhere by chance; shorter ones are not looked for
 _MESSAGE: Final = 4000  # characters of a message that are looked at; none is longer that is not cut
 
@@ -31,6 +33,19 @@ def secrets_of(header: str) -> tuple[str, ...]:
 def is_in_body(secrets: Iterable[str], body: bytes) -> bool:
     """Whether one of them is in a body."""
     return any(len(secret) >= _TELLING and secret.encode() in body for secret in secrets)
+
+
+def is_in_content(secrets: Iterable[str], content: Content) -> bool:
+    """Whether one of them is in content that may be too large for memory; bits overlap, for one may lie across two."""
+    wanted = [secret.encode() for secret in secrets if len(secret) >= _TELLING]
+    overlap = max(map(len, wanted), default=0)
+    before = b""
+    for chunk in content.chunks() if wanted else ():
+        seen = before + chunk
+        if any(secret in seen for secret in wanted):
+            return True
+        before = seen[-overlap:]
+    return False
 
 
 def is_in_headers(secrets: Iterable[str], values: Iterable[str]) -> bool:

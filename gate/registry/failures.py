@@ -42,6 +42,7 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
         now: aware; tells an expired token.
     """
     response = answer.response
+    what = answer.about or what
     if response.elsewhere:
         return EvidenceUnavailable(
             Code.REGISTRY_RATE_LIMITED if response.status == _RATE_LIMITED else Code.REGISTRY_UNREACHABLE,
@@ -51,7 +52,12 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
         )
     said = f"{repository.registry} answered {response.status} for {what} of repository {repository.path}"
     if answer.refused:
-        return _refused(said, repository, answer.credential, now, answer.others)
+        refused = _refused(said, repository, answer.credential, now, answer.others)
+        if (
+            answer.about and answer.credential is None
+        ):  # there are credentials, and it does not say whether it wants them
+            return EvidenceUnavailable(refused.code, refused.message, remedy=f"gate doctor {repository.registry}")
+        return refused
     return _explained(said, repository, response, answer.credential, now, answer.others)
 
 

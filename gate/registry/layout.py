@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
+from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, Descriptor, Index, StoredManifest, parse_manifest
 from gate.local import read_local
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.image.reference import Repository
 
 MAX_BLOBS: Final = 10_000
@@ -132,7 +134,7 @@ class Layout:
         if not digest.matches(content):
             raise self._protocol(f"the file of {digest} has other content")
         try:
-            return StoredManifest(digest, parse_manifest(content))
+            return StoredManifest(digest, parse_manifest(content), content)
         except ParseError as error:
             raise self._protocol(f"{digest}: {error.message}") from error
 
@@ -253,10 +255,10 @@ class LayoutRegistry:
         digest = target if isinstance(target, Digest) else self.layout.by_tag(target)
         return self.layout.load_listed(digest) if digest else None
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
         """A blob, compared with its descriptor."""
         check_size(repository, descriptor, limit)
-        return self.layout.blob(descriptor)
+        return InMemory(self.layout.blob(descriptor), descriptor.digest.algorithm)
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """The entries whose manifest has `digest` as its subject, and what a cosign layout does not list.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
     from gate.registry.guard.hosts import Mirror
@@ -40,7 +41,7 @@ class _Registry(Protocol):
     def manifest(
         self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int = MAX_MANIFEST
     ) -> StoredManifest | None: ...
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes: ...
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content: ...
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]: ...
 
 
@@ -99,10 +100,10 @@ class MirroredRegistry:
 
         return self._first(repository, ask, deadline, by_digest=by_digest)
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
         """A blob from whoever has it."""
 
-        def ask(place: Repository, end: Deadline) -> bytes:
+        def ask(place: Repository, end: Deadline) -> Content:
             return self._registry.blob(place, descriptor, limit, end)
 
         return self._first(repository, ask, deadline, by_digest=True)

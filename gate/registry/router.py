@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
@@ -53,7 +54,7 @@ class RegistryRouter:
         """As `RegistryClient.manifest`."""
         return self._for(repository).manifest(repository, target, deadline, limit)
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
         """As `RegistryClient.blob`."""
         return self._for(repository).blob(repository, descriptor, limit, deadline)
 

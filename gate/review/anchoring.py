@@ -17,50 +17,62 @@ if TYPE_CHECKING:
     from gate.policy.trust import TrustNeeds, TrustRoot, WitnessedKey
     from gate.review.ports import TrustedRoots
 
+    Used = tuple[tuple[TrustRoot, TrustedRoot | None], ...]
 
-def anchors_for(
-    needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline, *, certificates: bool, countersigned: bool
-) -> tuple[Anchors, tuple[Unavailable, ...]]:
-    """The anchors, and the trust roots that could not be had.
 
-    A trust root is loaded only where some signature could want it: that may be a request to its repository.
+class Anchoring:
+    """The anchors for one image's signatures. Each trust root is asked for once, and only where a signature wants it.
 
-    Args:
-        needs: of the signers.
-        roots: where trust roots come from.
-        deadline: for asking.
-        certificates: whether some signature comes with one.
-        countersigned: whether a log entry or timestamp stands beside some signature.
+    One that is missing from the start is its signers' affair (see acceptance).
     """
-    loader = _Loader(roots, deadline)
-    issuers = tuple(loader.issuers(needs, countersigned=countersigned)) if certificates else ()
-    holders = tuple(loader.holder(known, look=countersigned) for known in needs.keys)
-    return Anchors(holders, issuers), tuple(loader.unavailable)
 
-
-class _Loader:
-    """Each trust root asked for once. One that is missing from the start is its signers' affair (see acceptance)."""
-
-    def __init__(self, roots: TrustedRoots, deadline: Deadline) -> None:
+    def __init__(self, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline) -> None:
+        """Take what signers need, where trust roots come from, and the time for asking; nothing is asked yet."""
+        self._needs = needs
         self._roots = roots
         self._deadline = deadline
         self._loaded: dict[TrustRoot, TrustedRoot | None] = {}
+        self._made: dict[tuple[bool, bool], tuple[Anchors, Used]] = {}
         self.unavailable: list[Unavailable] = []
+        """The trust roots that could not be had."""
 
-    def holder(self, known: WitnessedKey, *, look: bool) -> Holder:
+    def anchors(self, *, certificate: bool, countersigned: bool) -> tuple[Anchors, Used]:
+        """What one signature is tried against, and the trust roots that it is made of.
+
+        Args:
+            certificate: whether it comes with one.
+            countersigned: whether a log entry or timestamp stands beside it.
+        """
+        key = (certificate, countersigned)
+        if key not in self._made:
+            used: dict[TrustRoot, TrustedRoot | None] = {}
+            issuers = tuple(self._issuers(used, countersigned=countersigned)) if certificate else ()
+            holders = tuple(self._holder(known, used, look=countersigned) for known in self._needs.keys)
+            self._made[key] = Anchors(holders, issuers), tuple(used.items())
+        return self._made[key]
+
+    def still(self, used: Used) -> bool:
+        """Whether these trust roots are what they were."""
+        return all(self._root(wanted) is root for wanted, root in used)
+
+    def _holder(self, known: WitnessedKey, used: dict[TrustRoot, TrustedRoot | None], *, look: bool) -> Holder:
         if known.root is None:
             return Holder(known.key)
-        return Holder(known.key, known.root.name, self._root(known.root) if look else None)
+        return Holder(known.key, known.root.name, self._use(known.root, used) if look else None)
 
-    def issuers(self, needs: TrustNeeds, *, countersigned: bool) -> Iterator[Issuers]:
-        for named in needs.roots:
-            if (root := self._root(named)) is not None:
+    def _issuers(self, used: dict[TrustRoot, TrustedRoot | None], *, countersigned: bool) -> Iterator[Issuers]:
+        for named in self._needs.roots:
+            if (root := self._use(named, used)) is not None:
                 yield Issuers(named.name, root.authorities, root)
-        for pki in needs.private:
+        for pki in self._needs.private:
             wanted = pki.root if pki.ct or countersigned else None
-            found = TrustedRoot.nothing() if wanted is None else self._root(wanted)
+            found = TrustedRoot.nothing() if wanted is None else self._use(wanted, used)
             if found is not None:
                 yield Issuers(pki.name, pki.authorities, found, private=True)
+
+    def _use(self, wanted: TrustRoot, used: dict[TrustRoot, TrustedRoot | None]) -> TrustedRoot | None:
+        used[wanted] = self._root(wanted)
+        return used[wanted]
 
     def _root(self, wanted: TrustRoot) -> TrustedRoot | None:
         if isinstance(wanted, MissingRoot):

@@ -20,7 +20,7 @@ from gate.image.digest import Digest
 from gate.policy.acceptance import counted, summed_up, unknown
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
-from gate.review.anchoring import anchors_for
+from gate.review.anchoring import Anchoring
 from gate.trust.key import Hash
 
 if TYPE_CHECKING:
@@ -51,15 +51,10 @@ def examine_bundle(
         signed = of_bundle(parsed, blob)
         if signed.envelope is not None:
             signed = of_bundle(parsed, Message.of(signed.envelope.pae))
-        anchors, unavailable = anchors_for(
-            needs,
-            roots,
-            deadline,
-            certificates=signed.leaf is not None,
-            countersigned=not signed.beside.empty,
-        )
-        if unavailable:
-            return Evidence(unavailable=unavailable)
+        anchoring = Anchoring(needs, roots, deadline)
+        anchors, _ = anchoring.anchors(certificate=signed.leaf is not None, countersigned=not signed.beside.empty)
+        if anchoring.unavailable:
+            return Evidence(unavailable=tuple(anchoring.unavailable))
         proven = prove(signed, anchors)
         if signed.envelope is not None:
             statement = Statement.parse(signed.envelope.payload)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
 
 V = TypeVar("V")
+_LATE: Final = "the time allowed ran out while another review was fetching the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,109 +46,33 @@ class _Flight(Generic[V]):
     failure: BaseException | None = None
 
 
-class FlightCache(Generic[V]):
-    """Values by key for `seconds`, within bounds; the oldest leave first. Thread-safe.
+class Kept(Generic[V]):
+    """Values by key, each for its seconds, within bounds: the oldest leave first. Thread-safe."""
 
-    With `seconds` 0 nothing is kept, and those who ask at the same moment still share one flight.
-    """
-
-    def __init__(
-        self, seconds: float, bounds: Bounds, clock: Callable[[], float], weigh: Callable[[V], int] = lambda _: 0
-    ) -> None:
+    def __init__(self, bounds: Bounds, clock: Callable[[], float], weigh: Callable[[V], int] = lambda _: 0) -> None:
         """`clock` is monotonic, in seconds; `weigh` says what a value weighs: one over a quarter of all is not kept."""
-        self._seconds = seconds
         self._bounds = bounds
         self._clock = clock
         self._weigh = weigh
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept[V]] = OrderedDict()
         self._weight = 0
-        self._flights: dict[Hashable, _Flight[V]] = {}
 
     def peek(self, key: Hashable) -> V | None:
         """The value, if it is there and fresh."""
         kept = self._kept.get(key)
         return kept.value if kept is not None and kept.until > self._clock() else None
 
-    def get(
-        self,
-        key: Hashable,
-        load: Callable[[], V],
-        deadline: Deadline,
-        *,
-        keep: Callable[[V], bool] = lambda _: True,
-        timed_out: Callable[[V], bool] = lambda _: False,
-    ) -> V:
-        """The value, loaded by the first who asks; the others wait for it, each at most until its own deadline.
-
-        Args:
-            key: names the value.
-            load: fetches it within this caller's deadline; a failure goes to those who are waiting and is not kept.
-            deadline: of this caller.
-            keep: whether a value may be kept at all.
-            timed_out: whether a value is what it is because its loader's time was up: those who waited for it and
-                have time left load it themselves.
-        """
-        while True:
-            found = self.peek(key)
-            if found is not None:
-                return found
-            with self._lock:
-                flight = self._flights.get(key)
-                leads = flight is None
-                if flight is None:
-                    found = self.peek(key)  # by a flight that has landed since
-                    if found is not None:
-                        return found
-                    flight = self._flights[key] = _Flight()
-            if leads:
-                return self._lead(key, flight, load, keep)
-            found = self._wait(flight, deadline, timed_out)
-            if found is not None:
-                return found
-
-    def _lead(self, key: Hashable, flight: _Flight[V], load: Callable[[], V], keep: Callable[[V], bool]) -> V:
-        try:
-            value = load()
-            flight.value = value
-            if keep(value):
-                self._store(key, value)
-        except BaseException as failure:
-            flight.failure = failure
-            raise
-        finally:
-            with self._lock:
-                del self._flights[key]
-            flight.done.set()
-        return value
-
-    def _wait(self, flight: _Flight[V], deadline: Deadline, timed_out: Callable[[V], bool]) -> V | None:
-        """What the flight brought; None where it only ran out of a time that was shorter than this caller's."""
-        if not flight.done.wait(max(0.0, deadline.remaining())):
-            raise EvidenceUnavailable(
-                Code.DEADLINE_EXCEEDED, "the time allowed ran out while another review was fetching the same"
-            )
-        failure = flight.failure
-        if isinstance(failure, EvidenceUnavailable) and failure.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT):
-            deadline.check("fetching what another review had no time for")
-            return None
-        if failure is not None:
-            raise failure
-        assert flight.value is not None
-        if timed_out(flight.value) and deadline.remaining() > 0:
-            return None
-        return flight.value
-
-    def _store(self, key: Hashable, value: V) -> None:
+    def store(self, key: Hashable, value: V, seconds: float) -> None:
+        """Keep a value for so long; not at all for 0."""
         weight = self._weigh(value)
-        if self._seconds <= 0 or weight * 4 > self._bounds.weight:
+        if seconds <= 0 or weight * 4 > self._bounds.weight:
             return
         now = self._clock()
         with self._lock:
             self._drop(key)
-            self._kept[key] = _Kept(value, now + self._seconds, weight)
+            self._kept[key] = _Kept(value, now + seconds, weight)
             self._weight += weight
-            # All are kept equally long, so that the oldest are the first to expire.
             while self._kept:
                 oldest, kept = next(iter(self._kept.items()))
                 over = len(self._kept) > self._bounds.entries or self._weight > self._bounds.weight
@@ -159,3 +84,95 @@ class FlightCache(Generic[V]):
         kept = self._kept.pop(key, None)
         if kept is not None:
             self._weight -= kept.weight
+
+
+class FlightCache(Generic[V]):
+    """Values that are loaded once however many ask at a time, and kept for some seconds. Thread-safe."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        clock: Callable[[], float],
+        seconds: Callable[[V], float],
+        weigh: Callable[[V], int] = lambda _: 0,
+    ) -> None:
+        """As `Kept`; `seconds` says how long a value is kept: 0 for not at all, and a flight is shared still."""
+        self._kept = Kept(bounds, clock, weigh)
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._flights: dict[Hashable, _Flight[V]] = {}
+
+    def peek(self, key: Hashable) -> V | None:
+        """The value, if it is there and fresh."""
+        return self._kept.peek(key)
+
+    def get(
+        self,
+        key: Hashable,
+        load: Callable[[], V],
+        deadline: Deadline,
+        *,
+        timed_out: Callable[[V], bool] = lambda _: False,
+    ) -> V:
+        """The value, loaded by the first who asks; the others wait for it, each at most until its own deadline.
+
+        Args:
+            key: names the value.
+            load: fetches it within this caller's deadline; a failure goes to those who are waiting and is not kept.
+            deadline: of this caller.
+            timed_out: whether a value is what it is because its loader's time was up: those who waited for it and
+                have time left load it themselves.
+        """
+        while True:
+            found = self.peek(key)
+            if found is not None:
+                return _hit(found, deadline)
+            with self._lock:
+                flight = self._flights.get(key)
+                leads = flight is None
+                if flight is None:
+                    found = self.peek(key)  # by a flight that has landed since
+                    if found is not None:
+                        return _hit(found, deadline)
+                    flight = self._flights[key] = _Flight()
+            if leads:
+                return self._lead(key, flight, load)
+            found = _wait(flight, deadline, timed_out)
+            if found is not None:
+                return _hit(found, deadline)
+
+    def _lead(self, key: Hashable, flight: _Flight[V], load: Callable[[], V]) -> V:
+        try:
+            value = load()
+            flight.value = value
+            self._kept.store(key, value, self._seconds(value))
+        except BaseException as failure:
+            flight.failure = failure
+            raise
+        finally:
+            with self._lock:
+                del self._flights[key]
+            flight.done.set()
+        return value
+
+
+def _hit(value: V, deadline: Deadline) -> V:
+    if deadline.meter is not None:
+        deadline.meter.hit()
+    return value
+
+
+def _wait(flight: _Flight[V], deadline: Deadline, timed_out: Callable[[V], bool]) -> V | None:
+    """What the flight brought; None where it only ran out of a time that was shorter than this caller's."""
+    if not flight.done.wait(max(0.0, deadline.remaining())):
+        raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, _LATE)
+    failure = flight.failure
+    if isinstance(failure, EvidenceUnavailable) and failure.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT):
+        deadline.check("fetching what another review had no time for")
+        return None
+    if failure is not None:
+        raise failure
+    assert flight.value is not None
+    if timed_out(flight.value) and deadline.remaining() > 0:
+        return None
+    return flight.value

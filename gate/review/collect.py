@@ -1,121 +1,64 @@
 """Finds what may be signatures of a digest: every place asked, in few parallel waves.
 
 Wave 1: cosign's `.sig` tag (and `.att`, where attestations are wanted), the referrers API, the referrers fallback tag.
-Wave 2: the payloads of the first, the manifests of the others. Wave 3: their payloads. Nothing is judged here beyond
-which bytes are worth fetching.
+Wave 2: the manifests of the referrers. What is found is listed, in the order of the places whoever answers first;
+payloads are another's affair (`contents`). Nothing is judged here.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.evidence.candidate import BUNDLE_PREFIX, Candidate
+from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
+from gate.review.limits import (
+    MAX_ATTESTATIONS,
+    MAX_BESIDE,
+    MAX_CANDIDATES,
+    MAX_PAYLOADS,
+    MAX_REFERRER,
+    MAX_REFERRERS,
+    MAX_SIGNATURES,
+    REFERRERS_AT_ONCE,
+)
+from gate.review.listing import Listed, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
     from gate.deadline import Deadline
-    from gate.evidence.facts import Storage
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
-    from gate.image.reference import Repository
+    from gate.review.listing import Place
     from gate.review.ports import Registry
 
-MAX_PAYLOAD: Final = 8 * 1024 * 1024
-"""Bytes of one signature payload or bundle."""
-
-MAX_PAYLOADS: Final = 100
-"""Different payloads read for one image (CVE-2023-46737); one payload with many signatures counts once."""
-
-MAX_CANDIDATES: Final = 1000
-"""Signatures looked at for one image; cosign reads as many layers."""
-
-MAX_TOTAL: Final = 32 * 1024 * 1024
-"""Bytes of all payloads of one image, where attestations are wanted."""
-
-MAX_TOTAL_SIGNATURES: Final = 8 * 1024 * 1024
-"""The same where they are not."""
-
-MAX_BESIDE: Final = 4 * 1024 * 1024
-"""Bytes of what stands beside the payloads of one image: certificates, chains, log entries."""
-
-MAX_REFERRERS: Final = 100
-"""Manifests that refer to one image."""
-
-MAX_REFERRER: Final = 512 * 1024
-"""Bytes of one of them: it has one bundle, or one signer's layers."""
-
-_AT_ONCE: Final = 16  # referrers' manifests
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
+_KINDS: Final = ("sig", "att")  # what cosign's tags end with
+_LISTS: Final = ("referrers", "fallback")
 _PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All candidates for one digest in one repository.
-
-    Attributes:
-        image: the digest.
-        candidates: what may be a signature or, where they were asked for, an attestation.
-        rejected: what is none for the way it is stored.
-        unavailable: places and payloads that could not be read; while there are any, the listing is not complete.
-    """
-
-    image: Digest
-    candidates: tuple[Candidate, ...]
-    rejected: tuple[Rejection, ...]
-    unavailable: tuple[Unavailable, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything could be read."""
-        return not self.unavailable
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether more time would have shown more."""
-        return any(u.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT) for u in self.unavailable)
-
-    @property
-    def size(self) -> int:
-        """Bytes, about: of each different payload, and of each candidate's annotations."""
-        payloads = {c.digest: len(c.content) for c in self.candidates}
-        beside = sum(len(text) for c in self.candidates for text in c.annotations.values())
-        return sum(payloads.values()) + beside + 500 * len(self.candidates)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A layer that may hold a signature."""
-
-    format: Format
-    descriptor: Descriptor
 
 
 @dataclass(frozen=True, slots=True)
 class _Attached:
-    """What is kept of a referrer's manifest: no more, for many of them are read.
+    """What a referrer's manifest comes to.
 
     Attributes:
-        layers: that may hold a signature.
+        entries: layers that may hold a signature.
         rejected: where it is stored as none can be.
         absent: it is listed and not there: not known to be no signature.
     """
 
-    layers: tuple[_Layer, ...] = ()
+    entries: tuple[Listed, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     absent: bool = False
 
@@ -128,130 +71,142 @@ class Collector:
         self._registry = registry
         self._executor = executor
 
-    def collect(
-        self, storage: Storage, image: Digest, deadline: Deadline, *, home: Repository, attestations: bool = False
-    ) -> Listing:
-        """Every candidate for `image` that is kept there; the image itself is in `home`."""
-        collection = _Collection(
-            self._registry, self._executor, storage, image, deadline, home, attestations=attestations
-        )
-        return collection.run()
+    def collect(self, place: Place, deadline: Deadline) -> Iterator[Listing]:
+        """What there is in a place: a listing that grows as its parts answer, and at last is whole.
+
+        Each is in the order of the parts, so that the last is the same whoever answers first.
+        """
+        return _Collection(self._registry, self._executor, place, deadline).run()
 
 
 class _Collection:
-    """One run over one repository: what was asked, and what could not be read."""
+    """One run: what was asked, what came, and what could not be read."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        executor: Executor,
-        storage: Storage,
-        image: Digest,
-        deadline: Deadline,
-        home: Repository,
-        *,
-        attestations: bool,
-    ) -> None:
-        self._attestations = attestations
+    def __init__(self, registry: Registry, executor: Executor, place: Place, deadline: Deadline) -> None:
         self._registry = registry
         self._executor = executor
-        self._repository = storage.repository
-        self._tag = f"{storage.tag_prefix}{image.tag}"
-        self._image = image
+        self._place = place
+        self._repository = place.storage.repository
         self._deadline = deadline
-        self._home = home
+        self._pending: dict[Future[Any], Callable[[Any], None]] = {}
         self._unavailable: list[Unavailable] = []
-        self._rejected: list[Rejection] = []
-        self._payloads: dict[Digest, bytes] = {}
-        self._total = 0
+        self._tagged: dict[str, list[Listed]] = {}
+        self._lists: dict[str, tuple[Descriptor, ...]] = {}
+        self._referrers: list[Digest] = []
+        self._waiting: deque[Digest] = deque()
+        self._attached: dict[Digest, _Attached] = {}
+        self._layers = 0
         self._beside = 0
 
-    def run(self) -> Listing:
-        # Wave 1: the places. One that does not answer leaves the others their say.
-        tags = [f"{self._tag}.sig", *([f"{self._tag}.att"] if self._attestations else []), self._image.tag]
-        tagged = self._start([partial(self._manifest, tag) for tag in tags])
-        listed = self._start([lambda: self._registry.referrers(self._repository, self._image, self._deadline)])
-        *attached_by_tag, fallback = self._finish(tagged)
-        entries = [d for found in self._finish(listed) if found for d in found]
-        entries.extend(self._fallback_entries(fallback))
-        # Wave 2: the payloads of the tags, and the manifests of the referrers.
-        layers = [layer for stored in attached_by_tag for layer in self._layers(stored, Format.LEGACY)]
-        payloads = self._start_payloads(layers)
-        attached = self._referrers(self._capped(entries))
-        self._keep_payloads(payloads)
-        # Wave 3: the payloads of the referrers.
-        self._keep_payloads(self._start_payloads(attached))
-        candidates = tuple(islice(self._candidates([*layers, *attached]), MAX_CANDIDATES + 1))
-        if len(candidates) > MAX_CANDIDATES:
-            self._cut(f"more than {MAX_CANDIDATES} signatures")
-        if not candidates and not self._unavailable:
+    def run(self) -> Iterator[Listing]:
+        self._ask_places()
+        known = 0
+        while self._pending and self._land():
+            found = self._entries()
+            if len(found) > known and self._pending:
+                known = len(found)
+                yield self._listing(found, growing=True)
+        found = self._entries()
+        if not found and not self._unavailable:
             self._check_image()
-        return Listing(
-            self._image,
-            candidates[:MAX_CANDIDATES],
-            tuple(self._rejected),
-            tuple(dict.fromkeys(self._unavailable)),
+        yield self._listing(found, growing=False)
+
+    def _ask_places(self) -> None:
+        prefix = f"{self._place.storage.tag_prefix}{self._place.image.tag}"
+        for kind in _KINDS if self._place.attestations else _KINDS[:1]:
+            self._ask(partial(self._manifest, f"{prefix}.{kind}"), partial(self._tag_landed, kind))
+        image = self._place.image
+        self._ask(
+            lambda: self._registry.referrers(self._repository, image, self._deadline),
+            partial(self._list_landed, "referrers"),
         )
+        self._ask(partial(self._manifest, image.tag), self._fallback_landed)
 
     def _manifest(self, target: Digest | str) -> StoredManifest | None:
         return self._registry.manifest(self._repository, target, self._deadline)
 
-    def _check_image(self) -> None:
-        """Before anything is called unsigned: is there an image at all, and is it one?"""
-        (stored,) = self._finish(
-            self._start([lambda: self._registry.manifest(self._home, self._image, self._deadline)])
-        )
-        if stored is None and not self._unavailable:
-            message = f"{self._home.registry} has no manifest {self._image} in repository {self._home.path}"
-            self._unavailable.append(Unavailable(Code.IMAGE_NOT_FOUND, message, "check the name and digest"))
+    def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
+        self._pending[self._executor.submit(question)] = landed
 
-    def _referrers(self, digests: Sequence[Digest]) -> list[_Layer]:
-        """The layers of all referrers, some at a time; of their manifests nothing else is kept."""
-        found: list[_Layer] = []
-        for start in range(0, len(digests), _AT_ONCE):
-            some = digests[start : start + _AT_ONCE]
-            attached = self._finish(self._start([partial(self._referrer, digest) for digest in some]))
-            for digest, one in zip(some, attached, strict=True):
-                if one is None:
-                    continue
-                found.extend(one.layers)
-                self._rejected.extend(one.rejected)
-                if one.absent and not self._unavailable:  # a failure has been noted by its own name
-                    self._broken(f"it lists the referrer {digest.short} and has no such manifest")
-            if len(found) > MAX_CANDIDATES or sum(map(_beside, found)) > MAX_BESIDE:
-                break
-        return found
+    def _land(self) -> bool:
+        """Take in what has been answered since; False where the time ran out first."""
+        done, _ = wait(self._pending, max(0.0, self._deadline.remaining()), FIRST_COMPLETED)
+        for future in done:
+            landed = self._pending.pop(future)
+            try:
+                result = future.result()
+            except EvidenceUnavailable as error:
+                self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+                result = None
+            landed(result)
+        if not done:
+            for future in self._pending:
+                future.cancel()
+            message = f"the time allowed ran out while {self._repository.registry} was asked for signatures"
+            self._unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
+        return bool(done)
+
+    def _tag_landed(self, kind: str, stored: StoredManifest | None) -> None:
+        self._tagged[kind] = []
+        if stored is None:
+            return
+        if isinstance(stored.manifest, Manifest):
+            self._tagged[kind] = [Listed(Format.LEGACY, layer) for layer in stored.manifest.layers]
+        else:
+            self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
+
+    def _fallback_landed(self, fallback: StoredManifest | None) -> None:
+        listed: tuple[Descriptor, ...] = ()
+        if fallback is not None and fallback.digest != self._place.image:  # `cosign copy` tags what it copies so
+            if isinstance(fallback.manifest, Index):
+                listed = fallback.manifest.manifests
+            else:
+                self._broken(f"its tag {self._place.image.tag} is an image and not the list of referrers")
+        self._list_landed("fallback", listed)
+
+    def _list_landed(self, which: str, listed: tuple[Descriptor, ...] | None) -> None:
+        self._lists[which] = listed or ()
+        if len(self._lists) == len(_LISTS):
+            both = (entry.digest for each in _LISTS for entry in self._lists[each])
+            self._referrers = list(dict.fromkeys(both))
+            if len(self._referrers) > MAX_REFERRERS:
+                self._cut(f"{len(self._referrers)} referrers; {MAX_REFERRERS} are read")
+            self._waiting.extend(self._referrers[:MAX_REFERRERS])
+            for _ in range(REFERRERS_AT_ONCE):
+                self._ask_referrer()
+
+    def _ask_referrer(self) -> None:
+        """The next one; none once there is more than is looked at."""
+        if self._waiting and self._layers <= MAX_CANDIDATES and self._beside <= MAX_BESIDE:
+            digest = self._waiting.popleft()
+            self._ask(partial(self._referrer, digest), partial(self._referrer_landed, digest))
 
     def _referrer(self, digest: Digest) -> _Attached:
+        """What is kept of a referrer's manifest: no more, for many of them are read."""
         stored = self._registry.manifest(self._repository, digest, self._deadline, MAX_REFERRER)
-        return _Attached(absent=True) if stored is None else self._attached(stored)
+        return _Attached(absent=True) if stored is None else self._attached_of(stored)
 
-    def _fallback_entries(self, fallback: StoredManifest | None) -> tuple[Descriptor, ...]:
-        if fallback is None or fallback.digest == self._image:
-            return ()  # nothing, or the image itself: `cosign copy` tags what it copies so
-        if not isinstance(fallback.manifest, Index):
-            self._broken(f"its tag {self._image.tag} is an image and not the list of referrers")
-            return ()
-        return fallback.manifest.manifests
+    def _referrer_landed(self, digest: Digest, attached: _Attached | None) -> None:
+        if attached is not None:
+            self._attached[digest] = attached
+            self._layers += len(attached.entries)
+            self._beside += sum(entry.beside for entry in attached.entries)
+            if attached.absent and not self._unavailable:  # a failure has been noted by its own name
+                self._broken(f"it lists the referrer {digest.short} and has no such manifest")
+        self._ask_referrer()
 
-    def _layers(self, stored: StoredManifest | None, kind: Format) -> list[_Layer]:
-        if stored is None:
-            return []
-        if not isinstance(stored.manifest, Manifest):
-            self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
-            return []
-        return [_Layer(kind, layer) for layer in stored.manifest.layers]
-
-    def _attached(self, stored: StoredManifest) -> _Attached:
+    def _attached_of(self, stored: StoredManifest) -> _Attached:
         """The layers of a referrer that may hold a signature of this image; judged by the manifest itself."""
         manifest = stored.manifest
-        if not isinstance(manifest, Manifest) or manifest.subject is None or manifest.subject.digest != self._image:
+        if not isinstance(manifest, Manifest) or manifest.subject is None:
+            return _Attached()
+        if manifest.subject.digest != self._place.image:
             return _Attached()
         types = (manifest.artifact_type, manifest.config.media_type)
         if _LEGACY_REFERRER in types:
-            return _Attached(tuple(_Layer(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
+            return _Attached(tuple(Listed(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
         if _NOTATION in types:
-            return _Attached(tuple(_Layer(Format.NOTATION, layer) for layer in manifest.layers[:1]))
+            return _Attached(tuple(Listed(Format.NOTATION, layer) for layer in manifest.layers[:1]))
         if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
             return self._bundle(stored.digest, manifest)
         return _Attached()
@@ -264,75 +219,60 @@ class _Collection:
         if len(manifest.layers) != 1:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
             return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
-        if self._attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
-            return _Attached((_Layer(Format.BUNDLE, manifest.layers[0]),))
+        if self._place.attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
+            return _Attached((Listed(Format.BUNDLE, manifest.layers[0]),))
         return _Attached()
 
-    def _capped(self, entries: Sequence[Descriptor]) -> list[Digest]:
-        digests = list(dict.fromkeys(d.digest for d in entries))
-        if len(digests) > MAX_REFERRERS:
-            self._cut(f"{len(digests)} referrers; {MAX_REFERRERS} are read")
-        return digests[:MAX_REFERRERS]
+    def _check_image(self) -> None:
+        """Before anything is called unsigned: is there an image at all, and is it one?"""
+        home, image = self._place.home, self._place.image
+        self._ask(lambda: self._registry.manifest(home, image, self._deadline), self._image_landed)
+        self._land()
 
-    def _start_payloads(self, layers: Sequence[_Layer]) -> list[tuple[Digest, Future[bytes]]]:
-        """Fetch each different payload once, within the caps."""
-        wanted: dict[Digest, Descriptor] = {}
-        for layer in layers:
-            descriptor = layer.descriptor
-            known = descriptor.digest in self._payloads or descriptor.digest in wanted
-            self._beside += _beside(layer)
-            self._total += 0 if known else descriptor.size
-            too_many = not known and len(self._payloads) + len(wanted) >= MAX_PAYLOADS
-            most = MAX_TOTAL if self._attestations else MAX_TOTAL_SIGNATURES
-            if too_many or self._total > most or self._beside > MAX_BESIDE:
-                self._cut(f"more than {MAX_PAYLOADS} signatures, or {most} bytes of them")
-                break
-            if not known and layer.format is not Format.NOTATION:
-                wanted[descriptor.digest] = descriptor
-        blob = self._registry.blob
-        started = self._start(
-            [partial(blob, self._repository, d, MAX_PAYLOAD, self._deadline) for d in wanted.values()]
-        )
-        return list(zip(wanted, started, strict=True))
+    def _image_landed(self, stored: StoredManifest | None) -> None:
+        if stored is None and not self._unavailable:
+            home = self._place.home
+            message = f"{home.registry} has no manifest {self._place.image} in repository {home.path}"
+            self._unavailable.append(Unavailable(Code.IMAGE_NOT_FOUND, message, "check the name and digest"))
 
-    def _keep_payloads(self, started: Sequence[tuple[Digest, Future[bytes]]]) -> None:
-        contents = self._finish([future for _, future in started])
-        self._payloads.update({d: c for (d, _), c in zip(started, contents, strict=True) if c is not None})
+    def _entries(self) -> list[Listed]:
+        """What has been found, in the order of the parts."""
+        attached = [self._attached[digest] for digest in self._referrers if digest in self._attached]
+        return [
+            *(entry for kind in _KINDS for entry in self._tagged.get(kind, ())),
+            *(entry for one in attached for entry in one.entries),
+        ]
 
-    def _candidates(self, layers: Iterable[_Layer]) -> Iterator[Candidate]:
-        for layer in layers:
-            descriptor = layer.descriptor
-            content = b"" if layer.format is Format.NOTATION else self._payloads.get(descriptor.digest)
-            if content is not None:
-                yield Candidate(layer.format, descriptor.digest, descriptor.media_type, content, descriptor.annotations)
-
-    def _start(self, thunks: Iterable[Callable[[], T]]) -> list[Future[T]]:
-        return [self._executor.submit(thunk) for thunk in thunks]
-
-    def _finish(self, futures: Iterable[Future[T]]) -> list[T | None]:
-        """The results; None, and a note of why, for what could not be read."""
-        results: list[T | None] = []
-        for future in futures:
-            try:
-                results.append(future.result(timeout=max(0.0, self._deadline.remaining())))
-            except FutureTimeout:
-                future.cancel()
-                message = f"the time allowed ran out while {self._repository.registry} was asked for signatures"
-                self._unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
-                results.append(None)
-            except EvidenceUnavailable as error:
-                self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
-                results.append(None)
-        return results
+    def _listing(self, entries: Sequence[Listed], *, growing: bool) -> Listing:
+        within = _within_caps(entries, attestations=self._place.attestations)
+        if len(within) < len(entries) and not growing:
+            self._cut(
+                f"more than {MAX_CANDIDATES} signatures, {MAX_PAYLOADS} payloads, or the bytes of them that are read"
+            )
+        rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
+        unavailable = tuple(dict.fromkeys(self._unavailable))
+        return Listing(self._place.image, within, tuple(rejected), unavailable, growing)
 
     def _broken(self, how: str) -> None:
         message = f"{self._repository.registry} (repository {self._repository.path}): {how}"
         self._unavailable.append(Unavailable(Code.REGISTRY_PROTOCOL, message, ""))
 
     def _cut(self, what: str) -> None:
-        message = f"{self._repository}@{self._image.short} has {what}"
+        """Something was left out: it may have been the one signature that counts."""
+        message = f"{self._repository}@{self._place.image.short} has {what}"
         self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
 
 
-def _beside(layer: _Layer) -> int:
-    return sum(len(key) + len(text) for key, text in layer.descriptor.annotations.items())
+def _within_caps(entries: Sequence[Listed], *, attestations: bool) -> tuple[Listed, ...]:
+    """The first of them, as many as are looked at."""
+    most = MAX_ATTESTATIONS if attestations else MAX_SIGNATURES
+    payloads: set[Digest] = set()
+    total = beside = 0
+    for index, entry in enumerate(entries):
+        beside += entry.beside
+        if entry.format is not Format.NOTATION and entry.descriptor.digest not in payloads:
+            payloads.add(entry.descriptor.digest)
+            total += entry.descriptor.size
+        if index >= MAX_CANDIDATES or len(payloads) > MAX_PAYLOADS or total > most or beside > MAX_BESIDE:
+            return tuple(entries[:index])
+    return tuple(entries)

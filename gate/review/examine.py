@@ -1,67 +1,263 @@
-"""Verifies what was collected, against what the signers of a review trust."""
+"""Verifies what was listed, against what the signers of a review trust; what was verified before is remembered."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gate.codes import Code
+from gate.errors import EvidenceUnavailable
 from gate.evidence import cosign
 from gate.evidence.claim import claim_of
-from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedSignature
+from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedAttestation, VerifiedSignature
 from gate.evidence.verifier import verify
-from gate.review.anchoring import anchors_for
+from gate.review.anchoring import Anchoring
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from gate.deadline import Deadline
     from gate.evidence.candidate import Candidate
-    from gate.evidence.facts import VerifiedAttestation
+    from gate.evidence.verifier import Fact
+    from gate.image.content import Content
+    from gate.image.digest import Digest
     from gate.policy.trust import TrustNeeds
-    from gate.review.collect import Listing
+    from gate.review.anchoring import Used
+    from gate.review.listing import Listed, Listing, Place
     from gate.review.ports import TrustedRoots
+    from gate.trust.anchors import Anchors
 
 _BESIDE: tuple[str, ...] = (cosign.LOG_BUNDLE, cosign.TIMESTAMP)
 _BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
+_MOST: Final = 20_000  # results that are remembered
+_WEIGHT: Final = 32 * 1024 * 1024  # bytes of them, about
+_LARGE: Final = 64 * 1024  # bytes of content of which one at a time is in memory
+
+_Key = tuple["Format", "Digest", str, tuple[tuple[str, str], ...], "Digest", "TrustNeeds"]
+_Result = tuple["Fact", ...] | Rejection
 
 
-def examine(
-    listing: Listing, needs: TrustNeeds, roots: TrustedRoots, deadline: Deadline, *, claims: bool = False
-) -> Evidence:
-    """Facts and rejections. What the deadline leaves no time for, or wants a root that can't be had, is unavailable.
+class Payloads(Protocol):
+    """Where payloads come from (`contents`)."""
 
-    Args:
-        listing: what was collected.
-        needs: what is trusted.
-        roots: trusted roots by name.
-        deadline: of all of it.
-        claims: whether rejections say what the rejected claims of itself.
+    def of(
+        self, place: Place, entries: Iterable[Listed], deadline: Deadline
+    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
+        """Each different payload once, or why it is not there."""
+
+    def keep(self, digest: Digest, content: bytes) -> None:
+        """For the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What came of a candidate, and the trust roots that it was tried against."""
+
+    result: _Result
+    used: Used
+
+    @property
+    def weight(self) -> int:
+        if isinstance(self.result, Rejection):
+            return 1000
+        return 2000 + sum(len(f.statement) for f in self.result if isinstance(f, VerifiedAttestation))
+
+
+class Examiner:
+    """Turns listings into evidence. Thread-safe.
+
+    A result depends on the candidate, the image and what is trusted, and on nothing else: no clock, no repository. So
+    it holds for as long as the trust roots it came of are the same.
     """
-    anchors, missing = anchors_for(
-        needs,
-        roots,
-        deadline,
-        certificates=any(map(_names_certificate, listing.candidates)),
-        countersigned=any(map(_has_beside, listing.candidates)),
-    )
-    unavailable = [*listing.unavailable, *missing]
-    signatures: list[VerifiedSignature] = []
-    attestations: list[VerifiedAttestation] = []
-    rejected: list[Rejection] = list(listing.rejected)
-    for index, candidate in enumerate(listing.candidates):
-        if deadline.remaining() <= 0:
-            message = f"the time allowed ran out after {index} of {len(listing.candidates)} signatures"
-            unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
-            break
-        result = verify(candidate, listing.image, anchors)
-        if isinstance(result, Rejection):
-            rejected.append(replace(result, claim=claim_of(candidate)) if claims else result)
-            continue
-        for fact in result:
-            if isinstance(fact, VerifiedSignature):
-                signatures.append(fact)
+
+    def __init__(self, contents: Payloads, roots: TrustedRoots) -> None:
+        """Takes its collaborators."""
+        self._contents = contents
+        self._roots = roots
+        self._lock = threading.Lock()
+        self._known: OrderedDict[_Key, _Known] = OrderedDict()
+        self._weight = 0
+        self._large = threading.Lock()
+
+    def examine(
+        self, place: Place, listing: Listing, needs: TrustNeeds, deadline: Deadline, *, claims: bool = False
+    ) -> Evidence:
+        """Facts and rejections. What there is no time for, or wants a root that can't be had, is unavailable.
+
+        Args:
+            place: where it was listed.
+            listing: what was.
+            needs: what is trusted.
+            deadline: of all of it.
+            claims: whether rejections say what the rejected claims of itself; then nothing is remembered.
+        """
+        return _Examination(self, place, listing, needs, deadline, claims=claims).run()
+
+    def known(self, key: _Key) -> _Known | None:
+        """What came of it before."""
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+            return found
+
+    def remember(self, key: _Key, known: _Known) -> None:
+        """For the next time; the least used leave first."""
+        with self._lock:
+            before = self._known.pop(key, None)
+            self._weight += known.weight - (before.weight if before is not None else 0)
+            self._known[key] = known
+            while len(self._known) > _MOST or self._weight > _WEIGHT:
+                self._weight -= self._known.popitem(last=False)[1].weight
+
+    @contextmanager
+    def in_memory(self, content: Content, deadline: Deadline) -> Iterator[bytes]:
+        """Content, as long as it is looked at; of what is large there is one at a time.
+
+        Raises:
+            EvidenceUnavailable: DEADLINE_EXCEEDED, while waiting for others.
+        """
+        if content.size <= _LARGE:
+            yield content.read()
+            return
+        if not self._large.acquire(timeout=max(0.0, deadline.remaining())):
+            message = "the time allowed ran out while other large signatures were verified"
+            raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
+        try:
+            yield content.read()
+        finally:
+            self._large.release()
+
+    def contents(
+        self, place: Place, entries: list[Listed], deadline: Deadline
+    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
+        """The payloads of entries."""
+        return self._contents.of(place, entries, deadline)
+
+    def keep(self, digest: Digest, content: bytes) -> None:
+        """A payload, for those who have other trust or come after this process."""
+        self._contents.keep(digest, content)
+
+    def anchoring(self, needs: TrustNeeds, deadline: Deadline) -> Anchoring:
+        """What is trusted, fetched when it is wanted."""
+        return Anchoring(needs, self._roots, deadline)
+
+
+class _Examination:
+    """One listing."""
+
+    def __init__(
+        self,
+        examiner: Examiner,
+        place: Place,
+        listing: Listing,
+        needs: TrustNeeds,
+        deadline: Deadline,
+        *,
+        claims: bool,
+    ) -> None:
+        self._examiner = examiner
+        self._place = place
+        self._listing = listing
+        self._needs = needs
+        self._deadline = deadline
+        self._claims = claims
+        self._anchoring = examiner.anchoring(needs, deadline)
+        self._results: dict[int, _Result] = {}
+        self._unavailable = list(listing.unavailable)
+
+    def run(self) -> Evidence:
+        entries = self._listing.entries
+        missing: dict[Digest, list[int]] = {}
+        for index, entry in enumerate(entries):
+            known = None if self._claims else self._examiner.known(self._key(entry))
+            if known is not None and self._anchoring.still(known.used):
+                self._results[index] = known.result
             else:
-                attestations.append(fact)
-    return Evidence(tuple(signatures), tuple(attestations), tuple(rejected), tuple(dict.fromkeys(unavailable)))
+                missing.setdefault(entry.descriptor.digest, []).append(index)
+        try:
+            self._verify_all(missing)
+        except EvidenceUnavailable as error:
+            self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+        return self._evidence()
+
+    def _key(self, entry: Listed) -> _Key:
+        described = entry.descriptor
+        annotations = tuple(sorted(described.annotations.items()))
+        return (entry.format, described.digest, described.media_type, annotations, self._listing.image, self._needs)
+
+    def _verify_all(self, missing: dict[Digest, list[int]]) -> None:
+        entries = self._listing.entries
+        for indices in missing.values():
+            if entries[indices[0]].format is Format.NOTATION:
+                self._verify(indices, b"")
+        wanted = {digest: indices for digest, indices in missing.items() if indices[0] not in self._results}
+        firsts = [entries[indices[0]] for indices in wanted.values()]
+        for digest, content in self._examiner.contents(self._place, firsts, self._deadline):
+            if isinstance(content, EvidenceUnavailable):
+                self._unavailable.append(Unavailable(content.code, content.message, content.remedy))
+                continue
+            with self._examiner.in_memory(content, self._deadline) as payload:
+                good = self._verify(wanted.pop(digest), payload)
+                # What is large and by nobody would only drive out what is not.
+                if good or content.size <= _LARGE:
+                    self._examiner.keep(digest, payload)
+        if wanted and not self._unavailable:  # nothing that is listed is passed over
+            raise EvidenceUnavailable(Code.INTERNAL, f"{len(wanted)} payloads were not looked at", remedy="report it")
+
+    def _verify(self, indices: list[int], payload: bytes) -> bool:
+        """The candidates that have one payload; whether one of them is by somebody who is trusted.
+
+        Raises:
+            EvidenceUnavailable: DEADLINE_EXCEEDED.
+        """
+        good = False
+        for index in indices:
+            if self._deadline.remaining() <= 0:
+                total = len(self._listing.entries)
+                message = f"the time allowed ran out after {len(self._results)} of {total} signatures"
+                raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
+            candidate = self._listing.entries[index].candidate(payload)
+            anchors, used = self._anchoring.anchors(
+                certificate=_names_certificate(candidate), countersigned=_has_beside(candidate)
+            )
+            result = self._verified(candidate, anchors)
+            if isinstance(result, Rejection):
+                result = replace(result, claim=claim_of(candidate)) if self._claims else result
+            else:
+                good = True
+            self._results[index] = result
+            if not self._claims:
+                self._examiner.remember(self._key(self._listing.entries[index]), _Known(result, used))
+        return good
+
+    def _verified(self, candidate: Candidate, anchors: Anchors) -> _Result:
+        meter, clock = self._deadline.meter, self._deadline.clock
+        if meter is None:
+            return verify(candidate, self._listing.image, anchors)
+        begun = clock()
+        result = verify(candidate, self._listing.image, anchors)
+        meter.verified(clock() - begun)
+        return result
+
+    def _evidence(self) -> Evidence:
+        """In the order of the listing."""
+        signatures: list[VerifiedSignature] = []
+        attestations: list[VerifiedAttestation] = []
+        rejected = list(self._listing.rejected)
+        for _, result in sorted(self._results.items()):
+            if isinstance(result, Rejection):
+                rejected.append(result)
+                continue
+            signatures.extend(fact for fact in result if isinstance(fact, VerifiedSignature))
+            attestations.extend(fact for fact in result if isinstance(fact, VerifiedAttestation))
+        unavailable = dict.fromkeys([*self._unavailable, *self._anchoring.unavailable])
+        return Evidence(
+            tuple(signatures), tuple(attestations), tuple(rejected), tuple(unavailable), self._listing.growing
+        )
 
 
 def _names_certificate(candidate: Candidate) -> bool:

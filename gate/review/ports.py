@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
     from gate.image.reference import Repository
@@ -40,8 +41,8 @@ class Registry(Protocol):
     ) -> StoredManifest | None:
         """The manifest of a digest or tag, of at most `limit` bytes; None where the registry says there is none."""
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
-        """A blob of at most `limit` bytes."""
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
+        """A blob of at most `limit` bytes; whoever asked closes it."""
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """Descriptors of manifests that name `digest` as subject; empty where the registry keeps no such list."""

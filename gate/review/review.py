@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,13 @@ from gate.evidence.facts import Evidence, Unavailable
 from gate.image.config import MAX_CONFIG, ImageConfig
 from gate.image.reference import Reference
 from gate.policy.decision import Decision, Reason
-from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, unable
+from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, suffices, unable
 from gate.review.cache import Bounds, FlightCache
-from gate.review.collect import Collector, Listing
+from gate.review.gather import Gatherer
+from gate.review.kept import Blobs, Nothing
+from gate.review.listing import Place
 from gate.review.tags import look_up
+from gate.spent import Meter, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,13 +34,12 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.policy.policy import Kept, PolicySet
     from gate.policy.trust import TrustNeeds
-    from gate.review.ports import Registry, TrustedRoots
+    from gate.review.kept import Listings
+    from gate.review.ports import Registry, Store, TrustedRoots
     from gate.review.tags import TagsOf
 
 TAG_SECONDS: Final = 5.0
-EVIDENCE_SECONDS: Final = 10.0
 _TAGS: Final = Bounds(10_000, 0)
-_EVIDENCE: Final = Bounds(5_000, 32 * 1024 * 1024)
 _GRACE: Final = 0.05  # seconds for a review that notices the end of its time by itself and says more
 _CONCLUDING: Final = (0.25, 0.1)  # seconds, and share of the time, that asking leaves for deciding
 _REQUESTS: Final = 64  # registry requests at once
@@ -61,6 +64,7 @@ class ImageReview:
         digest: the one that was judged and may run; None where no rule needed it.
         pin: the text with the digest, where `/mutate` is to write it.
         evidence: facts and rejections, of all repositories that were looked in.
+        spent: what it cost.
     """
 
     subject: Subject
@@ -69,6 +73,7 @@ class ImageReview:
     digest: Digest | None = None
     pin: str | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    spent: Spent = field(default=Spent(), compare=False)
 
     @property
     def resolved(self) -> str | None:
@@ -77,18 +82,6 @@ class ImageReview:
             return None
         digest = self.reference.digest or self.digest
         return self.reference.pinned(digest) if digest else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What evidence is kept under: never the digest alone, or a stranger's repository could speak for ours."""
-
-    source: Storage
-    digest: Digest
-    scope: str
-    home: Repository
-    attestations: bool
-    trust: TrustNeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +111,11 @@ class Reviewer:
         clock: Callable[[], float],
         now: Callable[[], datetime],
         *,
-        jobs: int = 8,
+        jobs: int = 32,
         threads: int | None = None,
         cache: bool = True,
+        store: Store | None = None,
+        seal: Callable[[Store], Listings] | None = None,
         upstream: Callable[[Repository], Repository] = lambda repository: repository,
     ) -> None:
         """Take collaborators.
@@ -133,6 +128,8 @@ class Reviewer:
             jobs: images of one review at a time.
             threads: images of all reviews at a time; `jobs` by default. One review that hangs leaves the others theirs.
             cache: whether answers are kept for seconds.
+            store: what outlives a request; None for nothing.
+            seal: makes of it what listings are kept in; None where nothing can be sealed.
             upstream: the name that a repository is judged by: that of its origin, where it is a mirror's.
         """
         self._registry = registry
@@ -140,20 +137,30 @@ class Reviewer:
         self._roots = roots
         self._now = now
         self._jobs = jobs
-        # Three pools, each waiting only for the next: none can wait for itself.
+        self._clock = clock
+        # Four pools, each waiting only for those after it: none can wait for itself.
         self._images = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="image")
         self._sources = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="source")
+        self._flights = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="flight")
         self._requests = ThreadPoolExecutor(max_workers=_REQUESTS, thread_name_prefix="request")
-        self._collector = Collector(registry, self._requests)
-        self._tags: FlightCache[Digest] = FlightCache(TAG_SECONDS if cache else 0.0, _TAGS, clock)
-        seconds = EVIDENCE_SECONDS if cache else 0.0
-        self._listings: FlightCache[Listing] = FlightCache(seconds, _EVIDENCE, clock, lambda listing: listing.size)
-        self._evidence: FlightCache[Evidence] = FlightCache(seconds, _EVIDENCE, clock, _size)
+        self._store = store or Nothing()
+        self._tags: FlightCache[Digest] = FlightCache(_TAGS, clock, lambda _: TAG_SECONDS if cache else 0.0)
+        self._gatherer = Gatherer(
+            registry,
+            roots,
+            Blobs(self._store),
+            seal(self._store) if seal is not None else None,
+            clock,
+            flights=self._flights,
+            requests=self._requests,
+            cache=cache,
+        )
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""
-        for pool in (self._images, self._sources, self._requests):
+        for pool in (self._images, self._sources, self._flights, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._store.close()
 
     def resolve(self, reference: Reference, deadline: Deadline) -> Digest:
         """The digest that is written, or that the tag has now.
@@ -197,10 +204,10 @@ class Reviewer:
             raise EvidenceUnavailable(
                 Code.IMAGE_NOT_FOUND, f"{reference.name} has no manifest {digest}", remedy="check the name and digest"
             )
-        listing = self._collector.collect(
-            kept.of(reference.name), digest, deadline, home=reference.name, attestations=True
-        )
-        return stored, self._examine(listing, trust, deadline, claims=True)
+        storage = kept.of(reference.name)
+        scope = self._registry.scope(storage.repository, deadline)
+        place = Place(storage, digest, scope, reference.name, attestations=True)
+        return stored, self._gatherer.survey(place, trust, deadline)
 
     def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
         """What an image's publisher says of it.
@@ -208,9 +215,9 @@ class Reviewer:
         Raises:
             EvidenceUnavailable: it could not be read, or is no image configuration.
         """
-        content = self._registry.blob(repository, manifest.config, MAX_CONFIG, deadline)
         try:
-            return ImageConfig.parse(content)
+            with closing(self._registry.blob(repository, manifest.config, MAX_CONFIG, deadline)) as content:
+                return ImageConfig.parse(content.read())
         except ParseError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{repository}: {error.message}", remedy="") from error
 
@@ -244,11 +251,10 @@ class Reviewer:
         planned = plan(policies, reference, subject.workload, stage)
         if not planned.digest_wanted:
             return ImageReview(subject, conclude(planned, None, {}, self._now()), reference)
-        at_hand = self._at_hand(planned)
-        return self._conclude(subject, planned, *at_hand) if at_hand is not None else _Pending(subject, planned)
+        return self._at_hand(subject, planned) or _Pending(subject, planned)
 
-    def _at_hand(self, planned: Plan) -> tuple[Digest, Mapping[Storage, Evidence]] | None:
-        """Digest and evidence, if all are in the cache; nobody is asked and nothing is verified."""
+    def _at_hand(self, subject: Subject, planned: Plan) -> ImageReview | None:
+        """The review, if all it needs is in the cache; nobody is asked and nothing is verified."""
         reference = planned.reference
         scope = self._registry.known_scope(reference.name)
         if scope is None:
@@ -258,12 +264,14 @@ class Reviewer:
             return None
         found: dict[Storage, Evidence] = {}
         for source in planned.sources:
-            scope = self._registry.known_scope(source.repository)
-            evidence = None if scope is None else self._evidence.peek(_key(planned, source, digest, scope))
-            if evidence is None:
+            evidence = self._gatherer.at_hand(planned, source, digest)
+            if evidence is None or (evidence.partial and not suffices(planned, source, evidence, self._now())):
                 return None
             found[source] = evidence
-        return digest, found
+        meter = Meter()
+        for _ in (digest, *found):
+            meter.hit()
+        return self._conclude(subject, planned, digest, found, meter)
 
     def _work_off(self, waiting: deque[_Pending], deadline: Deadline) -> None:
         """Finish one after the other of a review's images, as long as there is time."""
@@ -279,58 +287,38 @@ class Reviewer:
 
     def _finish(self, subject: Subject, planned: Plan, deadline: Deadline) -> ImageReview:
         least, share = _CONCLUDING
-        asking = deadline.earlier(min(least, deadline.remaining() * share))
+        meter = Meter()
+        asking = deadline.earlier(min(least, deadline.remaining() * share)).metered(meter)
         try:
             digest = self.resolve(planned.reference, asking)
         except EvidenceUnavailable as error:
             reason = Reason(error.code, error.message, error.remedy)
-            return ImageReview(subject, unable(planned, reason), planned.reference)
-        # Side by side, so that a repository that does not answer leaves the others their say.
-        started = {
-            source: self._sources.submit(self._gather, planned, source, digest, asking)
-            for source in sorted(planned.sources)
-        }
-        found = {source: _landed(future, source, asking) for source, future in started.items()}
-        return self._conclude(subject, planned, digest, found)
+            return ImageReview(subject, unable(planned, reason), planned.reference, spent=meter.spent())
+        return self._conclude(subject, planned, digest, self._gathered(planned, digest, asking), meter)
+
+    def _gathered(self, planned: Plan, digest: Digest, deadline: Deadline) -> dict[Storage, Evidence]:
+        """The evidence of every place; side by side, so that one that does not answer leaves the others their say."""
+
+        def gather(source: Storage) -> Evidence:
+            def enough(evidence: Evidence) -> bool:
+                return suffices(planned, source, evidence, self._now())
+
+            return self._gatherer.gather(planned, source, digest, deadline, enough)
+
+        sources = sorted(planned.sources)
+        started = {source: self._sources.submit(gather, source) for source in sources[1:]}
+        found = {source: gather(source) for source in sources[:1]}  # most have one, and this thread has nothing to do
+        return found | {source: _landed(future, source, deadline) for source, future in started.items()}
 
     def _conclude(
-        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Storage, Evidence]
+        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Storage, Evidence], meter: Meter
     ) -> ImageReview:
+        begun = self._clock()
         decision = conclude(planned, digest, evidence, self._now())
+        meter.evaluated(self._clock() - begun)
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
-        return ImageReview(subject, decision, planned.reference, digest, pin, _merged(evidence))
-
-    def _gather(self, planned: Plan, source: Storage, digest: Digest, deadline: Deadline) -> Evidence:
-        """The evidence of one repository; what could not be had is in it."""
-        try:
-            key = _key(planned, source, digest, self._registry.scope(source.repository, deadline))
-
-            def load() -> Evidence:
-                return self._examine(self._listing(key, deadline), planned.trust, deadline)
-
-            return self._evidence.get(key, load, deadline, keep=_is_complete, timed_out=_is_timed_out)
-        except EvidenceUnavailable as error:
-            return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
-
-    def _examine(self, listing: Listing, trust: TrustNeeds, deadline: Deadline, *, claims: bool = False) -> Evidence:
-        from gate.review.examine import examine  # noqa: PLC0415 - it brings all of the cryptography
-
-        return examine(listing, trust, self._roots, deadline, claims=claims)
-
-    def _listing(self, key: _Key, deadline: Deadline) -> Listing:
-        def load() -> Listing:
-            return self._collector.collect(
-                key.source, key.digest, deadline, home=key.home, attestations=key.attestations
-            )
-
-        place = (key.source, key.digest, key.scope, key.home, key.attestations)
-        return self._listings.get(
-            place, load, deadline, keep=lambda found: found.complete, timed_out=lambda found: found.timed_out
-        )
-
-
-def _key(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Key:
-    return _Key(source, digest, scope, planned.reference.name, planned.attestations, planned.trust)
+        found = _merged(evidence)
+        return ImageReview(subject, decision, planned.reference, digest, pin, found, meter.spent())
 
 
 def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Evidence:
@@ -339,20 +327,6 @@ def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Ev
     except FutureTimeout:
         message = f"the time allowed ran out while {source.repository.registry} was asked for signatures"
         return Evidence(unavailable=(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"),))
-
-
-def _is_complete(evidence: Evidence) -> bool:
-    return not evidence.unavailable
-
-
-def _is_timed_out(evidence: Evidence) -> bool:
-    return any(u.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT) for u in evidence.unavailable)
-
-
-def _size(evidence: Evidence) -> int:
-    """Bytes, about."""
-    statements = sum(len(a.statement) for a in evidence.attestations)
-    return statements + 2000 * (len(evidence.signatures) + len(evidence.attestations) + len(evidence.rejected))
 
 
 def _merged(evidence: Mapping[Storage, Evidence]) -> Evidence:

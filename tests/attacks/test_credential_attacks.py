@@ -73,7 +73,7 @@ def _call(host: str, what: str, keychain: Keychain) -> object:
             case "by tag":
                 return client.manifest(repository, "v1", soon())
             case "blob":
-                return client.blob(repository, Descriptor("x/y", digest, 500), 10_000, soon())
+                return client.blob(repository, Descriptor("x/y", digest, 500), 10_000, soon()).read()
             case "tags":
                 return client.tags(repository, soon())
             case _:

@@ -225,14 +225,14 @@ def test_a_tampered_manifest_is_refused(world: World) -> None:
 
 def test_a_blob_is_read(world: World) -> None:
     layer = _layer(world, world.writer.image("v1", "one"))
-    content = world.registry.blob(world.repository, layer, layer.size, soon())
+    content = world.registry.blob(world.repository, layer, layer.size, soon()).read()
     assert len(content) == layer.size
     assert layer.digest.matches(content)
 
 
 def test_an_empty_blob_is_read(world: World) -> None:
     digest = world.writer.blob(b"")
-    assert world.registry.blob(world.repository, Descriptor("text/plain", digest, 0), 0, soon()) == b""
+    assert world.registry.blob(world.repository, Descriptor("text/plain", digest, 0), 0, soon()).read() == b""
 
 
 def test_a_blob_over_the_limit_is_not_read(world: World) -> None:
@@ -286,7 +286,7 @@ def test_a_referrer_is_a_manifest_with_its_subject_and_type(world: World) -> Non
     assert stored.manifest.subject is not None
     assert stored.manifest.subject.digest == digest
     assert stored.manifest.artifact_type == BUNDLE
-    bundle = world.registry.blob(world.repository, stored.manifest.layers[0], 1 << 20, soon())
+    bundle = world.registry.blob(world.repository, stored.manifest.layers[0], 1 << 20, soon()).read()
     assert json.loads(bundle)["mediaType"] == BUNDLE
 
 
@@ -310,7 +310,8 @@ def test_legacy_signatures_are_layers_of_one_tag(world: World) -> None:
     assert isinstance(stored.manifest, Manifest)
     assert [layer.media_type for layer in stored.manifest.layers] == [cosign.SIMPLE_SIGNING] * 2
     assert all(layer.annotations[cosign.SIGNATURE] for layer in stored.manifest.layers)
-    payloads = [world.registry.blob(world.repository, layer, 1 << 20, soon()) for layer in stored.manifest.layers]
+    contents = [world.registry.blob(world.repository, layer, 1 << 20, soon()) for layer in stored.manifest.layers]
+    payloads = [content.read() for content in contents]
     assert [cosign.SimpleSigning.parse(payload).digest for payload in payloads] == [digest, digest]
     assert cosign.SimpleSigning.parse(payloads[1]).annotations == {"env": "prod"}
 

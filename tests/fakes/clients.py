@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gate.deadline import Deadline
+from gate.image.content import InMemory
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.keychain import Remembering
 from gate.registry.guard.hosts import Hosts
@@ -66,7 +67,10 @@ class ScriptedTransport(Transport):
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         self.sent.append(request)
-        return self.script(request)
+        response = self.script(request)
+        if request.stored and response.status < 300:
+            return replace(response, body=b"", content=InMemory(response.body, request.stored))
+        return response
 
     def authorizations(self) -> list[str]:
         """The `Authorization` of each request; "" for none."""

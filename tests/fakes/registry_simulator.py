@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gate.codes import Code
 from gate.demo.images import Writer, describe, referrers_of
 from gate.errors import EvidenceUnavailable, ParseError
+from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, Index, StoredManifest, parse_manifest
 from gate.image.reference import Reference, Repository
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.demo.signing import SigningKey
+    from gate.image.content import Content
     from gate.image.manifest import Descriptor
 
 
@@ -165,11 +167,11 @@ class RegistrySimulator:
         if wanted != digest:
             raise _protocol(repository, f"other content for {wanted}")
         try:
-            return StoredManifest(digest, parse_manifest(content))
+            return StoredManifest(digest, parse_manifest(content), content)
         except ParseError as error:
             raise _protocol(repository, error.message) from error
 
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> bytes:
+    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
         self._enter("blob", repository, str(descriptor.digest), deadline)
         check_size(repository, descriptor, limit)
         found = self._repositories.get(repository)
@@ -180,7 +182,7 @@ class RegistrySimulator:
             raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, f"{repository}: more than {descriptor.size} bytes")
         if len(content) != descriptor.size or not descriptor.digest.matches(content):
             raise _protocol(repository, f"other content for {descriptor.digest}")
-        return content
+        return InMemory(content, descriptor.digest.algorithm)
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         self._enter("referrers", repository, str(digest), deadline)

@@ -5,6 +5,7 @@ A slow answer may be large as well, and many of them arrive at a time: what is n
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import traceback
 from contextlib import contextmanager
@@ -13,13 +14,14 @@ from typing import IO, TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.image.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from urllib3 import BaseHTTPResponse
 
-LARGE: Final = 256 * 1024
+LARGE: Final = 64 * 1024
 """Bytes from which a body is large."""
 
 _CHUNK: Final = 64 * 1024
@@ -28,9 +30,11 @@ _CHUNK: Final = 64 * 1024
 class Body:
     """Collects. Where nothing can be written to disk, it stays in memory."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
+    def __init__(self, algorithm: str = "") -> None:
+        """Nothing yet. Of what is added a digest by `algorithm` is computed; "" for none."""
         self.size = 0
+        self._algorithm = algorithm
+        self._hash = hashlib.new(algorithm) if algorithm else None
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._no_disk = False
@@ -38,6 +42,8 @@ class Body:
     def add(self, chunk: bytes) -> None:
         """One more piece."""
         self.size += len(chunk)
+        if self._hash is not None:
+            self._hash.update(chunk)
         if self._file is None and self.size > LARGE and not self._no_disk:
             self._spill()
         if self._file is None:
@@ -67,12 +73,27 @@ class Body:
             if response.length_remaining == 0:
                 return  # as it announced: no need to ask for more
 
-    def content(self) -> bytes:
+    def read(self) -> bytes:
         """All of it."""
         if self._file is None:
             return b"".join(self._chunks)
         self._file.seek(0)
         return self._file.read()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The same, bit by bit."""
+        if self._file is None:
+            yield from self._chunks
+            return
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK):
+            yield chunk
+
+    @property
+    def digest(self) -> Digest:
+        """Of all that was added."""
+        assert self._hash is not None
+        return Digest(self._algorithm, self._hash.hexdigest())
 
     def close(self) -> None:
         """Let go of the disk."""

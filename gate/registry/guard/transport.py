@@ -12,7 +12,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import OrderedDict
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.client import RemoteDisconnected
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gate.deadline import Deadline
+    from gate.image.content import Content
     from gate.registry.guard.hosts import Hosts
     from gate.registry.guard.proxies import Proxy
     from gate.registry.guard.sockets import DeadlineRaw
@@ -65,6 +66,7 @@ class Response:
         headers: by lower-case names; of a repeated header all values, joined by `, `.
         url: that answered.
         elsewhere: the host that was redirected to, where it is not who was asked; its answer is not theirs.
+        content: the body of a 2xx answer that was asked for as `Request.stored`; `body` is empty then.
     """
 
     status: int
@@ -72,6 +74,12 @@ class Response:
     body: bytes
     url: str
     elsewhere: str = ""
+    content: Content | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return len(self.body) if self.content is None else self.content.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ class Request:
         redirects: whether to follow them: at most `MAX_REDIRECTS`, never from https to http.
         identified: whether a client certificate that is there for the host may be shown. It says who we are as a
             password does: not to whom a stranger's registry names (as its token service, or by a redirect).
+        stored: the algorithm of a digest that is computed of a 2xx body while it arrives; what is large of it stays on
+            disk, and is the answer's `content`. "" where the body is wanted in memory.
     """
 
     method: str
@@ -96,6 +106,7 @@ class Request:
     body: bytes | None = None
     redirects: bool = True
     identified: bool = False
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +219,14 @@ class Transport:
             origin = Origin.of(request.url)
         except ValueError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"the registry named {error}", remedy="") from error
-        return self._asking(origin, partial(self._tried, request=request), deadline)
+        begun, received = deadline.clock(), 0
+        try:
+            response = self._asking(origin, partial(self._tried, request=request), deadline)
+            received = response.size
+            return response
+        finally:
+            if deadline.meter is not None:
+                deadline.meter.asked(begun, deadline.clock(), received)
 
     def _asking(self, origin: Origin, ask: Callable[[Origin, float], _V], deadline: Deadline) -> _V:
         """Do something within a deadline that the sockets know of."""
@@ -279,8 +297,11 @@ class Transport:
                 check_forwarded(way.proxy, origin.name, response.status, response.headers)
             good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
-            content = b"" if request.method == "HEAD" else self._body(response, limit, origin.name, cut=not good)
-            if response.status == 400:
+            stored = request.stored if good else ""
+            content: bytes | Content = b""
+            if request.method != "HEAD":
+                content = self._body(response, limit, origin.name, cut=not good, stored=stored)
+            if response.status == 400 and isinstance(content, bytes):
                 told = tls.told_by_http(way.peer, content, secured=way.context is not None)
                 if told is not None:
                     raise told
@@ -289,14 +310,22 @@ class Transport:
             raise
         response.release_conn()
         headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
-        return Response(response.status, headers, content, request.url)
+        if isinstance(content, bytes):
+            return Response(response.status, headers, content, request.url)
+        return Response(response.status, headers, b"", request.url, content=content)
 
-    def _body(self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> bytes:
-        with closing(Body()) as body:
+    def _body(
+        self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool, stored: str
+    ) -> bytes | Content:
+        with ExitStack() as stack:
+            body = stack.enter_context(closing(Body(stored)))
             body.fill(response, limit, host, cut=cut)
             self.remaining()  # what came out of a buffer was not read within the time that was left
+            if stored:
+                stack.pop_all()
+                return body
             self.room.take(body.size, self.remaining)
-            return body.content()[:limit]
+            return body.read()[:limit]
 
     def _way(self, origin: Origin, *, identified: bool) -> _Way:
         """The way to an origin; a new one where the files that its TLS is made of have changed."""

@@ -322,7 +322,7 @@ def layer_of(version: str) -> Candidate:
     assert stored is not None
     assert isinstance(stored.manifest, Manifest)
     (layer,) = stored.manifest.layers
-    content = registry.blob(GHCR, layer, 1 << 24, soon())
+    content = registry.blob(GHCR, layer, 1 << 24, soon()).read()
     return Candidate(Format.LEGACY, layer.digest, layer.media_type, content, layer.annotations)
 
 

@@ -303,7 +303,7 @@ def test_every_error_has_its_place(text: str, problem: str) -> None:
 
 POLICY_FIELDS = ["exceptions", "exceptionsFrom"]
 RULES_LATER = ["attestation", "sbom", "scan", "provenance", "base", "cel"]
-CONFIG_FIELDS = ["clusterName", "staleIfError", "limits", "customResources", "exceptions"]
+CONFIG_FIELDS = ["clusterName", "limits", "customResources", "exceptions"]
 
 
 @pytest.mark.parametrize("value", ["{}", "[]", "x", "", "1", "null"])

@@ -112,6 +112,7 @@ EXAMPLES: dict[str, list[Json]] = {
                 {"host": "s.test", "ca": {"secret": SECRET}, "clientCert": {"secret": {"name": "n"}}},
                 {"host": "t.test", "tokenRealms": ["https://auth.test"]},
             ],
+            staleIfError="5m",
             credentials={"pullSecrets": False, "keychains": ["ecr"], "dockerConfig": {"file": "config.json"}},
         ),
     ],

@@ -377,7 +377,7 @@ def test_a_blob_may_lie_elsewhere(world: World) -> None:
     descriptor = Descriptor("x/y", Digest.of(b"content"), 7)
     world.answers(f"/v2/acme/api/blobs/{descriptor.digest}", Reply(307, (("Location", "/storage/x?sig=1"),)))
     world.answers("/storage/x", Reply(200, body=b"content"))
-    assert world.client.blob(world.repository, descriptor, 7, soon()) == b"content"
+    assert world.client.blob(world.repository, descriptor, 7, soon()).read() == b"content"
     assert world.server.asked[-1].query == {"sig": ["1"]}
 
 

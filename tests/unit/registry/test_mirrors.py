@@ -107,7 +107,7 @@ def test_what_a_mirror_does_not_have_the_origin_may() -> None:
     assert stored is not None
     assert here.asked == ["mirror.test", "docker.io"]
     config = stored.manifest.config  # type: ignore[union-attr]
-    assert here.mirrored.blob(ORIGIN, config, 1000, here.clock.deadline())
+    assert here.mirrored.blob(ORIGIN, config, 1000, here.clock.deadline()).read()
     assert here.asked == ["mirror.test", "docker.io"]
     # to have not had one thing is no reason to be left alone
     assert here.mirrored.manifest(ORIGIN, here.digest, here.clock.deadline()) is not None

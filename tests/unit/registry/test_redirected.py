@@ -35,7 +35,7 @@ class World:
     at_store: list[Asked] = field(default_factory=list)
 
     def fetch(self) -> bytes:
-        return self.client.blob(Repository(self.registry.host, "acme/api"), BLOB, 1000, soon())
+        return self.client.blob(Repository(self.registry.host, "acme/api"), BLOB, 1000, soon()).read()
 
 
 @pytest.fixture

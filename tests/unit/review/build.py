@@ -10,6 +10,7 @@ from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
 from tests.fakes.roots import FixedRoots
+from tests.fakes.store import DictStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,15 @@ class World:
         self.registry = RegistrySimulator(referrers_api=referrers_api)
         self.digest: Digest = self.registry.push_image(NAME, "v1")
         self.roots = FixedRoots()
+        self.store = DictStore()
         self.reviewer = Reviewer(
-            self.registry, self.roots, self.clock.monotonic, self.clock.now, jobs=jobs, cache=cache
+            self.registry,
+            self.roots,
+            self.clock.monotonic,
+            self.clock.now,
+            jobs=jobs,
+            cache=cache,
+            store=self.store,
         )
 
     @property

@@ -59,7 +59,7 @@ def in_threads(count: int, work: Callable[[], int]) -> tuple[list[threading.Thre
 
 def test_a_value_is_kept_for_its_time() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
     values = []
     for _ in range(4):
         values.append(cache.get("k", load, clock.deadline()))
@@ -71,7 +71,7 @@ def test_a_value_is_kept_for_its_time() -> None:
 
 def test_the_wall_clock_decides_nothing() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
     cache.get("k", load, clock.deadline())
     clock.set(clock.now().replace(year=2030))
     assert cache.get("k", load, clock.deadline()) == 1
@@ -79,20 +79,20 @@ def test_the_wall_clock_decides_nothing() -> None:
 
 def test_without_time_nothing_is_kept() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(0, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 0)
     assert [cache.get("k", load, clock.deadline()) for _ in range(3)] == [1, 2, 3]
     assert cache.peek("k") is None
 
 
 def test_what_must_not_be_kept_is_not() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
-    assert [cache.get("k", load, clock.deadline(), keep=lambda v: v > 1) for _ in range(3)] == [1, 2, 2]
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda v: 10.0 if v > 1 else 0.0)
+    assert [cache.get("k", load, clock.deadline()) for _ in range(3)] == [1, 2, 2]
 
 
 def test_the_oldest_leave_first() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(10, Bounds(2, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(2, 0), clock.monotonic, lambda _: 10)
     for key in "abc":
         cache.get(key, load, clock.deadline())
     assert [cache.peek(key) for key in "abc"] == [None, 2, 3]
@@ -100,13 +100,13 @@ def test_the_oldest_leave_first() -> None:
 
 def test_keys_do_not_share() -> None:
     clock, load = SettableClock(), Loader()
-    cache: FlightCache[int] = FlightCache(10, Bounds(9, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(9, 0), clock.monotonic, lambda _: 10)
     assert [cache.get(k, load, clock.deadline()) for k in [("a", ""), ("a", "x"), ("b", "")]] == [1, 2, 3]
 
 
 def test_a_failure_is_not_kept() -> None:
     clock = SettableClock()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
 
     def fail() -> int:
         raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "no answer")
@@ -120,7 +120,7 @@ def test_a_failure_is_not_kept() -> None:
 @pytest.mark.parametrize("seconds", [0, 10])
 def test_all_who_ask_at_once_share_one_flight(seconds: float) -> None:
     clock = SettableClock()
-    cache: FlightCache[int] = FlightCache(seconds, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: seconds)
     held = Held(lambda: 7)
     leader, first = in_threads(1, lambda: cache.get("k", held, clock.deadline(60)))
     assert held.entered.wait(30)
@@ -138,7 +138,7 @@ def test_all_who_ask_at_once_share_one_flight(seconds: float) -> None:
 @pytest.mark.parametrize("failure", [EvidenceUnavailable(Code.REGISTRY_UNAUTHORIZED, "no"), RuntimeError("broken")])
 def test_a_failure_goes_to_those_who_wait(failure: Exception) -> None:
     clock = SettableClock()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
 
     def fail() -> int:
         raise failure
@@ -166,7 +166,7 @@ def test_a_failure_goes_to_those_who_wait(failure: Exception) -> None:
 
 def test_nobody_waits_longer_than_their_own_deadline() -> None:
     clock = SettableClock()
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
     held = Held(lambda: 7)
     threads, results = in_threads(1, lambda: cache.get("k", held, clock.deadline(60)))
     assert held.entered.wait(30)
@@ -192,7 +192,7 @@ def test_a_flight_that_landed_between_two_looks_is_seen() -> None:
                 landed.append(self.get("k", load, clock.deadline()))
             return found
 
-    cache = Racing(10, Bounds(5, 0), clock.monotonic)
+    cache = Racing(Bounds(5, 0), clock.monotonic, lambda _: 10)
     assert cache.get("k", load, clock.deadline()) == 1
     assert load.loads == 1
 
@@ -201,7 +201,7 @@ def test_a_flight_that_landed_between_two_looks_is_seen() -> None:
 
 
 def weighing(limit: int, clock: SettableClock, entries: int = 100) -> FlightCache[bytes]:
-    return FlightCache(10, Bounds(entries, limit), clock.monotonic, len)
+    return FlightCache(Bounds(entries, limit), clock.monotonic, lambda _: 10, len)
 
 
 def put(cache: FlightCache[bytes], key: str, size: int, clock: SettableClock) -> None:
@@ -224,7 +224,7 @@ def test_the_oldest_leave_where_all_together_weigh_too_much() -> None:
     assert kept(cache, "abcdef") == "bcdef"
     put(cache, "g", 25, clock)
     assert kept(cache, "abcdefg") == "cdefg"
-    assert cache._weight == sum(entry.weight for entry in cache._kept.values()) <= 100
+    assert cache._kept._weight == sum(entry.weight for entry in cache._kept._kept.values()) <= 100
 
 
 def test_what_weighs_more_than_a_quarter_is_given_and_not_kept() -> None:
@@ -244,8 +244,8 @@ def test_what_has_expired_is_dropped_by_the_next_that_is_kept() -> None:
         clock.advance(1)
     clock.advance(8)  # a and b are over, c is not
     put(cache, "d", 10, clock)
-    assert list(cache._kept) == ["c", "d"]
-    assert cache._weight == 20
+    assert list(cache._kept._kept) == ["c", "d"]
+    assert cache._kept._weight == 20
 
 
 def test_what_is_kept_anew_weighs_once() -> None:
@@ -254,9 +254,9 @@ def test_what_is_kept_anew_weighs_once() -> None:
     for _ in range(20):
         put(cache, "a", 25, clock)
         clock.advance(10)
-    assert (len(cache._kept), cache._weight) == (1, 25)
+    assert (len(cache._kept._kept), cache._kept._weight) == (1, 25)
     put(cache, "a", 5, clock)
-    assert (len(cache._kept), cache._weight) == (1, 5)
+    assert (len(cache._kept._kept), cache._kept._weight) == (1, 5)
 
 
 def test_entries_are_counted_whatever_they_weigh() -> None:
@@ -328,7 +328,7 @@ def race(
 @pytest.mark.parametrize("code", [Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT])
 def test_who_has_more_time_than_the_leader_loads_itself(code: Code) -> None:
     clock, load = SettableClock(), Late(late(code))
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
     first, others = race(cache, load, clock, *[clock.deadline(600) for _ in range(5)])
     assert [type(e) for e in first] == [EvidenceUnavailable]
     # one of them for all
@@ -338,7 +338,7 @@ def test_who_has_more_time_than_the_leader_loads_itself(code: Code) -> None:
 
 def test_a_value_cut_short_that_is_not_kept_is_loaded_by_who_has_time() -> None:
     clock, load = SettableClock(), Late(lambda: -1)
-    cache: FlightCache[int] = FlightCache(0, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 0)
     first, others = race(cache, load, clock, clock.deadline(600))
     assert (first, others) == ([-1], [1])
 
@@ -346,7 +346,7 @@ def test_a_value_cut_short_that_is_not_kept_is_loaded_by_who_has_time() -> None:
 @pytest.mark.parametrize("code", [Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT])
 def test_who_has_no_more_time_either_is_told_so(code: Code) -> None:
     clock, load = SettableClock(), Late(late(code))
-    cache: FlightCache[int] = FlightCache(10, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
     _, others = race(cache, load, clock, clock.deadline(60))
     (failure,) = others
     assert isinstance(failure, EvidenceUnavailable)
@@ -356,5 +356,5 @@ def test_who_has_no_more_time_either_is_told_so(code: Code) -> None:
 
 def test_a_value_cut_short_is_better_than_none_for_who_has_no_time_left() -> None:
     clock, load = SettableClock(), Late(lambda: -1)
-    cache: FlightCache[int] = FlightCache(0, Bounds(5, 0), clock.monotonic)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 0)
     assert race(cache, load, clock, clock.deadline(60)) == ([-1], [-1])

@@ -16,8 +16,12 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX
 from gate.image.reference import Reference
 from gate.policy.trust import TrustNeeds, WitnessedKey
-from gate.review.collect import MAX_BESIDE, MAX_CANDIDATES, MAX_PAYLOAD, MAX_TOTAL, Collector, Listing
-from gate.review.examine import examine
+from gate.review.collect import Collector
+from gate.review.contents import Contents
+from gate.review.examine import Examiner
+from gate.review.kept import Blobs, Nothing
+from gate.review.limits import MAX_BESIDE, MAX_CANDIDATES, MAX_SIGNATURE, MAX_SIGNATURES
+from gate.review.listing import Listing, Place
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
 from tests.fakes.roots import NoRoots
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
 
 HOME = Reference.parse(NAME).name
+HERE = Storage(HOME)
 NOTATION = "application/vnd.cncf.notary.signature"
 
 
@@ -51,17 +56,36 @@ def image(registry: RegistrySimulator) -> Digest:
     return registry.push_image(NAME, "v1")
 
 
-def collect(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> Listing:
-    return Collector(registry, executor).collect(Storage(HOME), image, SettableClock().deadline(), home=HOME)
+def place_of(image: Digest, storage: Storage = HERE, *, attestations: bool = False) -> Place:
+    return Place(storage, image, "", HOME, attestations)
 
 
-def verified(listing: Listing, *keys: SigningKey) -> Evidence:
+def collect(
+    registry: RegistrySimulator,
+    executor: ThreadPoolExecutor,
+    image: Digest,
+    storage: Storage = HERE,
+    *,
+    attestations: bool = False,
+) -> Listing:
+    """The last of the listings."""
+    place = place_of(image, storage, attestations=attestations)
+    (*growing, whole) = Collector(registry, executor).collect(place, SettableClock().deadline())
+    assert all(listing.growing for listing in growing)
+    assert not whole.growing
+    return whole
+
+
+def verified(
+    registry: RegistrySimulator, executor: ThreadPoolExecutor, listing: Listing, *keys: SigningKey
+) -> Evidence:
     needs = TrustNeeds(tuple(WitnessedKey(key.public) for key in keys))
-    return examine(listing, needs, NoRoots(), SettableClock().deadline())
+    examiner = Examiner(Contents(registry, Blobs(Nothing()), executor), NoRoots())
+    return examiner.examine(place_of(listing.image), listing, needs, SettableClock().deadline())
 
 
 def formats(listing: Listing) -> list[Format]:
-    return [c.format for c in listing.candidates]
+    return [c.format for c in listing.entries]
 
 
 def test_all_storages_in_three_waves(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> None:
@@ -71,9 +95,10 @@ def test_all_storages_in_three_waves(registry: RegistrySimulator, executor: Thre
     found = collect(registry, executor, image)
     assert sorted(formats(found)) == sorted([Format.LEGACY, Format.REFERRER_LEGACY, Format.BUNDLE])
     assert found.complete
-    # the simple-signing payload is the same text in both places, and read once
-    assert dict(registry.calls) == {"manifest": 4, "referrers": 1, "blob": 2}
-    assert len(verified(found, alice()).signatures) == 3
+    assert dict(registry.calls) == {"manifest": 4, "referrers": 1}
+    assert len(verified(registry, executor, found, alice()).signatures) == 3
+    # the simple-signing payload is the same text in both places, and one that need not be read
+    assert registry.calls["blob"] == 1
 
 
 def test_the_first_wave_is_asked_side_by_side(
@@ -88,7 +113,7 @@ def test_the_first_wave_is_asked_side_by_side(
             together.wait(30)
 
     registry.hook = hook
-    assert collect(registry, executor, image).candidates == ()
+    assert collect(registry, executor, image).entries == ()
     assert sorted(seen) == sorted([f"manifest:{image.tag}", f"manifest:{image.tag}.sig", f"referrers:{image}"])
 
 
@@ -128,7 +153,7 @@ def test_what_a_referrer_says_of_itself_decides(
     # a listing that names it for this image is only a listing
     repository.manifest({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}, image.tag)
     found = collect(registry, executor, image)
-    assert (found.candidates, found.unavailable) == ((), ())
+    assert (found.entries, found.unavailable) == ((), ())
 
 
 def test_notation_is_seen_and_not_fetched(
@@ -139,7 +164,7 @@ def test_notation_is_seen_and_not_fetched(
     found = collect(registry, executor, image)
     assert formats(found) == [Format.NOTATION]
     assert registry.calls["blob"] == 0
-    (rejected,) = verified(found, alice()).rejected
+    (rejected,) = verified(registry, executor, found, alice()).rejected
     assert rejected.code is Code.SIGNATURE_UNSUPPORTED
 
 
@@ -157,7 +182,7 @@ def test_other_referrers_are_not_fetched(
 ) -> None:
     registry.repository(NAME).attach(image, artifact_type, layers)
     found = collect(registry, executor, image)
-    assert (found.candidates, found.complete, registry.calls["blob"]) == ((), True, 0)
+    assert (found.entries, found.complete, registry.calls["blob"]) == ((), True, 0)
 
 
 def test_another_layer_type_beside_a_signature(
@@ -166,20 +191,25 @@ def test_another_layer_type_beside_a_signature(
     payload, annotations = alice().simple_signing(image, NAME)
     layers = [Layer("application/octet-stream", b"x"), Layer(cosign.SIMPLE_SIGNING, payload, annotations)]
     registry.repository(NAME).attach(image, COSIGN_ARTIFACT, layers, config=Layer(OCI_CONFIG, b"{}"))
-    facts = verified(collect(registry, executor, image), alice())
+    facts = verified(registry, executor, collect(registry, executor, image), alice())
     assert (len(facts.signatures), [r.code for r in facts.rejected]) == (1, [Code.SIGNATURE_UNSUPPORTED])
 
 
 @pytest.mark.parametrize(
-    ("sizes", "fetched"),
+    ("sizes", "listed", "asked"),
     [
-        ([MAX_PAYLOAD + 1], 0),
-        ([MAX_TOTAL + 1], 0),
-        ([MAX_PAYLOAD] * 5, 4),
+        ([MAX_SIGNATURES + 1], 0, 0),
+        ([MAX_SIGNATURES // 5] * 6, 5, 5),
+        ([MAX_SIGNATURE], 1, 1),
     ],
 )
 def test_sizes_are_bounded_before_anything_is_fetched(
-    registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest, sizes: list[int], fetched: int
+    registry: RegistrySimulator,
+    executor: ThreadPoolExecutor,
+    image: Digest,
+    sizes: list[int],
+    listed: int,
+    asked: int,
 ) -> None:
     repository = registry.repository(NAME)
     registry.sign_legacy(NAME, image, alice())
@@ -191,12 +221,12 @@ def test_sizes_are_bounded_before_anything_is_fetched(
     ]
     repository.manifest(document, tag)
     found = collect(registry, executor, image)
-    assert not found.complete
-    assert Code.RESPONSE_TOO_LARGE in {u.code for u in found.unavailable}
+    cut = [Code.RESPONSE_TOO_LARGE] if listed < len(sizes) else []
+    assert (len(found.entries), [u.code for u in found.unavailable]) == (listed, cut)
     # what says that it is of a size that is allowed is asked for, and is not what it says
-    asked = sum(size <= MAX_PAYLOAD for size in sizes)
-    assert sum(u.code is Code.REGISTRY_PROTOCOL for u in found.unavailable) <= asked
-    assert registry.calls["blob"] <= max(fetched, len([s for s in sizes if s <= MAX_TOTAL]))
+    evidence = verified(registry, executor, found, alice())
+    assert sum(u.code is Code.REGISTRY_PROTOCOL for u in evidence.unavailable) == asked
+    assert registry.calls["blob"] == asked
 
 
 def test_the_image_is_looked_for_before_it_is_called_unsigned(
@@ -213,9 +243,8 @@ def test_the_image_is_looked_for_where_it_is(
     registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest
 ) -> None:
     elsewhere = Reference.parse("registry.test/signatures").name
-    deadline = SettableClock().deadline()
-    found = Collector(registry, executor).collect(Storage(elsewhere), image, deadline, home=HOME)
-    assert (found.candidates, found.unavailable) == ((), ())
+    found = collect(registry, executor, image, Storage(elsewhere))
+    assert (found.entries, found.unavailable) == ((), ())
     assert registry.log[-1] == ("manifest", HOME, str(image))
 
 
@@ -266,9 +295,7 @@ def test_a_tag_of_signatures_that_is_an_index(
 ) -> None:
     repository = registry.repository(NAME)
     repository.manifest(index_of(image), f"{image.tag}.{tag}")
-    deadline = SettableClock().deadline()
-    collector = Collector(registry, executor)
-    found = collector.collect(Storage(HOME), image, deadline, home=HOME, attestations=True)
+    found = collect(registry, executor, image, attestations=True)
     assert_broken(found, "is a list of manifests")
     # `.att` is nobody's business where no attestation is wanted
     assert collect(registry, executor, image).complete is (tag == "att")
@@ -281,7 +308,7 @@ def test_a_referrer_that_is_an_index_is_no_signature(
     described = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": str(image), "size": 5}
     repository.manifest({**index_of(image), "subject": described})
     found = collect(registry, executor, image)
-    assert (found.candidates, found.rejected, found.complete) == ((), (), True)
+    assert (found.entries, found.rejected, found.complete) == ((), (), True)
 
 
 def test_a_bundle_manifest_of_two_layers_is_rejected_and_said(
@@ -290,7 +317,7 @@ def test_a_bundle_manifest_of_two_layers_is_rejected_and_said(
     bundle = alice().bundle(image)
     registry.repository(NAME).attach(image, BUNDLE, [Layer(BUNDLE, bundle), Layer(BUNDLE, bundle + b" ")])
     found = collect(registry, executor, image)
-    assert (found.candidates, found.complete) == ((), True)
+    assert (found.entries, found.complete) == ((), True)
     assert [(r.format, r.code) for r in found.rejected] == [(Format.BUNDLE, Code.SIGNATURE_INVALID)]
 
 
@@ -303,12 +330,9 @@ def test_cosigns_tags_may_have_a_prefix(
     repository.append(f"team-{image.tag}.sig", layer)
     repository.append(f"team-{image.tag}.att", Layer(ENVELOPE, b"{}"))
     repository.sign_bundle(image, alice())
-    collector = Collector(registry, executor)
 
     def found(prefix: str, *, attestations: bool = False) -> list[Format]:
-        deadline = SettableClock().deadline()
-        storage = Storage(HOME, prefix)
-        return formats(collector.collect(storage, image, deadline, home=HOME, attestations=attestations))
+        return formats(collect(registry, executor, image, Storage(HOME, prefix), attestations=attestations))
 
     # referrers have no tags of cosign's: they count for whoever asks
     assert found("") == [Format.BUNDLE]
@@ -330,8 +354,7 @@ def test_attestations_are_read_where_they_are_wanted(
     repository = registry.repository(NAME)
     repository.sign_bundle(image, alice(), predicate_type="https://spdx.dev/Document")
     repository.append(f"{image.tag}.att", Layer(ENVELOPE, b"{}"))
-    collector = Collector(registry, executor)
-    found = collector.collect(Storage(HOME), image, SettableClock().deadline(), home=HOME, attestations=wanted)
+    found = collect(registry, executor, image, attestations=wanted)
     assert sorted(formats(found)) == (sorted([Format.BUNDLE, Format.LEGACY]) if wanted else [])
     asked = {what for method, _, what in registry.log if method == "manifest"}
     assert (f"{image.tag}.att" in asked) is wanted
@@ -362,8 +385,7 @@ def test_candidates_are_counted_over_all_places(
 ) -> None:
     crowd(registry, image, referrers, layers)
     found = collect(registry, executor, image)
-    assert len(found.candidates) == MAX_CANDIDATES
-    assert registry.calls["blob"] == 1
+    assert len(found.entries) == MAX_CANDIDATES
     assert [u.code for u in found.unavailable] == ([] if complete else [Code.RESPONSE_TOO_LARGE])
 
 
@@ -373,7 +395,7 @@ def test_the_tag_is_read_before_the_crowd_of_referrers(
     registry.sign_legacy(NAME, image, alice())
     crowd(registry, image, 3, 500)
     found = collect(registry, executor, image)
-    assert (len(found.candidates), found.candidates[0].format) == (MAX_CANDIDATES, Format.LEGACY)
+    assert (len(found.entries), found.entries[0].format) == (MAX_CANDIDATES, Format.LEGACY)
 
 
 def test_annotations_count_as_bytes(registry: RegistrySimulator, executor: ThreadPoolExecutor, image: Digest) -> None:
@@ -384,7 +406,7 @@ def test_annotations_count_as_bytes(registry: RegistrySimulator, executor: Threa
         repository.attach(image, COSIGN_ARTIFACT, [layer], config=Layer(COSIGN_ARTIFACT, b"{}"))
     found = collect(registry, executor, image)
     assert [u.code for u in found.unavailable] == [Code.RESPONSE_TOO_LARGE]
-    assert len(found.candidates) == registry.calls["blob"] == 9
+    assert len(found.entries) == 9
     assert found.size > 9 * large
 
 
@@ -407,4 +429,4 @@ def test_the_image_itself_under_the_fallback_tag_is_no_list(
     """`cosign copy` leaves such a tag behind: an unsigned copy is unsigned, and not something that can't be judged."""
     registry.set_tag(NAME, image.tag, image)
     found = collect(registry, executor, image)
-    assert (found.candidates, found.complete) == ((), True)
+    assert (found.entries, found.complete) == ((), True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,16 +16,19 @@ from gate.evidence.facts import (
     Format,
     KeySigner,
     Rejection,
+    Storage,
     Unavailable,
     VerifiedAttestation,
     VerifiedSignature,
 )
 from gate.image.digest import Digest
+from gate.image.reference import Repository
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
-from gate.review.collect import Listing
-from gate.review.examine import examine
+from gate.review.examine import Examiner
+from gate.review.listing import Listing, Place
 from gate.trust.root import TrustedRoot
 from tests.fakes.clock import SettableClock
+from tests.fakes.contents import AtHand, listed
 from tests.fakes.fulcio import SUBJECT, Signer, shared_key
 from tests.fakes.roots import FixedRoots, NoRoots
 from tests.fakes.signing_authority import Signature, encode, shared_world, simple_signing, statement
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from gate.policy.trust import TrustNeeds as Needs
 
 IMAGE = Digest.of(b"the image")
+HOME = Repository("registry.test", "acme/api")
+PLACE = Place(Storage(HOME), IMAGE, "", HOME, attestations=True)
 PREDICATE = "https://spdx.dev/Document"
 KEY = Signer(shared_key())
 BY_KEY = TrustNeeds((WitnessedKey(KEY.key.public),))
@@ -64,15 +69,23 @@ def bundle(signer: Signer, *, logged: bool, predicate_type: str = "") -> Candida
     return Candidate(Format.BUNDLE, Digest.of(content), str(made["mediaType"]), content)
 
 
-def listing(*candidates: Candidate, unavailable: tuple[Unavailable, ...] = ()) -> Listing:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A listing and what is to be fetched of it."""
+
+    listing: Listing
+    contents: AtHand
+
+
+def listing(*candidates: Candidate, unavailable: tuple[Unavailable, ...] = ()) -> Found:
     rejected = Rejection(Format.BUNDLE, IMAGE, Code.SIGNATURE_INVALID, "stored wrongly")
-    return Listing(IMAGE, candidates, (rejected,), unavailable)
+    entries = tuple(map(listed, candidates))
+    return Found(Listing(IMAGE, entries, (rejected,), unavailable), AtHand({c.digest: c.content for c in candidates}))
 
 
-def examined(
-    found: Listing, needs: Needs, roots: FixedRoots | None = None, deadline: Deadline | None = None
-) -> Evidence:
-    return examine(found, needs, roots or NoRoots(), deadline or SettableClock().deadline())
+def examined(found: Found, needs: Needs, roots: FixedRoots | None = None, deadline: Deadline | None = None) -> Evidence:
+    examiner = Examiner(found.contents, roots or NoRoots())
+    return examiner.examine(PLACE, found.listing, needs, deadline or SettableClock().deadline())
 
 
 def ticking(ticks: float) -> Deadline:

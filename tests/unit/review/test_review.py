@@ -21,8 +21,9 @@ from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot
-from gate.review.collect import MAX_CANDIDATES, MAX_PAYLOADS
-from gate.review.review import EVIDENCE_SECONDS, TAG_SECONDS, Subject
+from gate.review.gather import EVIDENCE_SECONDS
+from gate.review.limits import MAX_CANDIDATES, MAX_PAYLOADS
+from gate.review.review import TAG_SECONDS, Subject
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import ISSUER, SUBJECT, Profile
 from tests.fakes.signing import alice, bob, mallory
@@ -50,6 +51,8 @@ def sign(here: World, how: str, key: str = "a", digest: Digest | None = None, na
     match how:
         case "legacy":
             return here.registry.sign_legacy(name, about, signing_key)
+        case "annotated":  # a payload that has to be read
+            return here.registry.sign_legacy(name, about, signing_key, {"stage": "test"})
         case "referrer-legacy":
             return here.registry.sign_referrer_legacy(name, about, signing_key)
         case _:
@@ -123,7 +126,7 @@ def test_every_place_that_fails_is_said() -> None:
 
 def test_a_payload_that_cannot_be_read() -> None:
     with world() as here:
-        sign(here, "legacy")
+        sign(here, "annotated")
         repository = here.registry.repository(NAME)
         manifest = here.registry.manifest(Reference.parse(NAME).name, f"{here.digest.tag}.sig", here.clock.deadline())
         assert manifest is not None
@@ -131,6 +134,7 @@ def test_a_payload_that_cannot_be_read() -> None:
             repository.blobs[blob] = b"other content"
         assert here.codes(BY_ALICE) == [("REGISTRY_PROTOCOL", "error")]
         sign(here, "bundle")
+        here.clock.advance(EVIDENCE_SECONDS)
         assert here.codes(BY_ALICE) == []
 
 
@@ -181,7 +185,7 @@ def test_signatures_kept_elsewhere() -> None:
 )
 def test_many_payloads(count: int, code: tuple[str, str]) -> None:
     with world() as here:
-        sign(here, "legacy", "m")
+        sign(here, "annotated", "m")
         repository = here.registry.repository(NAME)
         tag = f"{here.digest.tag}.sig"
         manifest = json.loads(repository.content(tag) or b"")
@@ -200,8 +204,8 @@ def test_many_payloads(count: int, code: tuple[str, str]) -> None:
 def test_one_payload_with_many_signatures_is_read_once() -> None:
     with world() as here:
         for _ in range(150):
-            sign(here, "legacy", "m")
-        sign(here, "legacy", "a")
+            sign(here, "annotated", "m")
+        sign(here, "annotated", "a")
         assert here.codes(BY_ALICE) == []
         assert here.registry.calls["blob"] == 1
 
@@ -345,7 +349,7 @@ def at_once(here: World, count: int) -> list[ImageReview]:
 
 def test_twenty_at_once_collect_once() -> None:
     with world(jobs=20) as here:
-        sign(here, "legacy")
+        sign(here, "annotated")
         found = at_once(here, 20)
         assert [r.decision.verdict for r in found] == [Verdict.ALLOW] * 20
         assert dict(here.registry.calls) == {"resolve": 1, "manifest": 2, "referrers": 1, "blob": 1}
@@ -561,8 +565,8 @@ def test_who_has_more_time_than_the_leader_is_not_cut_short_with_it() -> None:
         sign(here, "legacy")
         entered, go = threading.Event(), threading.Event()
 
-        def hold(method: str, _repository: Repository, _what: str) -> None:
-            if method == "referrers" and not entered.is_set():
+        def hold(_method: str, _repository: Repository, what: str) -> None:
+            if what.endswith(".sig") and not entered.is_set():
                 entered.set()
                 assert go.wait(30)
 
@@ -603,7 +607,7 @@ def test_a_source_that_does_not_answer_is_the_trouble_of_the_policy_that_wants_i
 
         thread = threading.Thread(target=run)
         thread.start()
-        waits_until(lambda: len(here.reviewer._evidence._kept) == 1)  # the enforced one's
+        waits_until(lambda: len(here.reviewer._gatherer._evidence._kept._kept) == 1)  # the enforced one's
         here.clock.advance(599.9)  # what is left is for deciding
         go.set()
         thread.join(30)

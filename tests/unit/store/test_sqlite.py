@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import time
@@ -229,6 +230,17 @@ def test_while_somebody_has_it_alone_everything_is_absent(tmp_path: Path) -> Non
         other.close()
         world.clock.advance(2)
         assert world.store.get(["a"]) == {"a": b"value"}
+
+
+def test_while_somebody_has_the_folder_nothing_is_opened(tmp_path: Path) -> None:
+    with kept(tmp_path / "cache.sqlite") as world:
+        folder = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        assert [world.store.get(["a"]) for _ in range(20)] == [{}] * 20
+        assert world.store.counts["failed"] == 1
+        os.close(folder)
+        world.clock.advance(2)
+        assert world.works()
 
 
 def test_somebody_who_reads_for_ever_does_not_fill_the_disk(tmp_path: Path) -> None:

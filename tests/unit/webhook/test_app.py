@@ -55,7 +55,7 @@ def stocked() -> tuple[RegistrySimulator, Digest]:
     """A registry with one image that alice signed."""
     registry = RegistrySimulator()
     digest = registry.push_image(API, "v1")
-    registry.sign_legacy(API, digest, alice())
+    registry.sign_legacy(API, digest, alice(), {"stage": "test"})
     return registry, digest
 
 

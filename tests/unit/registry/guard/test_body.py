@@ -34,7 +34,7 @@ def test_a_body_is_what_was_added(size: int) -> None:
     content = bytes(range(256)) * (size // 256 + 1)
     for start in range(0, size, 1000):
         body.add(content[start : min(size, start + 1000)])
-    assert (body.size, body.content()) == (size, content[:size])
+    assert (body.size, body.read()) == (size, content[:size])
     assert (body._file is not None) is (size > LARGE)
     body.close()
 
@@ -47,7 +47,7 @@ def test_without_a_disk_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> N
     body = Body()
     for _ in range(5):
         body.add(bytes(LARGE))
-    assert body.content() == bytes(5 * LARGE)
+    assert body.read() == bytes(5 * LARGE)
     body.close()
 
 
@@ -60,7 +60,7 @@ def test_a_disk_that_fills_leaves_the_rest_in_memory() -> None:
     body._file = full  # type: ignore[assignment]
     for start in range(2 * LARGE, 4 * LARGE, LARGE):
         body.add(content[start : start + LARGE])
-    assert body.content() == content
+    assert body.read() == content
     assert full.inner.closed
 
 

@@ -78,7 +78,7 @@ def everything(client: RegistryClient, repository: Repository, digest: Digest) -
     stored = client.manifest(repository, digest, soon())
     assert stored is not None
     assert isinstance(stored.manifest, Manifest)
-    config = json.loads(client.blob(repository, stored.manifest.config, 10_000, soon()))
+    config = json.loads(client.blob(repository, stored.manifest.config, 10_000, soon()).read())
     assert config["os"] == "linux"
     listed = client.referrers(repository, digest, soon())
     if not listed:

@@ -1,0 +1,117 @@
+"""The payloads of what is listed: made up, kept from before, or fetched, and always compared with their digests."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.evidence.cosign import usual_payloads
+from gate.evidence.facts import Format
+from gate.image.content import InMemory
+from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Executor, Future
+
+    from gate.deadline import Deadline
+    from gate.image.content import Content
+    from gate.image.digest import Digest
+    from gate.image.manifest import Descriptor
+    from gate.review.kept import Blobs
+    from gate.review.listing import Listed, Place
+    from gate.review.ports import Registry
+
+_AT_ONCE: Final = 8  # payloads of one image that are fetched and not yet read
+
+
+class Contents:
+    """Payloads of what is listed. Thread-safe; `executor` runs single requests, and nothing that waits for others."""
+
+    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor) -> None:
+        """Takes its collaborators."""
+        self._registry = registry
+        self._blobs = blobs
+        self._executor = executor
+
+    def of(
+        self, place: Place, entries: Iterable[Listed], deadline: Deadline
+    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
+        """Each different payload once, as it is there, or why it is not. What is yielded is closed by the next.
+
+        Of formats that are not verified there is none, and nothing is fetched.
+        """
+        wanted = {e.descriptor.digest: e for e in entries if e.format is not Format.NOTATION}
+        made = _made_up(place, wanted)
+        kept = self._blobs.get(digest for digest in wanted if digest not in made)
+        for digest, content in (made | kept).items():
+            if digest in kept and deadline.meter is not None:
+                deadline.meter.hit()
+            yield digest, InMemory(content, digest.algorithm)
+        missing = deque(e.descriptor for digest, e in wanted.items() if digest not in made and digest not in kept)
+        yield from self._fetched(place, missing, deadline)
+
+    def keep(self, digest: Digest, content: bytes) -> None:
+        """For the next time, and for other processes."""
+        self._blobs.put(digest, content)
+
+    def _fetched(
+        self, place: Place, missing: deque[Descriptor], deadline: Deadline
+    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
+        limit = MAX_ATTESTATION if place.attestations else MAX_SIGNATURE
+        under_way: dict[Future[Content], Digest] = {}
+        try:
+            while missing or under_way:
+                while missing and len(under_way) < _AT_ONCE:
+                    descriptor = missing.popleft()
+                    ask = partial(self._registry.blob, place.storage.repository, descriptor, limit, deadline)
+                    under_way[self._executor.submit(ask)] = descriptor.digest
+                done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
+                if not done:
+                    registry = place.storage.repository.registry
+                    message = f"the time allowed ran out while {registry} was asked for signatures"
+                    yield (
+                        next(iter(under_way.values())),
+                        EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry"),
+                    )
+                    return
+                for future in done:
+                    yield from self._landed(under_way.pop(future), future)
+        finally:
+            for future in under_way:
+                future.add_done_callback(_closed)
+                future.cancel()
+
+    def _landed(
+        self, digest: Digest, future: Future[Content]
+    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
+        try:
+            content = future.result()
+        except EvidenceUnavailable as error:
+            yield digest, error
+            return
+        with closing(content):
+            yield digest, content
+
+
+def _made_up(place: Place, wanted: Mapping[Digest, Listed]) -> dict[Digest, bytes]:
+    """Payloads of cosign's that can be known without being fetched, for their digests are known."""
+    usual = usual_payloads(place.image, place.home)
+    return {
+        digest: payload
+        for digest, entry in wanted.items()
+        if entry.format is not Format.BUNDLE
+        for payload in usual
+        if len(payload) == entry.descriptor.size and digest.matches(payload)
+    }
+
+
+def _closed(future: Future[Content]) -> None:
+    """Nobody waits any more for what may still come."""
+    if not future.cancelled() and future.exception() is None:
+        future.result().close()

@@ -1,0 +1,120 @@
+"""Values that grow while they are fetched: one flight for all who ask, of whom each takes as much as suffices."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from concurrent.futures import Executor
+
+    from gate.deadline import Deadline
+
+V = TypeVar("V")
+_LATE: Final = "the time allowed ran out while the registry was asked for signatures"
+
+
+@dataclass(slots=True)
+class _Flight(Generic[V]):
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    value: V | None = None
+    version: int = 0
+    done: bool = False
+    failure: BaseException | None = None
+
+    def wait(self, seen: int, seconds: float) -> bool:
+        """Whether there is something newer, or nothing more to come, within the time."""
+        return self.changed.wait_for(lambda: self.version > seen or self.done, max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Watching(Generic[V]):
+    """A place at a flight's window.
+
+    Attributes:
+        leads: whether it began the flight, which has its time.
+    """
+
+    leads: bool
+    _flight: _Flight[V]
+
+    def versions(self, deadline: Deadline) -> Iterator[V]:
+        """Each value that is newer than the one before, until the flight is over; some may be passed over.
+
+        Raises:
+            EvidenceUnavailable: DEADLINE_EXCEEDED: of this deadline, whatever the flight's is.
+        """
+        flight, seen = self._flight, 0
+        while True:
+            with flight.changed:
+                if not flight.wait(seen, deadline.remaining()):
+                    raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, _LATE, remedy="retry")
+                value, version = flight.value, flight.version
+            if version == seen:
+                if flight.failure is not None:
+                    raise flight.failure
+                return
+            assert value is not None
+            yield value
+            seen = version
+
+
+class Growing(Generic[V]):
+    """Flights by key. Thread-safe.
+
+    A flight goes on in a thread of its own until it has landed, whoever still watches it: who leaves cancels nothing.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        """`executor` runs flights, and nothing that waits for one."""
+        self._executor = executor
+        self._lock = threading.Lock()
+        self._flights: dict[Hashable, _Flight[V]] = {}
+
+    def watch(self, key: Hashable, grow: Callable[[], Iterator[V]], land: Callable[[V], None]) -> Watching[V]:
+        """Join the flight of a key, or begin it.
+
+        Args:
+            key: names the value.
+            grow: the versions of it; run by the flight.
+            land: is given the last, before the flight is over: who asks after that finds what it kept.
+        """
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return Watching(leads=False, _flight=flight)
+            flight = self._flights[key] = _Flight()
+        try:
+            self._executor.submit(self._fly, key, flight, grow, land)
+        except BaseException as error:
+            self._end(key, flight, error)
+            raise
+        return Watching(leads=True, _flight=flight)
+
+    def _fly(
+        self, key: Hashable, flight: _Flight[V], grow: Callable[[], Iterator[V]], land: Callable[[V], None]
+    ) -> None:
+        failure: BaseException | None = None
+        try:
+            value: V | None = None
+            for value in grow():
+                with flight.changed:
+                    flight.value, flight.version = value, flight.version + 1
+                    flight.changed.notify_all()
+            assert value is not None
+            land(value)
+        except BaseException as error:  # noqa: BLE001 - those who watch are told
+            failure = error
+        self._end(key, flight, failure)
+
+    def _end(self, key: Hashable, flight: _Flight[V], failure: BaseException | None) -> None:
+        with self._lock:
+            del self._flights[key]
+        with flight.changed:
+            flight.done, flight.failure = True, failure
+            flight.changed.notify_all()

@@ -1,0 +1,35 @@
+"""How much of one image's evidence is read. Beyond it something is cut, and what is cut is an error, never less."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_PAYLOADS: Final = 100
+"""Different payloads read for one image (CVE-2023-46737); one payload with many signatures counts once."""
+
+MAX_CANDIDATES: Final = 1000
+"""Signatures looked at for one image; cosign reads as many layers."""
+
+MAX_SIGNATURE: Final = 1024 * 1024
+"""Bytes of one payload or bundle where only signatures are wanted: cosign's have a few thousand."""
+
+MAX_SIGNATURES: Final = 4 * 1024 * 1024
+"""Bytes of all of them."""
+
+MAX_ATTESTATION: Final = 64 * 1024 * 1024
+"""Bytes of one payload or bundle where attestations are wanted."""
+
+MAX_ATTESTATIONS: Final = 128 * 1024 * 1024
+"""Bytes of all of them: on disk, each in memory only while it is verified."""
+
+MAX_BESIDE: Final = 4 * 1024 * 1024
+"""Bytes of what stands beside the payloads of one image: certificates, chains, log entries."""
+
+MAX_REFERRERS: Final = 100
+"""Manifests that refer to one image."""
+
+MAX_REFERRER: Final = 512 * 1024
+"""Bytes of one of them: it has one bundle, or one signer's layers."""
+
+REFERRERS_AT_ONCE: Final = 16
+"""Of their manifests, for one image."""

@@ -1,0 +1,91 @@
+"""What is stored beside an image that may be a signature or attestation of it: listed, not fetched, not judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate.codes import Code
+from gate.evidence.candidate import Candidate
+
+if TYPE_CHECKING:
+    from gate.evidence.facts import Format, Rejection, Storage, Unavailable
+    from gate.image.digest import Digest
+    from gate.image.manifest import Descriptor
+    from gate.image.reference import Repository
+
+_LATE = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where evidence is looked for, and for whom: what a listing is kept under.
+
+    Never the digest alone, or a stranger's repository could speak for ours; nor without the credentials, or one
+    namespace would see with another's.
+
+    Attributes:
+        storage: where signatures are kept.
+        image: whose.
+        scope: of the credentials.
+        home: the image's own repository.
+        attestations: whether they are wanted too.
+    """
+
+    storage: Storage
+    image: Digest
+    scope: str
+    home: Repository
+    attestations: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A layer that may hold a signature, and how it is stored."""
+
+    format: Format
+    descriptor: Descriptor
+
+    @property
+    def beside(self) -> int:
+        """Bytes of what stands beside its payload."""
+        return sum(len(key) + len(text) for key, text in self.descriptor.annotations.items())
+
+    def candidate(self, content: bytes) -> Candidate:
+        """With its payload."""
+        described = self.descriptor
+        return Candidate(self.format, described.digest, described.media_type, content, described.annotations)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that was found for one digest in one place.
+
+    Attributes:
+        image: the digest.
+        entries: each layer, in the order of its place.
+        rejected: what is none for the way it is stored.
+        unavailable: places that could not be read; while there are any, the listing is not complete.
+        growing: some places have not answered yet.
+    """
+
+    image: Digest
+    entries: tuple[Listed, ...]
+    rejected: tuple[Rejection, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
+    growing: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything could be read."""
+        return not self.unavailable and not self.growing
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether more time would have shown more."""
+        return any(u.code in _LATE for u in self.unavailable)
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return sum(700 + entry.beside for entry in self.entries) + 700 * len(self.rejected)
