@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate import instants
-from gate.errors import ParseError, UsageError
+from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
+from gate.local import read_local
 from gate.policy.parse_config import parse_place
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.proxies import Proxies
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from gate.deadline import Deadline
     from gate.policy.config import Config, RegistryRule
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_JOBS: Final = 64
+LEAST_KEY: Final = 32
+"""Bytes of a key that seals."""
+
+_LONGEST_KEY: Final = 4096
 MAX_SECONDS: Final = 86400.0
 """The longest time that can be given to a command."""
 
@@ -46,6 +52,8 @@ class Settings:
         cache: whether answers are kept for seconds.
         trusted_root: stands in for the public-good trusted root.
         cache_folder: for what outlives a process; None where there is no home to keep it in.
+        cache_place: a file or a server's URL for evidence; None for a file in that folder.
+        cache_key: seals what has no digest; b"" for none, and then it is not kept there.
     """
 
     hosts: Hosts = field(default_factory=Hosts)
@@ -56,11 +64,13 @@ class Settings:
     layouts: Mapping[Repository, Path] = field(default_factory=dict, hash=False)
     at: datetime | None = None
     timeout: float = 60.0
-    jobs: int = 8
+    jobs: int = 32
     threads: int | None = None
     cache: bool = True
     trusted_root: Path | None = None
     cache_folder: Path | None = None
+    cache_place: str | None = None
+    cache_key: bytes = field(default=b"", repr=False)
 
 
 def parse_duration(text: str) -> float:
@@ -269,6 +279,25 @@ def cache_folder() -> Path | None:
         return Path(named, "imagegate")
     home = os.environ.get("HOME", "")
     return Path(home, ".cache", "imagegate") if home.startswith("/") else None
+
+
+def cache_key(file: str, deadline: Deadline) -> bytes:
+    """What evidence is sealed with, from a file.
+
+    Raises:
+        UsageError: it can't be read, or is too short to be a secret.
+    """
+    try:
+        key = read_local(Path(file), _LONGEST_KEY, deadline)
+    except (OSError, EvidenceUnavailable) as error:
+        why = error.strerror if isinstance(error, OSError) else error.message
+        raise UsageError(f"--cache-key {file} cannot be read: {why}", remedy="name a file that can be") from error
+    if not LEAST_KEY <= len(key) <= _LONGEST_KEY:
+        raise UsageError(
+            f"--cache-key {file} has {len(key)} bytes; a key has {LEAST_KEY} to {_LONGEST_KEY}",
+            remedy=f"make one: head -c 32 /dev/urandom > {file}",
+        )
+    return key
 
 
 def wants_color(*, terminal: bool) -> bool:

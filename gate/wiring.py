@@ -12,14 +12,18 @@ from gate.errors import UsageError
 from gate.network import Network
 from gate.registry.layout import Layout, LayoutRegistry
 from gate.registry.router import RegistryRouter
+from gate.review.kept import Listings
 from gate.review.review import Reviewer
 from gate.roots import Roots
+from gate.store.deferred import Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.image.reference import Repository
+    from gate.review.ports import Store
     from gate.settings import Settings
+    from gate.store.opening import AnyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
     except UsageError:
         network.close()
         raise
+    key = settings.cache_key
     reviewer = Reviewer(
         registry,
         roots,
@@ -70,9 +75,29 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
         jobs=settings.jobs,
         threads=settings.threads,
         cache=settings.cache,
+        store=_store(settings),
+        seal=(lambda store: Listings(store, key, time.time)) if key else None,
         upstream=settings.hosts.upstream,
     )
     return Gate(reviewer, network, roots, settings)
+
+
+def _store(settings: Settings) -> Store | None:
+    """Where evidence is kept beyond a request.
+
+    Raises:
+        UsageError: the URL of a server that can't be used.
+    """
+    if not settings.cache:
+        return None
+    place = settings.cache_place
+
+    def opened() -> AnyStore:
+        from gate.store.opening import open_store  # noqa: PLC0415 - few commands look for something
+
+        return open_store(place, settings.cache_folder, time.time, time.monotonic)
+
+    return opened() if place is not None and "://" in place else Deferred(opened)
 
 
 def _real_time() -> datetime:

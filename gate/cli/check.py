@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gate.cli.common import Exit, begin, common_flags, emit, say, settings_of, worst
-from gate.cli.render import json_report
+from gate.cli.render import json_report, stats
 from gate.cli.render.text import TextRenderer
 from gate.cli.report import Report, SourceFinding, entries_of
 from gate.cli.target import OCI, Target, parse_target
@@ -76,6 +76,11 @@ _EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
 @click.option(
     "--fail-on", type=click.Choice(["deny", "warn"]), default="deny", show_default=True, help="What gives exit code 1."
 )
+@click.option(
+    "--stats",
+    is_flag=True,
+    help="What each image cost (requests, waves, bytes, time), on stderr or in the JSON.",
+)
 @click.option("--allow-empty", is_flag=True, help="No image in any SOURCE is no error.")
 @common_flags("60s")
 def command(sources: tuple[str, ...], **flags: Any) -> None:
@@ -111,8 +116,11 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         report = _judge(gate, policies, found, targets, flags, deadline)
     finally:
         gate.close()
-    _write(report, flags["output"], flags["output_file"])
+    _write(report, flags["output"], flags["output_file"], stats=flags["stats"])
     _mention(found)
+    if flags["stats"] and flags["output"] != "json":
+        for line in stats.lines(report):
+            say(line)
     sys.exit(_exit_code(report, flags))
 
 
@@ -261,9 +269,9 @@ def _nothing_found(entries: Sequence[Entry], found: Found, flags: dict[str, Any]
     return (SourceFinding(Code.SOURCE_UNREADABLE, message, "check the paths, or pass --allow-empty", Location("")),)
 
 
-def _write(report: Report, output: str, file: str | None) -> None:
+def _write(report: Report, output: str, file: str | None, *, stats: bool) -> None:
     if output == "json":
-        text = json_report.render(report)
+        text = json_report.render(report, stats=stats)
     else:
         color = file is None and wants_color(terminal=sys.stdout is not None and sys.stdout.isatty())
         text = TextRenderer(color).render(report)

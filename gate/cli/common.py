@@ -117,7 +117,7 @@ _FLAGS: Final[tuple[Any, ...]] = (
     click.option(
         "--jobs",
         type=click.IntRange(1, 64),
-        default=8,
+        default=32,
         show_default=True,
         show_envvar=True,
         envvar="IMAGEGATE_JOBS",
@@ -125,10 +125,17 @@ _FLAGS: Final[tuple[Any, ...]] = (
     ),
     click.option(
         "--cache",
-        metavar="PATH|none",
+        metavar="PATH|URL|none",
         show_envvar=True,
         envvar="IMAGEGATE_CACHE",
-        help="`none` keeps no answers; a PATH is not supported yet.",
+        help="Where evidence is kept: a file or valkey://HOST; by default below $XDG_CACHE_HOME. `none`: nowhere.",
+    ),
+    click.option(
+        "--cache-key",
+        metavar="FILE",
+        show_envvar=True,
+        envvar="IMAGEGATE_CACHE_KEY",
+        help="A secret of 32 bytes or more: with it lists of signatures are kept too, sealed.",
     ),
     click.option("--debug", is_flag=True, show_envvar=True, envvar="IMAGEGATE_DEBUG", help="Show tracebacks."),
 )
@@ -181,11 +188,7 @@ def settings_of(flags: dict[str, Any]) -> Settings:
     """
     from gate import settings
 
-    if flags["cache"] not in (None, "none"):
-        raise UsageError(
-            "--cache PATH is not supported yet by this version of imagegate",
-            remedy="leave it out, or pass --cache none",
-        )
+    seconds = settings.parse_duration(flags["timeout"])
     found = settings.Settings(
         settings.parse_hosts(
             flags["insecure_registry"],
@@ -200,13 +203,32 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         settings.proxies(),
         settings.parse_layouts(flags["layout"]),
         settings.parse_instant(flags["at"]) if flags["at"] else None,
-        settings.parse_duration(flags["timeout"]),
+        seconds,
         flags["jobs"],
         cache=flags["cache"] != "none",
         trusted_root=_trusted_root(flags),
         cache_folder=settings.cache_folder(),
+        cache_place=_cache_place(flags["cache"]),
+        cache_key=settings.cache_key(flags["cache_key"], begin(seconds)) if flags["cache_key"] else b"",
     )
     return settings.with_config(found, _config(flags["config"], found.timeout)) if flags.get("config") else found
+
+
+def _cache_place(named: str | None) -> str | None:
+    """Where evidence is kept; a server's URL is looked at here, before there are any workers.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if named is None or named == "none":
+        return None
+    if not named:
+        raise UsageError("an empty --cache", remedy="name a file, valkey://HOST, or none")
+    if "://" in named:
+        from gate.store.valkey import ValkeyStore
+
+        ValkeyStore(named).close()
+    return named
 
 
 def _config(file: str, seconds: float) -> Config:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gate.policy.decision import Decision, Finding, Verdict, worst
+from gate.spent import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ class Entry:
         review: the one with the worst verdict.
         findings: of all its places, sorted.
         locations: in the order of the sources.
+        spent: on all of them.
     """
 
     text: str
@@ -35,6 +37,7 @@ class Entry:
     findings: tuple[Finding, ...]
     locations: tuple[Location, ...]
     evidence: Evidence
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,5 @@ def _entry(text: str, found: list[tuple[ImageReview, Sequence[Location]]]) -> En
         decision.findings,
         tuple(location for _, locations in found for location in locations),
         leading.evidence,
+        sum((review.spent for review, _ in found), Spent()),
     )

@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable
+from gate.errors import EvidenceUnavailable, ParseError
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import Format, Rejection, Unavailable
-from gate.image.manifest import Index, Manifest
+from gate.image.manifest import Index, Manifest, StoredManifest, parse_manifest
 from gate.review.limits import (
     MAX_ATTESTATIONS,
     MAX_BESIDE,
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.digest import Digest
-    from gate.image.manifest import Descriptor, StoredManifest
+    from gate.image.manifest import Descriptor
+    from gate.review.kept import Blobs
     from gate.review.listing import Place
     from gate.review.ports import Registry
 
@@ -66,9 +67,10 @@ class _Attached:
 class Collector:
     """Collects from a registry; `executor` runs single requests, and nothing that waits for others."""
 
-    def __init__(self, registry: Registry, executor: Executor) -> None:
+    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor) -> None:
         """Takes its collaborators."""
         self._registry = registry
+        self._blobs = blobs
         self._executor = executor
 
     def collect(self, place: Place, deadline: Deadline) -> Iterator[Listing]:
@@ -76,14 +78,15 @@ class Collector:
 
         Each is in the order of the parts, so that the last is the same whoever answers first.
         """
-        return _Collection(self._registry, self._executor, place, deadline).run()
+        return _Collection(self._registry, self._blobs, self._executor, place, deadline).run()
 
 
 class _Collection:
     """One run: what was asked, what came, and what could not be read."""
 
-    def __init__(self, registry: Registry, executor: Executor, place: Place, deadline: Deadline) -> None:
+    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor, place: Place, deadline: Deadline) -> None:
         self._registry = registry
+        self._blobs = blobs
         self._executor = executor
         self._place = place
         self._repository = place.storage.repository
@@ -171,9 +174,22 @@ class _Collection:
             self._referrers = list(dict.fromkeys(both))
             if len(self._referrers) > MAX_REFERRERS:
                 self._cut(f"{len(self._referrers)} referrers; {MAX_REFERRERS} are read")
-            self._waiting.extend(self._referrers[:MAX_REFERRERS])
+            self._take_kept(self._referrers[:MAX_REFERRERS])
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
+
+    def _take_kept(self, referrers: Sequence[Digest]) -> None:
+        """Manifests by digest are what they were; the others are asked for."""
+        kept = self._blobs.get(referrers)
+        for digest in referrers:
+            try:
+                manifest = parse_manifest(kept[digest])
+            except (KeyError, ParseError):  # what cannot be read the registry says itself
+                self._waiting.append(digest)
+                continue
+            if self._deadline.meter is not None:
+                self._deadline.meter.hit()
+            self._attach(digest, self._attached_of(StoredManifest(digest, manifest, kept[digest])))
 
     def _ask_referrer(self) -> None:
         """The next one; none once there is more than is looked at."""
@@ -184,13 +200,21 @@ class _Collection:
     def _referrer(self, digest: Digest) -> _Attached:
         """What is kept of a referrer's manifest: no more, for many of them are read."""
         stored = self._registry.manifest(self._repository, digest, self._deadline, MAX_REFERRER)
-        return _Attached(absent=True) if stored is None else self._attached_of(stored)
+        if stored is None:
+            return _Attached(absent=True)
+        attached = self._attached_of(stored)
+        if attached.entries:
+            self._blobs.put(digest, stored.content)
+        return attached
+
+    def _attach(self, digest: Digest, attached: _Attached) -> None:
+        self._attached[digest] = attached
+        self._layers += len(attached.entries)
+        self._beside += sum(entry.beside for entry in attached.entries)
 
     def _referrer_landed(self, digest: Digest, attached: _Attached | None) -> None:
         if attached is not None:
-            self._attached[digest] = attached
-            self._layers += len(attached.entries)
-            self._beside += sum(entry.beside for entry in attached.entries)
+            self._attach(digest, attached)
             if attached.absent and not self._unavailable:  # a failure has been noted by its own name
                 self._broken(f"it lists the referrer {digest.short} and has no such manifest")
         self._ask_referrer()

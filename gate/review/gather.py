@@ -91,7 +91,7 @@ class Gatherer:
         self._clock = clock
         self._sealed = listings
         self._cache = cache
-        self._collector = Collector(registry, requests)
+        self._collector = Collector(registry, blobs, requests)
         self._contents = Contents(registry, blobs, requests)
         self._examiner: Examiner | None = None
         self._growing: Growing[Listing] = Growing(flights)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import CertificateSigner, KeySigner
 from gate.policy.decision import Verdict
+from gate.spent import Spent
 
 if TYPE_CHECKING:
     from gate.cli.report import Entry, Report
@@ -17,9 +18,26 @@ if TYPE_CHECKING:
     from gate.sources.manifests import Location
 
 
-def render(report: Report) -> str:
-    """The report as one JSON document."""
-    return json.dumps(_report(report), indent=2) + "\n"
+def render(report: Report, *, stats: bool = False) -> str:
+    """The report as one JSON document; with `stats`, each image has what it cost."""
+    document = _report(report)
+    if stats:
+        document["images"] = [{**_entry(e), "stats": _spent(e.spent)} for e in report.entries]
+        document["stats"] = _spent(sum((e.spent for e in report.entries), Spent()))
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _spent(spent: Spent) -> dict[str, object]:
+    """Times in seconds."""
+    return {
+        "requests": spent.requests,
+        "waves": spent.waves,
+        "bytes": spent.received,
+        "cacheHits": spent.hits,
+        "registrySeconds": round(spent.registry, 6),
+        "verifySeconds": round(spent.verify, 6),
+        "evaluateSeconds": round(spent.evaluate, 6),
+    }
 
 
 def _report(report: Report) -> dict[str, object]:

@@ -138,6 +138,9 @@ WORKING = [
     ("--jobs", "1"),
     ("--jobs", "64"),
     ("--cache", "none"),
+    ("--cache", "answers.sqlite"),
+    ("--cache", "valkey://127.0.0.1:1"),
+    ("--cache-key", "long.key"),
     ("--private-registry", "registry.test:5000"),
     ("--insecure-registry", "registry.test"),
     ("--registry-config", "config.json"),
@@ -149,7 +152,10 @@ WORKING = [
 REFUSED = [
     (("--mirror", "docker.io=mirror.test/Hub"), "--mirror"),
     (("--trusted-root", "root.json"), "root.json: not a trusted root"),
-    (("--cache", "answers.db"), "--cache"),
+    (("--cache", ""), "--cache"),
+    (("--cache", "https://cache.test"), "the store's URL"),
+    (("--cache-key", "none.key"), "none.key"),
+    (("--cache-key", "short.key"), "short.key"),
     (("--at", "yesterday"), "yesterday"),
     (("--at", "2026-11-23"), "2026-11-23"),
     (("--at", "2026-11-23T12:00:00"), "2026-11-23T12:00:00"),
@@ -175,6 +181,8 @@ REFUSED = [
 def _commands(shop: Shop, folder: Path) -> dict[str, tuple[str, ...]]:
     """One good call of each judging command."""
     write(folder, "config.json", '{"auths": {}}')
+    write(folder, "short.key", "x" * 31)
+    write(folder, "long.key", "x" * 32)
     authority = shared_world().fulcio.issuers[-1].certificate
     write(folder, "ca.pem", authority.public_bytes(Encoding.PEM).decode())
     write(folder, "key.pem", shop.key.read_text())

@@ -53,7 +53,7 @@ POLICY = ["-p", "policy.yaml"]
         pytest.param([*POLICY, *PAIR, "--layout", "x"], "--layout", id="no layout"),
         pytest.param([*POLICY, *PAIR, "--mirror", "docker.io"], "--mirror", id="a mirror of nothing"),
         pytest.param([*POLICY, *PAIR, "--trusted-root", "x"], "x: cannot be read", id="no trusted root"),
-        pytest.param([*POLICY, *PAIR, "--cache", "x"], "--cache", id="cache, later"),
+        pytest.param([*POLICY, *PAIR, "--cache", "redis://x:y"], "the store's URL", id="cache, no port"),
         pytest.param([*POLICY, *PAIR, "--nope"], "--nope", id="an unknown flag"),
         pytest.param([*POLICY, *PAIR, "extra"], "extra", id="an argument"),
     ],
@@ -134,7 +134,7 @@ def test_the_flags_that_are_promised() -> None:
         ("JOBS", "0", "--jobs"),
         ("MIRROR", "docker.io", "--mirror"),
         ("TRUSTED_ROOT", "x", "x: cannot be read"),
-        ("CACHE", "x", "--cache"),
+        ("CACHE", "https://cache.test", "the store's URL"),
         ("OFFLINE", "perhaps", "--offline"),
     ],
 )

@@ -70,7 +70,7 @@ def collect(
 ) -> Listing:
     """The last of the listings."""
     place = place_of(image, storage, attestations=attestations)
-    (*growing, whole) = Collector(registry, executor).collect(place, SettableClock().deadline())
+    (*growing, whole) = Collector(registry, Blobs(Nothing()), executor).collect(place, SettableClock().deadline())
     assert all(listing.growing for listing in growing)
     assert not whole.growing
     return whole

@@ -1,0 +1,43 @@
+"""What a check cost, for people: a table of a line an image, and of one for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gate.spent import Spent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gate.cli.report import Report
+
+_HEAD: Final = ("requests", "waves", "received", "cached", "registry", "verify", "evaluate", "image")
+_WIDTH: Final = 9  # characters of a column
+_KIB: Final = 1024
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The table: times in milliseconds; `cached` are the questions that a cache answered."""
+    yield _line(*_HEAD)
+    for entry in report.entries:
+        yield _line(*_cells(entry.spent), entry.text)
+    if len(report.entries) > 1:
+        whole = sum((entry.spent for entry in report.entries), Spent())
+        yield _line(*_cells(whole), f"all {len(report.entries)}, side by side")
+
+
+def _line(*cells: str) -> str:
+    *figures, last = cells
+    return "".join(f"{figure:>{_WIDTH}}" for figure in figures) + f"  {last}"
+
+
+def _cells(spent: Spent) -> tuple[str, ...]:
+    times = (spent.registry, spent.verify, spent.evaluate)
+    received = f"{spent.received} B" if spent.received < _KIB else f"{spent.received / _KIB:.0f} KiB"
+    return (
+        str(spent.requests),
+        str(spent.waves),
+        received,
+        str(spent.hits),
+        *(f"{seconds * 1000:.1f} ms" for seconds in times),
+    )
