@@ -1,8 +1,11 @@
-"""One more try where a registry says that it is busy, if there is time for it."""
+"""Where a registry says that it is busy: one more try, if there is time for it, and fewer requests at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from gate.registry.guard.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,18 +15,20 @@ if TYPE_CHECKING:
 
 _BUSY: Final = frozenset({408, 500, 502, 503, 504})
 _RATE_LIMITED: Final = 429
+_TOO_MANY: Final = frozenset({_RATE_LIMITED, 503})
 _SHORTLY: Final = 0.2  # seconds
 _LONGEST: Final = 5.0  # seconds that a registry may make a review wait
 _SHARE: Final = 0.5  # of the time that is left
 
 
 class Patience:
-    """Sends requests, and each that meets a busy registry once more. Thread-safe."""
+    """Sends requests at the pace that their host bears, and each that meets a busy one once more. Thread-safe."""
 
     def __init__(self, transport: Transport, pause: Callable[[float], None]) -> None:
         """`pause` waits for so many seconds."""
         self._transport = transport
         self._pause = pause
+        self._pace = Pace(pause)
         self.room = transport.room
 
     def send(self, request: Request, deadline: Deadline) -> Response:
@@ -32,12 +37,25 @@ class Patience:
         Raises:
             EvidenceUnavailable: as `Transport.send`.
         """
-        response = self._transport.send(request, deadline)
+        host = urlsplit(request.url).netloc
+        response = self._sent(host, request, deadline)
         seconds = pause_for(response, deadline.remaining())
         if seconds is None:
             return response
-        self._pause(seconds)
-        return self._transport.send(request, deadline)
+        if response.status not in _TOO_MANY or response.elsewhere:
+            self._pause(seconds)  # else nobody asks this host before
+        return self._sent(host, request, deadline)
+
+    def _sent(self, host: str, request: Request, deadline: Deadline) -> Response:
+        with self._pace.turn(host, deadline):
+            response = self._transport.send(request, deadline)
+        if response.elsewhere:
+            return response  # its answer is not theirs
+        if response.status in _TOO_MANY:
+            self._pace.refused(host, deadline.clock(), pause_for(response, deadline.remaining()) or 0.0)
+        else:
+            self._pace.answered(host)
+        return response
 
 
 def pause_for(response: Response, left: float) -> float | None:

@@ -1,0 +1,112 @@
+"""How many requests a host is sent at a time: fewer when it says that it is busy, one more for each round it answers.
+
+Additive increase, multiplicative decrease, as TCP does it (RFC 5681): no figure of any registry's has to be known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gate.deadline import Deadline
+
+MOST: Final = 64
+"""Requests to one host at a time."""
+
+_LEAST: Final = 1.0
+_HOSTS: Final = 256  # that something is kept of
+_ROUND: Final = 0.5  # seconds in which refusals are of one round, and count once
+
+
+@dataclass
+class _Host:
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    limit: float = MOST
+    under_way: int = 0
+    slowed: float = float("-inf")
+    not_before: float = float("-inf")
+
+
+class Pace:
+    """Lets requests go. Thread-safe."""
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        """`pause` waits for so many seconds."""
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+
+    @contextmanager
+    def turn(self, host: str, deadline: Deadline) -> Iterator[None]:
+        """Wait for this request's turn.
+
+        Raises:
+            EvidenceUnavailable: it does not come before the deadline: REGISTRY_RATE_LIMITED where the host wants a
+                pause, DEADLINE_EXCEEDED where others are before it.
+        """
+        known = self._host(host)
+        wait = known.not_before - deadline.clock()
+        if wait > 0:
+            if wait >= deadline.remaining():
+                raise EvidenceUnavailable(
+                    Code.REGISTRY_RATE_LIMITED, f"{host} wants no request for {wait:.0f} s", remedy="retry later"
+                )
+            self._pause(wait)
+        with known.changed:
+            there_is_room = known.changed.wait_for(
+                lambda: known.under_way < int(known.limit), max(0.0, deadline.remaining())
+            )
+            if not there_is_room:
+                raise EvidenceUnavailable(
+                    Code.DEADLINE_EXCEEDED,
+                    f"the time allowed ran out while {known.under_way} other requests to {host} were under way",
+                    remedy="retry",
+                )
+            known.under_way += 1
+        try:
+            yield
+        finally:
+            with known.changed:
+                known.under_way -= 1
+                known.changed.notify()
+
+    def answered(self, host: str) -> None:
+        """It took one more: after as many as it may have at a time, it may have one more."""
+        known = self._host(host)
+        with known.changed:
+            if known.limit < MOST:
+                known.limit = min(MOST, known.limit + 1 / known.limit)
+                known.changed.notify()
+
+    def refused(self, host: str, now: float, seconds: float) -> None:
+        """It had too many: half as many from now on, and none for so many seconds."""
+        known = self._host(host)
+        with known.changed:
+            if now - known.slowed >= _ROUND:
+                known.slowed = now
+                known.limit = max(_LEAST, min(known.limit, known.under_way + 1) / 2)
+            known.not_before = max(known.not_before, now + seconds)
+
+    def limit(self, host: str) -> int:
+        """How many it may have at a time now."""
+        return int(self._host(host).limit)
+
+    def _host(self, name: str) -> _Host:
+        with self._lock:
+            known = self._hosts.get(name)
+            if known is None:
+                known = self._hosts[name] = _Host()
+            self._hosts.move_to_end(name)
+            if len(self._hosts) > _HOSTS:
+                # Those that something is under way to are kept by whoever it is under way for.
+                self._hosts.popitem(last=False)
+            return known

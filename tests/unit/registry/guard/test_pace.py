@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable
+from gate.registry.guard.pace import MOST, Pace
+from gate.registry.guard.patience import Patience
+from gate.registry.guard.transport import Request, Response
+from tests.fakes.clients import ScriptedTransport, soon
+from tests.fakes.clock import SettableClock
+
+HOST = "registry.test"
+ASKED = Request("GET", f"https://{HOST}/v2/", 10)
+
+
+def _pace(clock: SettableClock) -> Pace:
+    return Pace(clock.advance)
+
+
+def test_a_host_that_is_busy_is_sent_half_as_many() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    with ExitStack() as stack:
+        for _ in range(15):
+            stack.enter_context(pace.turn(HOST, clock.deadline()))
+        pace.refused(HOST, clock.monotonic(), 0)
+    assert pace.limit(HOST) == 8
+    assert pace.limit("other.test") == MOST
+
+
+def test_refusals_of_one_round_count_once() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    with ExitStack() as stack:
+        for _ in range(31):
+            stack.enter_context(pace.turn(HOST, clock.deadline()))
+        for _ in range(10):
+            pace.refused(HOST, clock.monotonic(), 0)
+        assert pace.limit(HOST) == 16
+        clock.advance(1)
+        pace.refused(HOST, clock.monotonic(), 0)
+        assert pace.limit(HOST) == 8
+
+
+def test_one_at_a_time_is_the_least_and_answers_bring_more() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    for _ in range(20):
+        pace.refused(HOST, clock.monotonic(), 0)
+        clock.advance(1)
+    assert pace.limit(HOST) == 1
+    for wanted in (2, 3, 4):
+        for _ in range(wanted):
+            pace.answered(HOST)
+        assert pace.limit(HOST) == wanted
+    for _ in range(MOST * MOST):
+        pace.answered(HOST)
+    assert pace.limit(HOST) == MOST
+
+
+def test_a_pause_is_kept_by_all_who_come() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    pace.refused(HOST, clock.monotonic(), 3)
+    begun = clock.monotonic()
+    with pace.turn(HOST, clock.deadline(10)):
+        assert clock.monotonic() - begun == 3
+    with pace.turn(HOST, clock.deadline(10)):
+        assert clock.monotonic() - begun == 3
+
+
+def test_who_has_no_time_for_a_pause_is_told_at_once() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    pace.refused(HOST, clock.monotonic(), 3)
+    with (
+        pytest.raises(EvidenceUnavailable, match="wants no request for 3 s") as caught,
+        pace.turn(HOST, clock.deadline(2)),
+    ):
+        pass
+    assert caught.value.code is Code.REGISTRY_RATE_LIMITED
+
+
+def test_who_waits_in_vain_ends_with_the_deadline_and_takes_nobodys_turn() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    for _ in range(20):
+        pace.refused(HOST, clock.monotonic(), 0)
+        clock.advance(1)
+    with pace.turn(HOST, soon()):
+        with pytest.raises(EvidenceUnavailable) as caught, pace.turn(HOST, soon(0.05)):
+            pass
+        assert caught.value.code is Code.DEADLINE_EXCEEDED
+    with pace.turn(HOST, soon(0.05)):
+        pass
+
+
+def test_never_more_than_the_limit_are_under_way() -> None:
+    """A registry that bears four at a time: after some refusals it is sent no more than it bears, and all succeed."""
+    lock = threading.Lock()
+    under_way, most = 0, 0
+    together = threading.Barrier(8)
+
+    def script(request: Request) -> Response:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+            busy = under_way > 4
+        if not together.broken:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(2)
+            together.abort()
+        with lock:
+            under_way -= 1
+        return Response(429 if busy else 200, {"retry-after": "0"} if busy else {}, b"", request.url)
+
+    patience = Patience(ScriptedTransport(script), lambda _: None)
+    with ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(patience.send, ASKED, soon()) for _ in range(8)]
+        assert {f.result().status for f in first} <= {200, 429}
+        most = 0
+        answers = [pool.submit(patience.send, ASKED, soon()) for _ in range(100)]
+        assert {f.result().status for f in answers} == {200}
+    assert most <= 5
+
+
+def test_what_a_redirects_target_says_does_not_slow_its_host() -> None:
+    clock = SettableClock()
+    answer = Response(429, {}, b"", "https://store.test/", elsewhere="store.test")
+    patience = Patience(ScriptedTransport(lambda _: answer), clock.advance)
+    patience.send(ASKED, clock.deadline())
+    assert patience._pace.limit(HOST) == MOST
