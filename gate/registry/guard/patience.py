@@ -42,8 +42,8 @@ class Patience:
         seconds = pause_for(response, deadline.remaining())
         if seconds is None:
             return response
-        if response.status not in _TOO_MANY or response.elsewhere:
-            self._pause(seconds)  # else nobody asks this host before
+        if not _wants_pause(response):
+            self._pause(seconds)
         return self._sent(host, request, deadline)
 
     def _sent(self, host: str, request: Request, deadline: Deadline) -> Response:
@@ -52,10 +52,16 @@ class Patience:
         if response.elsewhere:
             return response  # its answer is not theirs
         if response.status in _TOO_MANY:
-            self._pace.refused(host, deadline.clock(), pause_for(response, deadline.remaining()) or 0.0)
+            seconds = pause_for(response, deadline.remaining()) if _wants_pause(response) else None
+            self._pace.refused(host, deadline.clock(), seconds or 0.0)
         else:
             self._pace.answered(host)
         return response
+
+
+def _wants_pause(response: Response) -> bool:
+    """Whether a host has too many requests and says for how long: then it is for all who would ask it."""
+    return response.status in _TOO_MANY and not response.elsewhere and "retry-after" in response.headers
 
 
 def pause_for(response: Response, left: float) -> float | None:

@@ -147,7 +147,8 @@ def test_what_fails_once_is_asked_again(status: int, where: str) -> None:
     with served(fake) as digest, fake.client(fake.good()) as client:
         fake.fail(status, 1, where=where, headers=after)
         everything(client, fake.named(SECRET), digest)
-    assert fake.pauses == [1 if status == 429 else 0.2]
+    # a pause that is stated is kept by all that come after, and here nobody really waits
+    assert max(fake.pauses) == pytest.approx(1 if status == 429 else 0.2, abs=0.1)
 
 
 def test_a_rate_limit_without_an_end_is_not_asked_again() -> None:
@@ -165,10 +166,10 @@ def test_retry_after_is_waited_for_within_the_deadline_only() -> None:
     with served(fake) as digest, fake.client() as client:
         fake.fail(429, 1, where="/manifests/", headers=headers)
         assert client.resolve(fake.named(OPEN), "v1", soon(10)) == digest
-        assert fake.pauses == [1]
+        assert fake.pauses == [pytest.approx(1, abs=0.1)]
         fake.fail(429, None, where="/manifests/", headers=headers)
-        refused(fake, lambda: client.resolve(fake.named(OPEN), "v1", soon(1.5)), Code.REGISTRY_RATE_LIMITED)
-        assert fake.pauses == [1]
+        refused(fake, lambda: client.resolve(fake.named(OPEN), "v1", soon(0.5)), Code.REGISTRY_RATE_LIMITED)
+        assert len(fake.pauses) == 1
 
 
 @pytest.mark.parametrize("kind", [Acr, ArtifactRegistry, Ecr])
