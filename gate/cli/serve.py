@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import common_flags, say, settings_of
-from gate.errors import UsageError
+from gate.cli.common import begin, common_flags, say, settings_of
+from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.feeds.folder import require
+from gate.local import read_local
+from gate.review.warming import Warming, parse_list
 from gate.settings import with_config
 from gate.webhook.server import Serving, parse_address, serve
 
 if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
 
+_LIST_BYTES: Final = 4 * 1024 * 1024
 THREADS: Final = 64
 """Images judged at a time in a worker: one review has `--jobs` of them, so that it cannot take all."""
 
@@ -67,6 +70,25 @@ THREADS: Final = 64
     envvar="IMAGEGATE_WORKERS",
     help="Processes.",
 )
+@click.option(
+    "--prewarm",
+    metavar="FILE",
+    show_envvar=True,
+    envvar="IMAGEGATE_PREWARM",
+    help="A list of images, one a line, whose evidence is fetched before it is asked for.",
+)
+@click.option(
+    "--prewarm-requests",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    show_envvar=True,
+    envvar="IMAGEGATE_PREWARM_REQUESTS",
+    help="Requests to registries that a worker may send for it.",
+)
+@click.option(
+    "--prewarm-wait", is_flag=True, show_envvar=True, envvar="IMAGEGATE_PREWARM_WAIT", help="Be ready only after it."
+)
 @common_flags("10s")
 def command(**flags: Any) -> None:
     """Answer AdmissionReviews on /validate and /mutate.
@@ -92,9 +114,41 @@ def command(**flags: Any) -> None:
     _refuse_labels(policies)
     settings = with_config(settings, policies.config)
     serving = Serving(
-        flags["listen"], flags["metrics_listen"], Path(flags["tls_cert"]), Path(flags["tls_key"]), flags["workers"]
+        flags["listen"],
+        flags["metrics_listen"],
+        Path(flags["tls_cert"]),
+        Path(flags["tls_key"]),
+        flags["workers"],
+        Warming(
+            _images(flags["prewarm"], settings.timeout),
+            flags["prewarm_requests"],
+            flags["prewarm_wait"],
+            settings.timeout,
+        ),
     )
     serve(serving, settings, policies, say)
+
+
+def _images(file: str | None, seconds: float) -> tuple[str, ...]:
+    """The list of --prewarm.
+
+    Raises:
+        UsageError: it can't be read, or has a line that is no image.
+    """
+    if file is None:
+        return ()
+    try:
+        content = read_local(file, _LIST_BYTES, begin(seconds))
+        if len(content) > _LIST_BYTES:
+            raise ParseError(f"more than {_LIST_BYTES} bytes", remedy="name the images that matter")
+        return parse_list(content.decode())
+    except (OSError, UnicodeDecodeError, EvidenceUnavailable) as error:
+        why = error.message if isinstance(error, EvidenceUnavailable) else getattr(error, "strerror", "not UTF-8")
+        raise UsageError(
+            f"--prewarm {file} cannot be read: {why}", remedy="name a list of images"
+        ) from error
+    except ParseError as error:
+        raise UsageError(f"--prewarm {file}: {error.message}", remedy=error.remedy) from error
 
 
 def _refuse_labels(policies: PolicySet) -> None:

@@ -15,15 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.policy.policy import PolicySet
+    from gate.review.prewarm import Prewarmer
     from gate.review.review import Reviewer
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
+_UNAVAILABLE: Final = 503
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_app(
-    reviewer: Reviewer, policies: Callable[[], PolicySet], *, seconds: float = 10.0, metrics: Metrics | None = None
+    reviewer: Reviewer,
+    policies: Callable[[], PolicySet],
+    *,
+    seconds: float = 10.0,
+    metrics: Metrics | None = None,
+    prewarmer: Prewarmer | None = None,
 ) -> Flask:
     """The webhook: `/validate`, `/mutate`, `/healthz`, `/readyz`.
 
@@ -32,6 +39,7 @@ def create_app(
         policies: the set in force.
         seconds: for a review whose caller names no timeout.
         metrics: where to count; a registry of its own by default.
+        prewarmer: what may keep it from being ready.
     """
     app = Flask("imagegate", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -52,11 +60,13 @@ def create_app(
     def mutate() -> Response:
         return judged(Stage.MUTATE)
 
-    _add_health(app, policies)
+    _add_health(app, policies, prewarmer)
     return app
 
 
-def create_metrics_app(policies: Callable[[], PolicySet], exposition: Callable[[], bytes]) -> Flask:
+def create_metrics_app(
+    policies: Callable[[], PolicySet], exposition: Callable[[], bytes], prewarmer: Prewarmer | None = None
+) -> Flask:
     """The metrics port: `/metrics`, `/healthz`, `/readyz`."""
     app = Flask("imagegate-metrics", static_folder=None)
 
@@ -64,16 +74,20 @@ def create_metrics_app(policies: Callable[[], PolicySet], exposition: Callable[[
     def metrics() -> Response:
         return Response(exposition(), content_type=_EXPOSITION)
 
-    _add_health(app, policies)
+    _add_health(app, policies, prewarmer)
     return app
 
 
-def _add_health(app: Flask, policies: Callable[[], PolicySet]) -> None:
+def _add_health(app: Flask, policies: Callable[[], PolicySet], prewarmer: Prewarmer | None) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return Response("ok\n", mimetype=_TEXT)
 
     @app.get("/readyz")
     def readyz() -> Response:
+        warming = prewarmer.state if prewarmer is not None else ""
+        if prewarmer is not None and prewarmer.holds:
+            return Response(f"{warming}\n", _UNAVAILABLE, mimetype=_TEXT)
         count = len(policies().policies)
-        return Response(f"ready: {count} polic{'y' if count == 1 else 'ies'}\n", mimetype=_TEXT)
+        also = f"; {warming}" if warming else ""
+        return Response(f"ready: {count} polic{'y' if count == 1 else 'ies'}{also}\n", mimetype=_TEXT)

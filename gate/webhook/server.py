@@ -8,8 +8,9 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from gunicorn.app.base import BaseApplication
 
 from gate.errors import UsageError
+from gate.review.warming import Warming
 
 if TYPE_CHECKING:
     import ssl
@@ -42,6 +44,7 @@ class Serving:
         certificate: PEM chain.
         key: PEM key.
         workers: processes.
+        warming: what each of them fetches before it is asked.
     """
 
     listen: str
@@ -49,6 +52,7 @@ class Serving:
     certificate: Path
     key: Path
     workers: int = 2
+    warming: Warming = field(default_factory=Warming)
 
 
 def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callable[[str], None]) -> None:
@@ -156,6 +160,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
 
     def load(self) -> Any:
         """In a worker: threads, connections and caches are its own."""
+        from gate.review.prewarm import Prewarmer
         from gate.webhook.app import create_app, create_metrics_app
         from gate.webhook.metrics import Metrics, all_workers
         from gate.wiring import build
@@ -167,8 +172,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         def current() -> PolicySet:
             return self._policies
 
-        _serve_metrics(self._metrics_socket, create_metrics_app(current, all_workers))
-        return create_app(gate.reviewer, current, seconds=self._settings.timeout, metrics=metrics)
+        prewarmer = Prewarmer(gate.reviewer, current, self._serving.warming, time.monotonic)
+        threading.Thread(target=prewarmer.run, name="prewarm", daemon=True).start()
+        _serve_metrics(self._metrics_socket, create_metrics_app(current, all_workers, prewarmer))
+        seconds = self._settings.timeout
+        return create_app(gate.reviewer, current, seconds=seconds, metrics=metrics, prewarmer=prewarmer)
 
 
 class _Handler(WSGIRequestHandler):

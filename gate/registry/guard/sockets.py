@@ -8,18 +8,19 @@ CONNECT are read in the same way.
 from __future__ import annotations
 
 import io
-import math
 import re
+import select
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
+_A = TypeVar("_A")
+_R = TypeVar("_R")
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of an answer's status line and headers."""
 
@@ -36,30 +37,22 @@ class Guard(Protocol):
     def remaining(self) -> float:
         """Seconds left for the request of this thread; raises TimeoutError when there are none."""
 
-    def reading(self, reader: DeadlineRaw) -> None:
-        """Told what this thread reads its answer from."""
-
 
 class DeadlineRaw(io.RawIOBase):
     """Reads a socket, each read allowed only what is left of the request's time."""
 
-    def __init__(self, connection: socket.socket, guard: Guard) -> None:
-        """Read `connection` as `guard` allows. `ended` says whether the last read met the end."""
-        self._connection = connection
-        self._guard = guard
-        self._inner = connection.makefile("rb", buffering=0)
-        self.ended = False
+    def __init__(self, receive: Callable[[Any], int], held: io.IOBase) -> None:
+        """Read by `receive`; `held` keeps the socket open until this is closed."""
+        self._receive = receive
+        self._held = held
 
     def readable(self) -> bool:
         """True."""
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         """One read within the time that is left."""
-        self._connection.settimeout(self._guard.remaining())
-        count = self._inner.readinto(buffer)
-        self.ended = count == 0
-        return count
+        return self._receive(buffer)
 
     def readall(self) -> bytes:
         """Refuse: nothing here reads without a bound, but http.client takes a chunk of size -1 to mean it."""
@@ -67,7 +60,7 @@ class DeadlineRaw(io.RawIOBase):
 
     def close(self) -> None:
         """Let go of the socket."""
-        self._inner.close()
+        self._held.close()
         super().close()
 
 
@@ -76,48 +69,69 @@ class HeadTooLong(Exception):
 
 
 class _Reader(io.BufferedReader):
-    """Counts the lines before the body: http.client alone reads a hundred of 64 KiB."""
+    """Counts the lines before a body, and those between its pieces and behind it: http.client reads them for ever."""
 
     def __init__(self, raw: DeadlineRaw, size: int) -> None:
         super().__init__(raw, size)
-        self._left: float = MAX_HEADERS
+        self._left = MAX_HEADERS
 
     def readline(self, size: int | None = -1) -> bytes:
-        line = super().readline(size)
+        most = self._left + 1  # a line without an end is not kept, either
+        line = super().readline(most if size is None or size < 0 else min(size, most))
         self._left -= len(line)
         if self._left < 0:
             raise HeadTooLong
         return line
 
     def read(self, size: int | None = -1) -> bytes:
-        self._left = math.inf  # the body has begun
+        self._left = MAX_HEADERS
         return super().read(size)
 
     def readinto(self, buffer: Any) -> int:
-        self._left = math.inf
+        self._left = MAX_HEADERS
         return super().readinto(buffer)
 
 
 class DeadlineSocket:
-    """What http.client, urllib3 and a TLS inside see as the socket."""
+    """What http.client, urllib3 and a TLS inside see as the socket.
+
+    The socket itself never waits: `poll` does, for as long as there is time. To give it a timeout for each read would
+    take a call to the system more, and at each of those another thread takes its turn.
+    """
 
     def __init__(self, connection: socket.socket, guard: Guard) -> None:
         self._connection = connection
         self._guard = guard
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(connection.fileno(), select.POLLIN)
+        self._writable.register(connection.fileno(), select.POLLOUT)
+        # urllib3's TLS in TLS reads and writes one of these, and that one waits.
+        self._waits = isinstance(connection, socket.socket)
+        # What OpenSSL has read already is no longer in the socket.
+        self._waits_first = self._waits and not isinstance(connection, ssl.SSLSocket)
+        if self._waits:
+            connection.settimeout(0)
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         """What http.client reads the answer from."""
-        reader = DeadlineRaw(self._connection, self._guard)
-        self._guard.reading(reader)
-        return _Reader(reader, _CHUNK)
+        held = self._connection.makefile("rb", buffering=0)
+        return _Reader(DeadlineRaw(self.recv_into, held), _CHUNK)
 
     def settimeout(self, _: float | None) -> None:
-        """Nothing: no timeout of others counts, and to set it takes a call to the system each time."""
+        """Nothing: no timeout of others counts."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to read, nor the end: as it has to be before something is asked."""
+        return not self._readable.poll(0)
 
     def recv(self, size: int) -> bytes:
         """Receive within the time that is left."""
-        self._connection.settimeout(self._guard.remaining())
-        return self._connection.recv(size)
+        return self._received(self._connection.recv, size)
+
+    def recv_into(self, buffer: Any) -> int:
+        """The same into a buffer; 0 is the end."""
+        return self._received(self._connection.recv_into, buffer)
 
     def sendall(self, data: bytes) -> None:
         """Send within the time that is left.
@@ -125,11 +139,40 @@ class DeadlineSocket:
         A server of TLS 1.3 refuses a client's certificate after the handshake: what we say meets a closed connection,
         but what it said can still be read. urllib3 reads on after a BrokenPipeError, and after no other.
         """
-        self._connection.settimeout(self._guard.remaining())
+        self._guard.remaining()
         try:
-            self._connection.sendall(data)
+            if self._waits:
+                self._send(data)
+            else:
+                self._connection.sendall(data)
         except ssl.SSLEOFError as error:
             raise BrokenPipeError(str(error)) from error
+
+    def _received(self, receive: Callable[[_A], _R], into: _A) -> _R:
+        self._guard.remaining()
+        if self._waits_first:
+            self._wait(self._readable)
+        while True:
+            try:
+                return receive(into)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(self._readable)
+            except ssl.SSLWantWriteError:  # TLS has keys to change first
+                self._wait(self._writable)
+
+    def _send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self._connection.send(left) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._wait(self._writable)
+            except ssl.SSLWantReadError:
+                self._wait(self._readable)
+
+    def _wait(self, poll: select.poll) -> None:
+        if not poll.poll(1000 * self._guard.remaining()):
+            raise TimeoutError("the time allowed ran out")
 
     @property
     def _io_refs(self) -> int:
@@ -142,29 +185,6 @@ class DeadlineSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
-
-
-class GuardedHTTP(HTTPConnection):
-    """A connection for http URLs; subclasses bind `guard` and `dial`, which connects as far as HTTP begins."""
-
-    guard: Guard
-    dial: Callable[[], socket.socket]
-
-    def connect(self) -> None:
-        """Connect, and put the deadline around the socket."""
-        self.sock = DeadlineSocket(self.dial(), self.guard)
-
-
-class GuardedHTTPS(HTTPSConnection):
-    """The same for https URLs: `dial` has done TLS (`secure`), and compared the certificate's name."""
-
-    guard: Guard
-    dial: Callable[[], socket.socket]
-
-    def connect(self) -> None:
-        """Connect, and put the deadline around the socket."""
-        self.sock = DeadlineSocket(self.dial(), self.guard)
-        self.is_verified = True  # or urllib3 warns that it is not
 
 
 def secure(connection: socket.socket, context: ssl.SSLContext, host: str, guard: Guard) -> socket.socket:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, SSLError
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 from urllib3.util import Retry
 
@@ -29,11 +29,12 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.registry.guard import tls
 from gate.registry.guard.body import Body, Room
+from gate.registry.guard.connection import Answer, GuardedHTTP, GuardedHTTPS
 from gate.registry.guard.dial import Dialer, Seen, cause, unreachable
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
-from gate.registry.guard.sockets import MAX_HEADERS, GuardedHTTP, GuardedHTTPS, HeadTooLong
+from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from gate.image.content import Content
     from gate.registry.guard.hosts import Hosts
     from gate.registry.guard.proxies import Proxy
-    from gate.registry.guard.sockets import DeadlineRaw
 
 _V = TypeVar("_V")
 REQUEST_SECONDS: Final = 20.0
@@ -267,8 +267,6 @@ class Transport:
             message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
         except (HTTPError, OSError, ValueError) as error:
-            if isinstance(error, InvalidHeader):
-                self._current.reader.close()  # urllib3 has no response yet that could be
             failed = _tls_error(error)
             if failed is not None and way is not None:
                 raise self._dialer.explain(failed, way.peer, origin, way.proxy) from error
@@ -290,11 +288,11 @@ class Transport:
             decode_content=False,
             assert_same_host=False,
         )
+        assert isinstance(response, Answer)
+        headers = response.head.headers
         try:
-            if self._current.reader.ended:
-                raise ProtocolError("the connection ended within the headers")
             if way.proxy is not None and way.context is None:
-                check_forwarded(way.proxy, origin.name, response.status, response.headers)
+                check_forwarded(way.proxy, origin.name, response.status, headers)
             good = 200 <= response.status < 300
             limit = request.limit if good else MAX_ERROR_BODY
             stored = request.stored if good else ""
@@ -309,7 +307,6 @@ class Transport:
             response.close()
             raise
         response.release_conn()
-        headers = {name.lower(): response.headers[name] for name in response.headers}  # items() would not join
         if isinstance(content, bytes):
             return Response(response.status, headers, content, request.url)
         return Response(response.status, headers, b"", request.url, content=content)
@@ -380,10 +377,6 @@ class Transport:
             yield
         finally:
             self._current.deadline = whole
-
-    def reading(self, reader: DeadlineRaw) -> None:
-        """Remember what this thread reads its answer from: http.client takes headers cut off by EOF for whole ones."""
-        self._current.reader = reader
 
     def _connect(self, origin: Origin) -> socket.socket:
         """A TCP connection to an address of `origin` that has been checked, and to no other."""

@@ -76,6 +76,7 @@ class Hook:
     """
 
     def __init__(self, reviewer: Reviewer, registry: RegistrySimulator, policies: PolicySet) -> None:
+        self.reviewer = reviewer
         self.registry = registry
         self.policies = policies
         self.metrics = Metrics()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gate.codes import Code
 from gate.kubernetes.admission import MAX_BODY
+from gate.review.prewarm import Prewarmer
 from gate.review.review import Reviewer
+from gate.review.warming import Warming
 from gate.webhook.admission import MAX_IMAGES, budget
-from gate.webhook.app import create_metrics_app
+from gate.webhook.app import create_app, create_metrics_app
 from gate.webhook.metrics import Metrics
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
@@ -618,6 +621,23 @@ def test_health_is_told_on_both_ports() -> None:
             assert client.get("/readyz").text == "ready: 2 policies\n"
         assert other.get("/metrics").content_type == "text/plain; version=0.0.4; charset=utf-8"
         assert other.post("/validate").status_code == 404
+
+
+def test_readiness_waits_for_what_is_warmed_where_that_is_asked() -> None:
+    registry, digest = stocked()
+    warming = Warming((f"{TAGGED}@{digest}",), wait=True)
+    with hook(signed(), registry=registry) as webhook:
+        prewarmer = Prewarmer(webhook.reviewer, lambda: webhook.policies, warming, time.monotonic)
+        app = create_app(webhook.reviewer, lambda: webhook.policies, prewarmer=prewarmer).test_client()
+        other = create_metrics_app(lambda: webhook.policies, Metrics().exposition, prewarmer).test_client()
+        for client in (app, other):
+            answer = client.get("/readyz")
+            assert (answer.status_code, answer.text) == (503, "warming: 0 of 1 images\n")
+            assert client.get("/healthz").status_code == 200
+        prewarmer.run()
+        for client in (app, other):
+            answer = client.get("/readyz")
+            assert (answer.status_code, answer.text) == (200, "ready: 1 policy\n")
 
 
 def _samples(exposition: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -1,0 +1,67 @@
+"""Fills the caches with what will be asked for: a list of images, some at a time, within a budget of requests."""
+
+from __future__ import annotations
+
+import threading
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from gate.deadline import Deadline
+from gate.policy.evaluate import Stage
+from gate.review.review import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.policy.policy import PolicySet
+    from gate.review.review import Reviewer
+    from gate.review.warming import Warming
+
+_AT_ONCE: Final = 4  # images: those that are really asked for come first
+
+
+class Prewarmer:
+    """Judges each image once and throws the verdict away: what it rests on is kept. Thread-safe."""
+
+    def __init__(
+        self, reviewer: Reviewer, policies: Callable[[], PolicySet], warming: Warming, clock: Callable[[], float]
+    ) -> None:
+        """Takes its collaborators; `clock` is monotonic, in seconds. Nothing is asked yet."""
+        self._reviewer = reviewer
+        self._policies = policies
+        self._warming = warming
+        self._clock = clock
+        self._over = threading.Event()
+        if not warming.images:
+            self._over.set()
+        self.done = 0
+        """Images so far."""
+
+        self.requests = 0
+        """Sent for them."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is ready because of it."""
+        return self._warming.wait and not self._over.is_set()
+
+    @property
+    def state(self) -> str:
+        """For people: how far it is; "" once it is over."""
+        return "" if self._over.is_set() else f"warming: {self.done} of {len(self._warming.images)} images"
+
+    def run(self) -> None:
+        """All of them, or as many as the budget allows. Whatever goes wrong is no reason not to become ready."""
+        try:
+            images = iter(self._warming.images)
+            while self.requests < self._warming.requests and (some := tuple(islice(images, _AT_ONCE))):
+                self._warm(some)
+        finally:
+            self._over.set()
+
+    def _warm(self, images: tuple[str, ...]) -> None:
+        deadline = Deadline.after(self._warming.seconds, self._clock)
+        subjects = [Subject(image) for image in images]
+        for review in self._reviewer.review(self._policies(), subjects, Stage.CHECK, deadline):
+            self.requests += review.spent.requests
+            self.done += 1

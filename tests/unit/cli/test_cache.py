@@ -1,0 +1,81 @@
+"""`--cache`, `--cache-key` and `--stats`: what is kept between two runs of a command, and what each image cost."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.cli.support import gate, signed_by_alice, write
+
+if TYPE_CHECKING:
+    from tests.unit.cli.support import Shop
+
+WEB = "acme/web:v1"  # signed by a bundle: a manifest and a payload that have a digest
+
+
+def check(shop: Shop, folder: Path, *flags: str, image: str = WEB) -> dict[str, Any]:
+    """What one run says of an image."""
+    rules = write(folder, "policy.yaml", signed_by_alice())
+    ran = gate("check", f"image:{shop.image(image)}", "-p", rules, "-o", "json", "--stats", *shop.flags, *flags)
+    assert ran.code == 0, ran.err
+    (entry,) = json.loads(ran.out)["images"]
+    found: dict[str, Any] = entry["stats"]
+    assert json.loads(ran.out)["stats"] == found
+    return found
+
+
+def test_what_has_a_digest_is_fetched_once(shop: Shop, tmp_path: Path) -> None:
+    first, second = check(shop, tmp_path), check(shop, tmp_path)
+    assert (first["requests"], first["cacheHits"]) == (6, 0)
+    assert (second["requests"], second["cacheHits"]) == (4, 2)
+    assert second["bytes"] < first["bytes"]
+    (file,) = (Path(tmp_path, "home", "imagegate")).glob("*.sqlite")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_of_ones_own(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "mine" / "evidence.db"
+    check(shop, tmp_path, "--cache", str(file))
+    assert check(shop, tmp_path, "--cache", str(file))["cacheHits"] == 2
+    assert check(shop, tmp_path, "--cache", str(tmp_path / "another.db"))["cacheHits"] == 0
+    assert not Path(tmp_path, "home", "imagegate").exists()
+
+
+def test_with_a_key_the_list_is_kept_too(shop: Shop, tmp_path: Path) -> None:
+    key = tmp_path / "cache.key"
+    key.write_bytes(b"k" * 32)
+    flags = ("--cache", str(tmp_path / "evidence.db"), "--cache-key", str(key))
+    check(shop, tmp_path, *flags)
+    assert check(shop, tmp_path, *flags)["requests"] == 1  # what its tag is now
+    key.write_bytes(b"K" * 32)
+    assert check(shop, tmp_path, *flags)["requests"] == 4
+
+
+def test_none_keeps_nothing(shop: Shop, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert check(shop, tmp_path, "--cache", "none")["requests"] == 6
+    assert not Path(tmp_path, "home", "imagegate").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_none_of_ours_changes_no_verdict(shop: Shop, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "evidence.db"
+    file.write_bytes(content)
+    for _ in range(2):
+        check(shop, tmp_path, "--cache", str(file))
+
+
+def test_stats_are_a_table_on_stderr(shop: Shop, tmp_path: Path) -> None:
+    rules = write(tmp_path, "policy.yaml", signed_by_alice())
+    images = [f"image:{shop.image(name)}" for name in ("acme/api:v1", WEB)]
+    ran = gate("check", *images, "-p", rules, "--stats", *shop.flags)
+    head, *lines = [line.split() for line in ran.err.splitlines()]
+    assert head == ["requests", "waves", "received", "cached", "registry", "verify", "evaluate", "image"]
+    assert [(line[0], line[-1]) for line in lines[:2]] == [("5", shop.image("acme/api:v1")), ("6", shop.image(WEB))]
+    assert lines[2][0] == "11"
+    assert "requests" not in ran.out
+    assert "requests" not in gate("check", *images, "-p", rules, *shop.flags).err
