@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from bench.memory import IMAGES, KINDS, PAGES
+from bench.memory import IMAGES, KINDS, PAGES, PAYLOADS
 from bench.memory import peak as evidence_peak
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable
@@ -203,9 +203,9 @@ def left_behind(make: Callable[[], Transport], url: str) -> int:
 def _evidence() -> Iterator[tuple[str, float, str, float | None]]:
     for images, what in ((1, "gate verify"), (IMAGES, f"gate check of a Pod of {IMAGES}")):
         least = evidence_peak("nothing", images)
-        for kind in (*(f for f in KINDS if f != "nothing"), PAGES):
+        for kind in (*(f for f in KINDS if f != "nothing"), PAGES, *PAYLOADS):
             grown = evidence_peak(kind, images) - least
-            yield f"memory, {what}, {kind if kind == PAGES else f'100 referrers of {kind}'}", grown, "MB", BAR_MEMORY
+            yield f"memory, {what}, {f'100 referrers of {kind}' if kind in KINDS else kind}", grown, "MB", BAR_MEMORY
 
 
 def main() -> None:
