@@ -385,6 +385,61 @@ def test_an_interim_answer_is_no_answer(status: int) -> None:
         assert _fails(server, "resolve").code in (Code.REGISTRY_UNREACHABLE, Code.REGISTRY_PROTOCOL)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X: a\rDocker-Content-Digest: %s\r\n",
+        b"X: a\r\n b\r\nDocker-Content-Digest: %s\r\n",
+        b"Docker-Content-Digest:\r\n %s\r\n",
+        b"Docker-Content-Digest : %s\r\n",
+        b"no header\r\nDocker-Content-Digest: %s\r\n",
+        b"Docker-Content-Digest: %s\r\nno header\r\nDocker-Content-Digest: another\r\n",
+        b"X: a\0b\r\nDocker-Content-Digest: %s\r\n",
+        b": x\r\nDocker-Content-Digest: %s\r\n",
+    ],
+)
+def test_headers_that_two_programs_read_in_two_ways_are_no_digest(line: bytes) -> None:
+    """The parser of e-mail, which http.client has, mends them, each in its way."""
+    content = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + line % str(DIGEST).encode() + b"\r\n"
+    with HostileServer(_always(content)) as server:
+        assert _fails(server, "resolve").code is Code.REGISTRY_PROTOCOL
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, gzip", "chunked, chunked", "xchunked", "chunked "])
+def test_a_transfer_coding_that_was_not_asked_for_gives_no_content(coding: str) -> None:
+    content = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\ncontent".encode()
+    with HostileServer(_always(content)) as server:
+        assert _fails(server, "blob").code is Code.REGISTRY_PROTOCOL
+
+
+def test_what_follows_an_interim_answer_is_not_taken_for_the_next_one() -> None:
+    """The connection of an answer that says it is not the last one is for no other question."""
+
+    def script(peer: Peer) -> bool:
+        if peer.path.endswith("/first"):
+            peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        else:
+            peer.send(answer(404))
+        return True
+
+    with HostileServer(script) as server, client_of(server.host) as client:
+        repository = Repository(server.host, "acme/api")
+        with pytest.raises(EvidenceUnavailable):
+            client.manifest(repository, "first", soon())
+        before = server.connections
+        assert client.manifest(repository, "second", soon()) is None
+        assert server.connections == before + 1
+
+
+def test_endless_chunk_trailers_end_with_the_bytes_of_a_head() -> None:
+    def script(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ncontent\r\n0\r\n")
+        peer.flood(b"X: y\r\n" * 1000)
+
+    with HostileServer(script) as server:
+        assert "headers of more than the 65536 bytes" in _fails(server, "blob", 20).message
+
+
 @pytest.mark.parametrize("what", CALLS)
 def test_a_reset_connection_is_a_failure(what: str) -> None:
     with HostileServer(Peer.reset) as server:

@@ -46,9 +46,10 @@ class _Body(HTTPResponse):
         self.head = head = Head.read(self.fp.readline)
         self.status, self.reason, self.version = head.status, "", head.version
         self.chunked, self.chunk_left = head.chunked, None  # None: before the first
-        self.length = None if self.chunked else head.length(self._method)  # type: ignore[attr-defined]
+        method: str = self._method  # type: ignore[attr-defined]
+        self.length = None if self.chunked else head.length(method)
         self.will_close = head.ends or (self.length is None and not self.chunked)
-        if self.length == 0:
+        if self.length == 0 or method == "HEAD":
             self.close()  # nothing of it is ever read, and the connection is free
 
 

@@ -149,9 +149,10 @@ class DeadlineSocket:
             raise BrokenPipeError(str(error)) from error
 
     def _received(self, receive: Callable[[_A], _R], into: _A) -> _R:
-        self._guard.remaining()
         if self._waits_first:
             self._wait(self._readable)
+        else:
+            self._guard.remaining()
         while True:
             try:
                 return receive(into)

@@ -1,0 +1,205 @@
+"""Sockets that do not wait themselves: what is left of the time is what they are waited for."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gate.registry.guard.sockets import DeadlineSocket
+from tests.fakes.hostile_server import make_certificate
+from tests.unit.registry.guard.support import Patient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LARGE = b"0123456789abcdef" * 200_000
+
+
+class Counting(Patient):
+    """Has time for so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def remaining(self) -> float:
+        self.looks -= 1
+        if self.looks < 0:
+            raise TimeoutError("the time allowed ran out")
+        return super().remaining()
+
+
+class Stubborn(socket.socket):
+    """Wants something else first, as TLS does when its keys change."""
+
+    wants: list[Exception]
+
+    def recv(self, *args: Any) -> bytes:
+        if self.wants:
+            raise self.wants.pop()
+        return super().recv(*args)
+
+    def send(self, *args: Any) -> int:
+        if self.wants:
+            raise self.wants.pop()
+        return super().send(*args)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair()
+
+
+def _secured(folder: Path) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    end, peer = socket.socketpair()
+    certificate = make_certificate(folder)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    client = ssl.create_default_context(cafile=str(certificate[0]))
+    accepted: list[ssl.SSLSocket] = []
+    accepting = threading.Thread(target=lambda: accepted.append(server.wrap_socket(peer, server_side=True)))
+    accepting.start()
+    ours = client.wrap_socket(end, server_hostname="registry.test")
+    accepting.join()
+    return ours, accepted[0]
+
+
+def _drained(peer: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        received += peer.recv(4096)
+    return received
+
+
+def test_silence_is_waited_for_as_long_as_there_is_time() -> None:
+    end, peer = _pair()
+    with closing(end), closing(peer):
+        with pytest.raises(TimeoutError):
+            DeadlineSocket(end, Patient(0.05)).recv(1)
+        with pytest.raises(TimeoutError):
+            DeadlineSocket(end, Patient(0.05)).recv_into(bytearray(1))
+
+
+def test_a_peer_that_reads_nothing_is_waited_for_as_long_as_there_is_time() -> None:
+    end, peer = _pair()
+    with closing(end), closing(peer), pytest.raises(TimeoutError):
+        DeadlineSocket(end, Patient(0.05)).sendall(LARGE * 4)
+
+
+@pytest.mark.parametrize("do", [lambda s: s.recv(1), lambda s: s.recv_into(bytearray(1)), lambda s: s.sendall(b"x")])
+def test_nothing_is_read_or_sent_without_time(do: Callable[[DeadlineSocket], object]) -> None:
+    end, peer = _pair()
+    with closing(end), closing(peer):
+        peer.sendall(b"there")
+        with pytest.raises(TimeoutError):
+            do(DeadlineSocket(end, Counting(0)))
+        peer.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            peer.recv(1)
+
+
+def test_time_is_looked_at_before_each_read() -> None:
+    end, peer = _pair()
+    with closing(end), closing(peer):
+        peer.sendall(b"abc")
+        connection = DeadlineSocket(end, Counting(2))
+        assert connection.recv(1) + connection.recv(1) == b"ab"
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_what_is_large_is_sent_and_received_whole(tmp_path: Path, *, secured: bool) -> None:
+    end, peer = _secured(tmp_path) if secured else _pair()
+    with closing(end), closing(peer):
+        connection = DeadlineSocket(end, Patient())
+        received: list[bytes] = []
+        reading = threading.Thread(target=lambda: received.append(_drained(peer, len(LARGE))))
+        reading.start()
+        connection.sendall(LARGE)
+        reading.join(30)
+        assert received == [LARGE]
+        sending = threading.Thread(target=peer.sendall, args=(LARGE,))
+        sending.start()
+        content = b""
+        while len(content) < len(LARGE):
+            content += connection.recv(100_000)
+        sending.join(30)
+        assert content == LARGE
+
+
+def test_what_tls_has_read_already_is_not_waited_for(tmp_path: Path) -> None:
+    end, peer = _secured(tmp_path)
+    with closing(end), closing(peer):
+        peer.sendall(b"0123456789")  # one record
+        connection = DeadlineSocket(end, Patient(5))
+        assert b"".join(connection.recv(1) for _ in range(10)) == b"0123456789"
+        assert connection.is_silent
+
+
+def test_the_end_of_tls_is_an_end(tmp_path: Path) -> None:
+    end, peer = _secured(tmp_path)
+    with closing(end):
+        connection = DeadlineSocket(end, Patient())
+        peer.close()
+        assert connection.recv(1) == b""
+        assert not connection.is_silent
+
+
+@pytest.mark.parametrize("want", [BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError])
+def test_whatever_is_wanted_first_is_waited_for(want: type[OSError]) -> None:
+    end, peer = _pair()
+    stubborn = Stubborn(fileno=end.detach())
+    with closing(stubborn), closing(peer):
+        stubborn.wants = [want()]
+        peer.sendall(b"x")  # there is something to read, and room to write
+        connection = DeadlineSocket(stubborn, Patient(5))
+        connection.sendall(b"ab")
+        assert peer.recv(9) == b"ab"
+        stubborn.wants = [want(), want()]
+        assert connection.recv(1) == b"x"
+
+
+@pytest.mark.parametrize("want", [BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError])
+def test_wanting_for_ever_ends_with_the_time(want: type[OSError]) -> None:
+    end, peer = _pair()
+    stubborn = Stubborn(fileno=end.detach())
+    with closing(stubborn), closing(peer):
+        stubborn.wants = [want() for _ in range(100)]
+        peer.sendall(b"x")
+        with pytest.raises(TimeoutError):
+            DeadlineSocket(stubborn, Counting(20)).recv(1)
+        with pytest.raises(TimeoutError):
+            DeadlineSocket(stubborn, Counting(20)).sendall(b"x")
+
+
+def test_a_socket_is_silent_until_there_is_something_or_the_end() -> None:
+    end, peer = _pair()
+    with closing(end):
+        connection = DeadlineSocket(end, Patient())
+        seen = [connection.is_silent]
+        peer.sendall(b"x")
+        seen.append(connection.is_silent)
+        assert connection.recv(1) == b"x"
+        seen.append(connection.is_silent)
+        peer.close()
+        seen.append(connection.is_silent)
+    assert seen == [True, False, True, False]
+
+
+def test_an_answer_holds_the_socket_until_it_is_read() -> None:
+    end, peer = _pair()
+    with closing(peer):
+        connection = DeadlineSocket(end, Patient())
+        reader = connection.makefile("rb")
+        peer.sendall(b"line\nrest")
+        end.close()
+        assert reader.readline() == b"line\n"
+        assert reader.read(4) == b"rest"
+        reader.close()
+        assert end.fileno() == -1
