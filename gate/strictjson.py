@@ -11,6 +11,8 @@ import math
 import re
 from typing import Final, NoReturn, cast
 
+import msgspec
+
 from gate.errors import ParseError
 
 MAX_DEPTH: Final = 100
@@ -22,6 +24,10 @@ _SPARSE: Final = 16  # bytes a value
 _LARGE: Final = 256 * 1024  # bytes
 _WIDE: Final = re.compile(rb"[\xc4-\xff]|\\u(?!00)")  # in UTF-8, or escaped
 _SURROGATE: Final = re.compile(rb"\\u[dD]")
+
+# What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
+# a decoder that is made here has it found out before there are any.
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def loads(content: bytes, values: int = MAX_VALUES) -> object:
@@ -39,7 +45,7 @@ def loads(content: bytes, values: int = MAX_VALUES) -> object:
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
         )
         _check_depth(value)
-        if _SURROGATE.search(content):
+        if b"\\u" in content and _SURROGATE.search(content):
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise ParseError(f"not JSON: {str(error)[:150]}") from error
@@ -53,9 +59,37 @@ def loads_unsigned(content: bytes) -> object:
         ParseError: also where it has more than a value for every 16 bytes and a thousand, or is large and has a
             character beyond Latin-1: one of them makes all of its text four times as large.
     """
-    if len(content) > _LARGE and _WIDE.search(content):
+    if len(content) > _LARGE and not _is_narrow(content):
         raise ParseError(f"not JSON that is read: more than {_LARGE} bytes, with characters beyond Latin-1")
     return loads(content, _FEW + len(content) // _SPARSE)
+
+
+def loads_beside(content: bytes, member: str) -> dict[str, object]:
+    """As `loads`, of an object whose `member` is not wanted: where the object is large, that is None and not read.
+
+    Of what is in it only the syntax is checked then; whoever reads it reads it strictly.
+
+    Raises:
+        ParseError: as `loads`; or it is no object.
+    """
+    if len(content) <= _LARGE:
+        return as_object(loads(content), "the document")
+    try:
+        members = _MEMBERS.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ParseError(f"not JSON: {str(error)[:150]}") from error
+    cut = bytes(members.get(member, b"null"))
+    # Where it stands is not known, only what it is: that it was the member that was cut out is seen by the others.
+    found = as_object(loads(content.replace(cut, b"null", 1)), "the document")
+    others = {name: loads(bytes(raw)) for name, raw in members.items() if name != member}
+    if found != {**others, **({member: None} if member in members else {})}:
+        raise ParseError(f"not JSON that is read: `{member}` cannot be told from the rest")
+    return found
+
+
+def _is_narrow(content: bytes) -> bool:
+    """Whether it has no character beyond Latin-1. What is simple is seen at once."""
+    return (content.isascii() and b"\\u" not in content) or not _WIDE.search(content)
 
 
 def loads_text(text: str) -> object:

@@ -93,7 +93,7 @@ class Statement:
         Raises:
             ParseError: another type, no predicate type, no or too many subjects, a malformed one.
         """
-        value = strictjson.as_object(strictjson.loads(payload), "the statement")
+        value = strictjson.loads_beside(payload, "predicate")
         kind = strictjson.text(value, "_type", "the statement")
         if kind not in STATEMENT_TYPES:
             raise ParseError(f"the statement is of type {kind[:100]!r}, expected in-toto Statement v1 or v0.1")

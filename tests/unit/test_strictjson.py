@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gate import strictjson
@@ -157,3 +159,90 @@ def test_a_text() -> None:
     assert strictjson.text({"a": ""}, "a", "the thing") == ""
     with pytest.raises(ParseError, match="no text `b`"):
         strictjson.text({"a": "x"}, "b", "the thing")
+
+
+# a member that is not read
+
+
+def _large(members: str) -> bytes:
+    filler = '"filler": "' + "x" * 300_000 + '"'
+    return f'{{"a": {{{filler}}}, {members}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("members", "others"),
+    [
+        ('"b": [1, 2.5, {"c": null}]', {"b": [1, 2.5, {"c": None}]}),
+        ('"a2": null, "b": "null"', {"a2": None, "b": "null"}),
+        ('"\\u0062": true', {"b": True}),
+        ('"b": ' + '{"a": {}}', {"b": {"a": {}}}),
+    ],
+)
+def test_what_stands_beside_a_large_member_is_read(members: str, others: dict[str, object]) -> None:
+    assert strictjson.loads_beside(_large(members), "a") == {"a": None, **others}
+    small = f'{{"a": {{"deep": [1]}}, {members}}}'.encode()
+    assert strictjson.loads_beside(small, "a") == {"a": {"deep": [1]}, **others}
+
+
+def test_a_member_that_is_absent_is_no_member() -> None:
+    content = json.dumps({"b": "x" * 300_000}).encode()
+    assert strictjson.loads_beside(content, "a") == {"b": "x" * 300_000}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"a": 1',  # twice: two readers would take two
+        '"b": 1, "b": 2',
+        '"\\u0061": 1',
+        '"b": NaN',
+        '"b": 1e999',
+        '"b": ' + "[" * 200 + "]" * 200,
+        '"b": ',
+        '"b": 1} {',
+    ],
+)
+def test_what_is_wrong_beside_it_is_refused(members: str) -> None:
+    with pytest.raises(ParseError):
+        strictjson.loads_beside(_large(members), "a")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"x"', "1"])
+def test_what_is_no_object_has_no_members(content: str) -> None:
+    for padded in (content, content + " " * 300_000):
+        with pytest.raises(ParseError):
+            strictjson.loads_beside(padded.encode(), "a")
+
+
+def test_a_member_whose_text_stands_before_it_too_is_refused_or_read_right() -> None:
+    """It is looked for by its text: where that is found elsewhere first, the rest is not what it was."""
+    inner = '{"x": "' + "y" * 300_000 + '"}'
+    content = f'{{"b": [{inner}], "a": {inner}}}'.encode()
+    with pytest.raises(ParseError, match="cannot be told"):
+        strictjson.loads_beside(content, "a")
+    swapped = f'{{"a": {inner}, "b": [{inner}]}}'.encode()
+    assert strictjson.loads_beside(swapped, "a") == {"a": None, "b": [{"x": "y" * 300_000}]}
+
+
+# what nobody has vouched for
+
+
+@pytest.mark.parametrize("item", [b"{}", b"[]", b"0", b'""', b'{"a":1}'])
+def test_what_unfolds_to_more_than_it_is_is_refused(item: bytes) -> None:
+    many = b"[" + b",".join([item] * 20_000) + b"]"
+    assert strictjson.loads(many) is not None
+    with pytest.raises(ParseError, match="values"):
+        strictjson.loads_unsigned(many)
+    assert strictjson.loads_unsigned(b"[" + b",".join([item] * 300) + b"]") is not None
+
+
+@pytest.mark.parametrize("wide", ["\u0100", "\U0001f600", "\\u0100", "\\ud83d\\ude00"])
+def test_a_large_text_of_which_one_character_makes_four_times_as_much_is_refused(wide: str) -> None:
+    def content(size: int, character: str) -> bytes:
+        return f'["{"x" * size}{character}"]'.encode()
+
+    with pytest.raises(ParseError, match="Latin-1"):
+        strictjson.loads_unsigned(content(300_000, wide))
+    assert strictjson.loads_unsigned(content(1000, wide)) is not None
+    for narrow in ("é", "\\u00e9", "\\u003c"):
+        assert strictjson.loads_unsigned(content(300_000, narrow)) is not None
