@@ -19,11 +19,12 @@ from gate.demo.images import BUNDLE, COSIGN_ARTIFACT, Layer
 from gate.evidence import cosign
 from gate.evidence.facts import Storage
 from gate.image.digest import Digest
+from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
 from gate.review.gather import EVIDENCE_SECONDS
-from gate.review.kept import Listings
+from gate.review.kept import Listings, Nothing
 from gate.review.listing import Place
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
@@ -259,6 +260,35 @@ def test_a_manifest_that_evil_had_kept_is_no_referrer_of_ours(here: World) -> No
         for seconds in HOW_LONG:
             here.clock.advance(seconds)
             assert here.ask(gate, OURS, stage=Stage.CHECK) is Verdict.DENY
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="a referrer that its registry lists and no longer has is an error; kept in a store, it counts "
+                "for as long as that keeps it, and the signature that was deleted lets the image run",
+            ),
+        ),
+    ],
+)
+def test_a_signature_that_was_deleted_does_not_count_because_it_was_kept(here: World, kept: bool) -> None:  # noqa: FBT001
+    """Where the list of referrers is a tag, whoever deletes a manifest leaves it in the list."""
+    here.sign(OURS, "bundle")
+    ours = here.registry.repository(OURS)
+    ((digest, content),) = [(d, c) for d, c in ours.manifests.items() if b'"subject"' in c]
+    entry = {"mediaType": OCI_MANIFEST, "digest": str(digest), "size": len(content)}
+    ours.manifest({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}, here.digest.tag)
+    store = DictStore()
+    with here.reviewers(store if kept else Nothing(), key=None) as (gate,):
+        assert here.ask(gate) is Verdict.ALLOW
+        del ours.manifests[digest]
+        here.clock.advance(86400)
+        assert here.ask(gate) in DENIED
 
 
 # stores that mean harm

@@ -4,6 +4,7 @@ import gc
 import itertools
 import json
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -301,8 +302,10 @@ def test_two_policies_of_one_review_both_have_to_have_enough() -> None:
         assert codes(asking.end()) == []
 
 
-def test_who_needs_less_than_the_one_who_asked_first() -> None:
-    """They share a flight of fetching; that of judging is the first one's."""
+@pytest.mark.xfail(
+    strict=True, reason="they share the judging of who asked first, who needs more and waits for the place that hangs"
+)
+def test_who_needs_less_than_the_one_who_asked_first_does_not_wait_for_it() -> None:
     with world() as here:
         sign(here)
         holding = Held(here, "referrers")
@@ -311,8 +314,7 @@ def test_who_needs_less_than_the_one_who_asked_first() -> None:
         second = ask(here, EITHER, Stage.VALIDATE, seconds=0.3)
         holding.go.set()
         assert codes(first.end()) == TOO_FEW
-        # not a denial: though what there was would have sufficed, an error at worst
-        assert codes(second) in ([], [("DEADLINE_EXCEEDED", "error")])
+        assert codes(second) == []
 
 
 # what is known of a candidate outlives its listing
@@ -700,22 +702,47 @@ def test_what_was_found_counts_before_what_was_listed_once(stage: Stage) -> None
         assert ask(here, STALE_ALICE, stage).decision.verdict is Verdict.ALLOW
 
 
-@pytest.mark.xfail(
+RACE = pytest.mark.xfail(
     strict=True,
-    reason="whoever watches the flight gives up at the instant at which it would have said what timed out: a race that "
-    "it mostly wins, and nothing stands in",
+    reason="whoever watches a flight gives up at the very instant at which the flight would say what there is and what "
+    "timed out: a race that it mostly wins, and what there is is lost",
 )
-def test_a_registry_that_hangs_leaves_time_for_what_stands_in() -> None:
+
+
+def really_asked(here: World, found: PolicySet, stage: Stage, seconds: float) -> list[tuple[str, str]]:
+    """By a clock that goes by itself."""
+    ahead = here.clock.monotonic() - time.monotonic()
+    deadline = Deadline.after(seconds, lambda: time.monotonic() + ahead)
+    (review,) = here.reviewer.review(found, [Subject(here.pinned)], stage, deadline)
+    return codes(review)
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECK, Stage.VALIDATE])
+@RACE
+def test_a_registry_that_hangs_leaves_time_for_what_stands_in(stage: Stage) -> None:
     found = []
-    for _ in range(10):
+    for _ in range(6):
         with world() as here:
             sign(here)
             assert codes(ask(here, STALE_ALICE)) == []
             here.clock.advance(60)
             holding = Held(here, *PLACES)
-            found.append(codes(ask(here, STALE_ALICE, seconds=0.1)))
+            found.append(really_asked(here, STALE_ALICE, stage, 0.5))
             holding.go.set()
-    assert found == [[STOOD_IN]] * 10
+    assert found == [[STOOD_IN]] * 6
+
+
+@RACE
+def test_a_place_that_hangs_is_no_matter_where_another_suffices() -> None:
+    """In CI, as for one that fails (`test_a_place_that_fails`): it is waited for, and then there is enough."""
+    found = []
+    for _ in range(6):
+        with world() as here:
+            sign(here)
+            holding = Held(here, "referrers")
+            found.append(really_asked(here, BY_ALICE, Stage.CHECK, 0.5))
+            holding.go.set()
+    assert found == [[]] * 6
 
 
 def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> None:
