@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-_APART = 0.0005  # seconds that a request may begin before another's end and still have waited for it
-
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -94,7 +92,7 @@ def _waves(asked: list[tuple[float, float]]) -> int:
     """The most of them of which no two overlap: what ends first leaves room for the most others."""
     waves, last = 0, float("-inf")
     for begun, ended in sorted(asked, key=lambda one: one[1]):
-        if begun >= last - _APART:
+        if begun >= last:
             waves, last = waves + 1, ended
     return waves
 

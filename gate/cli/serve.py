@@ -144,9 +144,7 @@ def _images(file: str | None, seconds: float) -> tuple[str, ...]:
         return parse_list(content.decode())
     except (OSError, UnicodeDecodeError, EvidenceUnavailable) as error:
         why = error.message if isinstance(error, EvidenceUnavailable) else getattr(error, "strerror", "not UTF-8")
-        raise UsageError(
-            f"--prewarm {file} cannot be read: {why}", remedy="name a list of images"
-        ) from error
+        raise UsageError(f"--prewarm {file} cannot be read: {why}", remedy="name a list of images") from error
     except ParseError as error:
         raise UsageError(f"--prewarm {file}: {error.message}", remedy=error.remedy) from error
 

@@ -23,7 +23,7 @@ from gate.policy.policy import (
     Tags,
 )
 from gate.policy.requirements import attestation, deny, image, signature
-from gate.policy.signers import names, needs_of
+from gate.policy.signers import names, needs_of, wants_one
 from gate.policy.trust import NOTHING, TrustNeeds
 
 if TYPE_CHECKING:
@@ -173,10 +173,21 @@ def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evide
     return Decision.of(found)
 
 
+def early_rules(plan: Plan, source: Storage) -> tuple[SignatureRequirement, ...]:
+    """The rules about one place that may be met before all of it is known; () where all of it has to be.
+
+    At admission only: what is shown to people is all there is, whoever answers first. And only where one signer is
+    enough: of several, a later signature may show that two are one.
+    """
+    if plan.attestations or plan.stage is not Stage.VALIDATE:
+        return ()
+    rules = [rule.requirement for matched in plan.matched for rule in matched.policy.rules]
+    found = [r for r in rules if isinstance(r, SignatureRequirement) and r.kept.of(plan.reference.name) == source]
+    return tuple(dict.fromkeys(found)) if all(wants_one(rule.by) for rule in found) else ()
+
+
 def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> bool:
     """Whether the signatures of one place that were found so far decide there: more of them change nothing (POLICY §4).
-
-    At admission only: what is shown to people is all there is, whoever answers first.
 
     Args:
         plan: of the image.
@@ -184,16 +195,14 @@ def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> 
         evidence: of it, so far.
         now: the instant that is decided at.
     """
-    if plan.attestations or plan.stage is not Stage.VALIDATE:
-        return False
-    for matched in plan.matched:
-        for rule in matched.policy.rules:
-            wanted = rule.requirement
-            if not isinstance(wanted, SignatureRequirement) or wanted.kept.of(plan.reference.name) != source:
-                continue
-            if any(True for _ in signature.check(wanted, matched.policy.signers, plan.reference, evidence, now)):
-                return False
-    return True
+    early = early_rules(plan, source)
+    return bool(early) and not any(
+        True
+        for matched in plan.matched
+        for wanted in (rule.requirement for rule in matched.policy.rules)
+        if isinstance(wanted, SignatureRequirement) and wanted in early
+        for _ in signature.check(wanted, matched.policy.signers, plan.reference, evidence, now)
+    )
 
 
 def unable(plan: Plan, reason: Reason) -> Decision:

@@ -153,6 +153,19 @@ def names(expression: Expression) -> frozenset[str]:
             assert_never(expression)
 
 
+def wants_one(expression: Expression) -> bool:
+    """Whether one principal can meet it."""
+    match expression:
+        case One():
+            return True
+        case AnyOf(inner):
+            return all(map(wants_one, inner))
+        case AtLeast(count, inner):
+            return count == 1 and all(map(wants_one, inner))
+        case _:
+            assert_never(expression)
+
+
 def needs_of(signers: Iterable[SignerSpec]) -> TrustNeeds:
     """What signatures have to be tried against for these signers, each once, in their order."""
     keys: dict[PublicKey, dict[TrustRoot | None, None]] = {}

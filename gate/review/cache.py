@@ -63,6 +63,11 @@ class Kept(Generic[V]):
         kept = self._kept.get(key)
         return kept.value if kept is not None and kept.until > self._clock() else None
 
+    def left(self, key: Hashable) -> float | None:
+        """Seconds until a value is no longer fresh; None where there is none."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.until - self._clock()
+
     def store(self, key: Hashable, value: V, seconds: float) -> None:
         """Keep a value for so long; not at all for 0."""
         weight = self._weigh(value)
@@ -113,6 +118,7 @@ class FlightCache(Generic[V]):
         deadline: Deadline,
         *,
         timed_out: Callable[[V], bool] = lambda _: False,
+        seconds: Callable[[V], float] | None = None,
     ) -> V:
         """The value, loaded by the first who asks; the others wait for it, each at most until its own deadline.
 
@@ -122,6 +128,7 @@ class FlightCache(Generic[V]):
             deadline: of this caller.
             timed_out: whether a value is what it is because its loader's time was up: those who waited for it and
                 have time left load it themselves.
+            seconds: how long the value is kept, where it is not as long as others.
         """
         while True:
             found = self.peek(key)
@@ -136,16 +143,16 @@ class FlightCache(Generic[V]):
                         return _hit(found, deadline)
                     flight = self._flights[key] = _Flight()
             if leads:
-                return self._lead(key, flight, load)
+                return self._lead(key, flight, load, seconds or self._seconds)
             found = _wait(flight, deadline, timed_out)
             if found is not None:
                 return _hit(found, deadline)
 
-    def _lead(self, key: Hashable, flight: _Flight[V], load: Callable[[], V]) -> V:
+    def _lead(self, key: Hashable, flight: _Flight[V], load: Callable[[], V], seconds: Callable[[V], float]) -> V:
         try:
             value = load()
             flight.value = value
-            self._kept.store(key, value, self._seconds(value))
+            self._kept.store(key, value, seconds(value))
         except BaseException as failure:
             flight.failure = failure
             raise

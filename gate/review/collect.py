@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,9 +110,10 @@ class _Collection:
                 known = len(found)
                 yield self._listing(found, growing=True)
         found = self._entries()
-        if not found and not self._unavailable:
+        answered = not self._unavailable
+        if not found and answered:
             self._check_image()
-        yield self._listing(found, growing=False)
+        yield replace(self._listing(found, growing=False), answered=answered)
 
     def _ask_places(self) -> None:
         prefix = f"{self._place.storage.tag_prefix}{self._place.image.tag}"
@@ -174,13 +175,18 @@ class _Collection:
             self._referrers = list(dict.fromkeys(both))
             if len(self._referrers) > MAX_REFERRERS:
                 self._cut(f"{len(self._referrers)} referrers; {MAX_REFERRERS} are read")
-            self._take_kept(self._referrers[:MAX_REFERRERS])
+            self._take_kept(
+                self._referrers[:MAX_REFERRERS], frozenset(entry.digest for entry in self._lists["referrers"])
+            )
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
 
-    def _take_kept(self, referrers: Sequence[Digest]) -> None:
-        """Manifests by digest are what they were; the others are asked for."""
-        kept = self._blobs.get(referrers)
+    def _take_kept(self, referrers: Sequence[Digest], there: frozenset[Digest]) -> None:
+        """Manifests by digest are what they were; the others are asked for.
+
+        So are those that only the fallback tag lists: clients write that list, and what was deleted may stand in it.
+        """
+        kept = self._blobs.get([digest for digest in referrers if digest in there])
         for digest in referrers:
             try:
                 manifest = parse_manifest(kept[digest])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from gate.evidence.verifier import verify
 from gate.review.anchoring import Anchoring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.deadline import Deadline
     from gate.evidence.candidate import Candidate
@@ -36,7 +37,7 @@ _MOST: Final = 20_000  # results that are remembered
 _WEIGHT: Final = 32 * 1024 * 1024  # bytes of them, about
 _LARGE: Final = 64 * 1024  # bytes of content of which one at a time is in memory
 
-_Key = tuple["Format", "Digest", str, tuple[tuple[str, str], ...], "Digest", "TrustNeeds"]
+_Key = tuple["Format", "Digest", str, bytes, "Digest", "TrustNeeds"]
 _Result = tuple["Fact", ...] | Rejection
 
 
@@ -186,15 +187,18 @@ class _Examination:
 
     def _key(self, entry: Listed) -> _Key:
         described = entry.descriptor
-        annotations = tuple(sorted(described.annotations.items()))
-        return (entry.format, described.digest, described.media_type, annotations, self._listing.image, self._needs)
+        beside = _digest_of(described.annotations)
+        return (entry.format, described.digest, described.media_type, beside, self._listing.image, self._needs)
 
     def _verify_all(self, missing: dict[Digest, list[int]]) -> None:
         entries = self._listing.entries
-        for indices in missing.values():
-            if entries[indices[0]].format is Format.NOTATION:
-                self._verify(indices, b"")
-        wanted = {digest: indices for digest, indices in missing.items() if indices[0] not in self._results}
+        wanted: dict[Digest, list[int]] = {}
+        for digest, indices in missing.items():
+            # Each by its own format: of one digest there may be a payload, and what only says that it is one.
+            unread = [index for index in indices if entries[index].format is Format.NOTATION]
+            self._verify(unread, b"")
+            if read := [index for index in indices if index not in unread]:
+                wanted[digest] = read
         firsts = [entries[indices[0]] for indices in wanted.values()]
         for digest, content in self._examiner.contents(self._place, firsts, self._deadline):
             if isinstance(content, EvidenceUnavailable):
@@ -258,6 +262,15 @@ class _Examination:
         return Evidence(
             tuple(signatures), tuple(attestations), tuple(rejected), tuple(unavailable), self._listing.growing
         )
+
+
+def _digest_of(annotations: Mapping[str, str]) -> bytes:
+    """Stands for them: they may be large, and results are many. Each part says how long it is."""
+    hashing = hashlib.sha256()
+    for part in (part for pair in sorted(annotations.items()) for part in pair):
+        encoded = part.encode("utf-8", "surrogatepass")
+        hashing.update(len(encoded).to_bytes(8) + encoded)
+    return hashing.digest()
 
 
 def _names_certificate(candidate: Candidate) -> bool:

@@ -36,7 +36,7 @@ MAX_KEPT: Final = 8 * 1024 * 1024
 _SEAL: Final = 32  # bytes of HMAC-SHA256
 _UNTIL: Final = struct.Struct(">d")
 _LEAST_KEY: Final = 32  # bytes
-_AHEAD: Final = 60.0  # seconds that another machine's clock may be ahead
+_AHEAD: Final = 5.0  # seconds that another machine's clock may be ahead
 
 
 class Nothing:

@@ -67,6 +67,7 @@ class Listing:
         rejected: what is none for the way it is stored.
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
+        answered: all places have; what is unavailable is the image itself.
     """
 
     image: Digest
@@ -74,6 +75,12 @@ class Listing:
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
     growing: bool = False
+    answered: bool = False
+
+    def with_those_of(self, other: Listing) -> Listing:
+        """A whole one, with what either has."""
+        entries = tuple(dict.fromkeys((*self.entries, *other.entries)))
+        return Listing(self.image, entries, tuple(dict.fromkeys((*self.rejected, *other.rejected))))
 
     @property
     def complete(self) -> bool:

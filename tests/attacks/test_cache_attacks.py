@@ -23,8 +23,8 @@ from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
-from gate.review.gather import EVIDENCE_SECONDS
 from gate.review.kept import Listings, Nothing
+from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.listing import Place
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
@@ -202,11 +202,6 @@ def test_what_evil_says_of_our_payloads_is_not_remembered_of_them(here: World, h
 
 
 @pytest.mark.parametrize("how", ["referrer-legacy", "bundle"])
-@pytest.mark.xfail(
-    strict=True,
-    reason="what has the digest of a Notary signature's layer is verified with it, over no bytes at all, and the "
-    "rejection is remembered whatever repository it came of: evil's denies ours until the process ends",
-)
 def test_a_notary_signature_that_names_our_payload_does_not_spoil_it(here: World, how: str) -> None:
     here.sign(OURS, how)
     ours, evil = here.registry.repository(OURS), here.registry.repository(EVIL)
@@ -223,7 +218,6 @@ def test_a_notary_signature_that_names_our_payload_does_not_spoil_it(here: World
 
 
 @pytest.mark.parametrize("how", ["referrer-legacy", "bundle"])
-@pytest.mark.xfail(strict=True, reason="as above, in one repository: a good signature is called invalid")
 def test_nor_in_the_same_repository(here: World, how: str) -> None:
     here.sign(OURS, how)
     ours = here.registry.repository(OURS)
@@ -262,20 +256,7 @@ def test_a_manifest_that_evil_had_kept_is_no_referrer_of_ours(here: World) -> No
             assert here.ask(gate, OURS, stage=Stage.CHECK) is Verdict.DENY
 
 
-@pytest.mark.parametrize(
-    "kept",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="a referrer that its registry lists and no longer has is an error; kept in a store, it counts "
-                "for as long as that keeps it, and the signature that was deleted lets the image run",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("kept", [False, True])
 def test_a_signature_that_was_deleted_does_not_count_because_it_was_kept(here: World, kept: bool) -> None:  # noqa: FBT001
     """Where the list of referrers is a tag, whoever deletes a manifest leaves it in the list."""
     here.sign(OURS, "bundle")
@@ -496,7 +477,7 @@ def test_a_list_of_a_machine_whose_clock_is_ahead_counts_little_longer(here: Wor
     store = DictStore()
     with here.reviewers(DictStore()) as (one,):
         assert here.ask(one) is Verdict.ALLOW
-        listing = one._gatherer._listings.peek(place)
+        listing = one._gatherer._lister._fresh.peek(place)
     assert listing is not None
     Listings(store, KEY, lambda: here.clock.now().timestamp() + 59).put(place, listing, EVIDENCE_SECONDS)
     stolen = dict(store.values)

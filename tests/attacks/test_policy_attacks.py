@@ -29,8 +29,8 @@ from gate.policy.parse import parse_set
 from gate.policy.schema import KINDS, LATER, schema_of
 from gate.policy.trust import TrustNeeds, WitnessedKey
 from gate.review.examine import Examiner
-from gate.review.gather import EVIDENCE_SECONDS
 from gate.review.limits import MAX_BESIDE, MAX_CANDIDATES
+from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.listing import Listing, Place
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clients import client_of, soon
@@ -697,4 +697,4 @@ def test_large_evidence_is_not_kept_and_what_is_kept_is_bounded() -> None:
         here.clock.advance(EVIDENCE_SECONDS)
         # and what is over goes with the next one that comes
         assert here.review(policies(policy(SIGNED)), here.pinned).decision.verdict is Verdict.DENY
-        assert len(here.reviewer._gatherer._listings._kept) == 1
+        assert len(here.reviewer._gatherer._lister._fresh._kept) == 1

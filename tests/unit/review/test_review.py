@@ -21,8 +21,8 @@ from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot
-from gate.review.gather import EVIDENCE_SECONDS
 from gate.review.limits import MAX_CANDIDATES, MAX_PAYLOADS
+from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.review import TAG_SECONDS, Subject
 from gate.trust.root import TrustedRoot
 from tests.fakes.fulcio import ISSUER, SUBJECT, Profile

@@ -1,0 +1,129 @@
+"""Listings of places: one flight for all who ask, kept for seconds here, and sealed for others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import EvidenceUnavailable
+from gate.evidence.facts import Unavailable
+from gate.review.cache import Bounds, Kept
+from gate.review.collect import Collector
+from gate.review.growing import Growing
+from gate.review.listing import Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from gate.deadline import Deadline
+    from gate.review.kept import Blobs, Listings
+    from gate.review.listing import Place
+    from gate.review.ports import Registry
+
+EVIDENCE_SECONDS: Final = 10.0
+"""That what is listed and verified counts for."""
+
+UNSIGNED_SECONDS: Final = 3.0
+"""The same where there is nothing: it may be about to be signed."""
+
+_BOUNDS: Final = Bounds(5_000, 16 * 1024 * 1024)
+_LANDING: Final = (0.25, 0.1)  # seconds, and share of the time, that a flight leaves to those who watch it
+
+
+class Lister:
+    """Lists places. Thread-safe."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        blobs: Blobs,
+        sealed: Listings | None,
+        clock: Callable[[], float],
+        *,
+        flights: Executor,
+        requests: Executor,
+        cache: bool,
+    ) -> None:
+        """As `Gatherer`."""
+        self._clock = clock
+        self._sealed = sealed
+        self._cache = cache
+        self._collector = Collector(registry, blobs, requests)
+        self._growing: Growing[Listing] = Growing(flights)
+        self._fresh: Kept[Listing] = Kept(_BOUNDS, clock, lambda listing: listing.size)
+        self._last: Kept[tuple[Listing, float]] = Kept(_BOUNDS, clock, lambda kept: kept[0].size)
+
+    def whole(self, place: Place, deadline: Deadline) -> Listing:
+        """All there is now, whatever is kept."""
+        (*_, listing) = self._collector.collect(place, deadline)
+        return listing
+
+    def versions(self, place: Place, stale: float, deadline: Deadline) -> Iterator[Listing]:
+        """What is listed, as it grows; of a flight that was shorter of time than this one another is begun.
+
+        Args:
+            place: to list.
+            stale: seconds that the listing may stand in for a later one.
+            deadline: of who asks; the flight ends a little before it, so that what it found can be told.
+        """
+        known = self._fresh.peek(place) or self._from_store(place, stale)
+        while known is None:
+            least, share = _LANDING
+            flying = deadline.earlier(min(least, deadline.remaining() * share))
+            grow, land = partial(self._collector.collect, place, flying), partial(self._land, place, stale)
+            watching = self._growing.watch(place, grow, land)
+            seen = Listing(place.image, ())
+            try:
+                for listing in watching.versions(deadline):
+                    seen = listing
+                    if listing.growing:
+                        yield listing
+                    elif watching.leads or not listing.timed_out or deadline.remaining() <= 0:
+                        known = listing
+            except EvidenceUnavailable as error:  # this one's time: what is known so far is known
+                missing = Unavailable(error.code, error.message, error.remedy)
+                known = replace(seen, unavailable=(*seen.unavailable, missing), growing=False)
+        yield known
+
+    def left(self, place: Place) -> float:
+        """Seconds that what is listed now still counts for."""
+        left = self._fresh.left(place)
+        return EVIDENCE_SECONDS if left is None else left
+
+    def last(self, place: Place, most: float) -> tuple[Listing, float] | None:
+        """The last complete listing, by whoever, that is at most so many seconds old, and its age."""
+        kept = self._last.peek(place)
+        found = [(kept[0], self._clock() - kept[1])] if kept is not None else []
+        sealed = self._sealed.get(place) if self._sealed is not None and self._cache else None
+        if sealed is not None:
+            found.append(sealed)
+        youngest = min(found, key=lambda one: one[1], default=None)
+        return youngest if youngest is not None and youngest[1] <= most else None
+
+    def _from_store(self, place: Place, stale: float) -> Listing | None:
+        """What another process listed just now."""
+        found = self._sealed.get(place) if self._sealed is not None and self._cache else None
+        if found is None:
+            return None
+        listing, age = found
+        left = _seconds_of(listing) - age
+        if left <= 0:
+            return None
+        self._fresh.store(place, listing, left)
+        self._last.store(place, (listing, self._clock() - age), stale - age)
+        return listing
+
+    def _land(self, place: Place, stale: float, listing: Listing) -> None:
+        """Keep a complete listing: for seconds, and for as long as it may stand in for the next."""
+        if not listing.complete or not self._cache:
+            return
+        self._fresh.store(place, listing, _seconds_of(listing))
+        self._last.store(place, (listing, self._clock()), stale)
+        if self._sealed is not None:
+            self._sealed.put(place, listing, max(stale, EVIDENCE_SECONDS))
+
+
+def _seconds_of(listing: Listing) -> float:
+    return EVIDENCE_SECONDS if listing.entries else UNSIGNED_SECONDS
