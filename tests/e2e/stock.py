@@ -43,9 +43,10 @@ class Stock:
         with docker_registry(folder, data=data) as registry:
             repository = Repository(registry.host, PATH)
             digests = {tag: repository.image(tag, tag) for tag in VERDICTS}
-            shell.sign(repository.at(digests["v1"]), keys.release, Format.LEGACY)
+            # Annotated, so that the payload is no function of image and name, and has to be fetched.
+            shell.sign(repository.at(digests["v1"]), keys.release, Format.LEGACY, "-a", "stage=test")
             shell.sign(repository.at(digests["v2"]), keys.release, Format.BUNDLE)
-            shell.sign(repository.at(digests["strange"]), keys.stranger, Format.LEGACY)
+            shell.sign(repository.at(digests["strange"]), keys.stranger, Format.LEGACY, "-a", "stage=test")
         return cls(data, digests)
 
     def pinned(self, host: str, tag: str) -> str:
