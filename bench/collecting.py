@@ -21,6 +21,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bench import stored
 from bench.delayed import DelayedRegistry, blobs_fetched_twice, chain, kinds, waves
 from bench.rows import Row, table
 from gate.cli import serve
@@ -352,7 +353,7 @@ def rows() -> list[Row]:
             *bench.pod(),
             *bench.herd(),
             *bench.memory(folder),
-            # A cache that outlives a process (SQLite): its rows go here, over the same `bench`.
+            *stored.rows(),
         ]
         (folder / "real").mkdir()
         return [*found, *real(folder / "real")]

@@ -128,6 +128,8 @@ class Gatherer:
         def load() -> Evidence:
             evidence, listing = Evidence(), Listing(place.image, ())
             for listing in self._lister.versions(place, stale, asking):
+                if listing.growing and not wanted.early:
+                    continue  # all of it is wanted
                 evidence = self._examine(place, listing, trust, deadline)
                 if evidence.partial and enough(evidence):
                     return evidence

@@ -15,13 +15,11 @@ from collections import OrderedDict
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.client import RemoteDisconnected
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
-from urllib3.exceptions import TimeoutError as Urllib3Timeout
 from urllib3.util import Retry
 
 from gate import __version__
@@ -30,8 +28,10 @@ from gate.errors import EvidenceUnavailable, UsageError
 from gate.registry.guard import tls
 from gate.registry.guard.body import Body, Room
 from gate.registry.guard.connection import Answer, GuardedHTTP, GuardedHTTPS
-from gate.registry.guard.dial import Dialer, Seen, cause, unreachable
+from gate.registry.guard.dial import Dialer, Seen
+from gate.registry.guard.failing import tls_error, translate
 from gate.registry.guard.origin import Origin
+from gate.registry.guard.pace import MOST
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
 from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
@@ -53,7 +53,7 @@ MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
-_POOL: Final = 16  # kept connections a host
+_POOL: Final = MOST  # kept connections a host: as many as it is sent requests at a time
 _HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
 
@@ -189,7 +189,7 @@ class Transport:
             assert way is not None
             raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
         except OSError as error:
-            _translate(error, way.peer.shown if way else origin.name, allowed)
+            translate(error, way.peer.shown if way else origin.name, allowed)
         with closing(connection):
             return Seen.of(connection, way.proxy)
 
@@ -267,10 +267,10 @@ class Transport:
             message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
         except (HTTPError, OSError, ValueError) as error:
-            failed = _tls_error(error)
+            failed = tls_error(error)
             if failed is not None and way is not None:
                 raise self._dialer.explain(failed, way.peer, origin, way.proxy) from error
-            _translate(error, way.peer.shown if way else origin.name, allowed)
+            translate(error, way.peer.shown if way else origin.name, allowed)
 
     def _exchange(self, way: _Way, origin: Origin, request: Request) -> Response:
         parts = urlsplit(request.url)
@@ -388,29 +388,3 @@ def _joined(here: str, location: str) -> str:
         return urljoin(here, location)
     except ValueError:
         raise ValueError("a URL that cannot be read") from None
-
-
-def _translate(error: Exception, host: str, allowed: float) -> NoReturn:
-    """Every way of failing, as a code and one line."""
-    if isinstance(error, ValueError) and not isinstance(error, HTTPError):
-        # Its text would show the header that is malformed, and that is the one with the credentials.
-        raise EvidenceUnavailable(
-            Code.REGISTRY_PROTOCOL,
-            f"{host} was not asked: the request would be malformed",
-            remedy="look at its credentials",
-        ) from None
-    wrapped = error.args[-1] if isinstance(error, ProtocolError) else None
-    if isinstance(wrapped, (TimeoutError, ConnectionError)) and not isinstance(wrapped, RemoteDisconnected):
-        error = wrapped  # of connecting and sending, or a reset
-    if isinstance(error, (TimeoutError, Urllib3Timeout)):
-        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{host} did not answer within {allowed:.1f} s") from error
-    if isinstance(error, OSError):
-        raise unreachable(host, error) from error
-    raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {cause(error)}") from error
-
-
-def _tls_error(error: Exception) -> ssl.SSLError | None:
-    """What TLS said, of an error of urllib3's or its own; None where it was something else."""
-    while isinstance(error, SSLError) and error.args and isinstance(error.args[0], Exception):
-        error = error.args[0]
-    return error if isinstance(error, ssl.SSLError) else None

@@ -705,27 +705,27 @@ def really_asked(here: World, found: PolicySet, stage: Stage, seconds: float) ->
 @pytest.mark.parametrize("stage", [Stage.CHECK, Stage.VALIDATE])
 def test_a_registry_that_hangs_leaves_time_for_what_stands_in(stage: Stage) -> None:
     found = []
-    for _ in range(6):
+    for _ in range(2):
         with world() as here:
             sign(here)
             assert codes(ask(here, STALE_ALICE)) == []
             here.clock.advance(60)
             holding = Held(here, *PLACES)
-            found.append(really_asked(here, STALE_ALICE, stage, 0.5))
+            found.append(really_asked(here, STALE_ALICE, stage, 3.0))
             holding.go.set()
-    assert found == [[STOOD_IN]] * 6
+    assert found == [[STOOD_IN]] * 2
 
 
 def test_a_place_that_hangs_is_no_matter_where_another_suffices() -> None:
     """In CI, as for one that fails (`test_a_place_that_fails`): it is waited for, and then there is enough."""
     found = []
-    for _ in range(6):
+    for _ in range(2):
         with world() as here:
             sign(here)
             holding = Held(here, "referrers")
-            found.append(really_asked(here, BY_ALICE, Stage.CHECK, 0.5))
+            found.append(really_asked(here, BY_ALICE, Stage.CHECK, 3.0))
             holding.go.set()
-    assert found == [[]] * 6
+    assert found == [[]] * 2
 
 
 def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> None:
