@@ -20,7 +20,7 @@ MAX_VALUES: Final = 1_000_000
 """Values of one text, about: what a few megabytes of `[],[],…` would unfold to fills a memory."""
 
 _FEW: Final = 1_000
-_SPARSE: Final = 16  # bytes a value
+_SPARSE: Final = 32  # bytes a value
 _LARGE: Final = 256 * 1024  # bytes
 _WIDE: Final = re.compile(rb"[\xc4-\xff]|\\u(?!00)")  # in UTF-8, or escaped
 _SURROGATE: Final = re.compile(rb"\\u[dD]")
@@ -52,16 +52,16 @@ def loads(content: bytes, values: int = MAX_VALUES) -> object:
     return cast("object", value)
 
 
-def loads_unsigned(content: bytes) -> object:
+def loads_unsigned(content: bytes, most: int = MAX_VALUES) -> object:
     """As `loads`, of what nobody has vouched for: it may not unfold to much more than it is.
 
     Raises:
-        ParseError: also where it has more than a value for every 16 bytes and a thousand, or is large and has a
-            character beyond Latin-1: one of them makes all of its text four times as large.
+        ParseError: also where it has more than a value for every 32 bytes and a thousand, or more than `most`; or is
+            large and has a character beyond Latin-1: one of them makes all of its text four times as large.
     """
     if len(content) > _LARGE and not _is_narrow(content):
         raise ParseError(f"not JSON that is read: more than {_LARGE} bytes, with characters beyond Latin-1")
-    return loads(content, _FEW + len(content) // _SPARSE)
+    return loads(content, min(most, _FEW + len(content) // _SPARSE))
 
 
 def loads_beside(content: bytes, member: str) -> dict[str, object]:

@@ -228,6 +228,10 @@ def _cache_place(named: str | None) -> str | None:
         from gate.store.valkey import ValkeyStore
 
         ValkeyStore(named).close()
+    else:
+        from gate.store.opening import check_place
+
+        check_place(Path(named))
     return named
 
 

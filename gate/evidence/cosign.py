@@ -20,6 +20,9 @@ CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 CHAIN: Final = "dev.sigstore.cosign/chain"
 LOG_BUNDLE: Final = "dev.sigstore.cosign/bundle"
 TIMESTAMP: Final = "dev.sigstore.cosign/rfc3161timestamp"
+BESIDE: Final = frozenset({SIGNATURE, CERTIFICATE, CHAIN, LOG_BUNDLE, TIMESTAMP})
+"""The annotations of a layer that are read; whatever else stands there says nothing of its signature."""
+
 TYPE: Final = "cosign container image signature"
 
 

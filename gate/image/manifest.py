@@ -35,6 +35,9 @@ MAX_MANIFEST: Final = 4 * 1024 * 1024
 """Bytes of a manifest; the distribution-spec asks clients and registries to support this much."""
 
 _SCHEMA_VERSION: Final = 2
+_MAX_VALUES: Final = 20_000
+"""JSON values of one manifest: `MAX_ENTRIES` with twenty each."""
+
 MAX_ENTRIES: Final = 1000
 """Layers of one manifest, manifests of one index."""
 
@@ -158,7 +161,7 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
     if len(content) > MAX_MANIFEST:
         raise ParseError(f"the manifest has {len(content)} bytes; at most {MAX_MANIFEST} are read")
     try:
-        value = strictjson.as_object(strictjson.loads_unsigned(content), "the manifest")
+        value = strictjson.as_object(strictjson.loads_unsigned(content, _MAX_VALUES), "the manifest")
         _check_names(value)
         document = msgspec.convert(value, _Document)
     except ParseError as error:

@@ -156,7 +156,8 @@ class Asker:
             if response.status < 300:
                 return Answer(response, None)
             if response.status in _REFUSED:
-                refusal = replace(refusal, response=response)  # which says what it wants
+                # Which says what it wants; what the header was answered stays what it was.
+                refusal = replace(refusal, response=replace(response, status=refusal.response.status))
             own = response.status == _UNAUTHORIZED and not response.elsewhere
             challenges = parse_challenges(response.headers.get("www-authenticate", "")) if own else ()
         fresh = self._authenticator.answer(repository, credential, challenges, deadline)

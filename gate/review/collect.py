@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable, ParseError
+from gate.errors import EvidenceUnavailable
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import Format, Rejection, Unavailable
-from gate.image.manifest import Index, Manifest, StoredManifest, parse_manifest
+from gate.image.manifest import Index, Manifest
 from gate.review.limits import (
     MAX_ATTESTATIONS,
     MAX_BESIDE,
@@ -33,12 +33,12 @@ from gate.review.listing import Listed, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     from gate.deadline import Deadline
     from gate.image.digest import Digest
-    from gate.image.manifest import Descriptor
-    from gate.review.kept import Blobs
+    from gate.image.manifest import Descriptor, StoredManifest
+    from gate.review.lanes import Lanes
     from gate.review.listing import Place
     from gate.review.ports import Registry
 
@@ -65,29 +65,27 @@ class _Attached:
 
 
 class Collector:
-    """Collects from a registry; `executor` runs single requests, and nothing that waits for others."""
+    """Collects from a registry; `lanes` run single requests, and nothing that waits for others."""
 
-    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor) -> None:
+    def __init__(self, registry: Registry, lanes: Lanes) -> None:
         """Takes its collaborators."""
         self._registry = registry
-        self._blobs = blobs
-        self._executor = executor
+        self._lanes = lanes
 
     def collect(self, place: Place, deadline: Deadline) -> Iterator[Listing]:
         """What there is in a place: a listing that grows as its parts answer, and at last is whole.
 
         Each is in the order of the parts, so that the last is the same whoever answers first.
         """
-        return _Collection(self._registry, self._blobs, self._executor, place, deadline).run()
+        return _Collection(self._registry, self._lanes, place, deadline).run()
 
 
 class _Collection:
     """One run: what was asked, what came, and what could not be read."""
 
-    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor, place: Place, deadline: Deadline) -> None:
+    def __init__(self, registry: Registry, lanes: Lanes, place: Place, deadline: Deadline) -> None:
         self._registry = registry
-        self._blobs = blobs
-        self._executor = executor
+        self._lane = lanes.of(place.storage.repository.registry)
         self._place = place
         self._repository = place.storage.repository
         self._deadline = deadline
@@ -130,7 +128,7 @@ class _Collection:
         return self._registry.manifest(self._repository, target, self._deadline)
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
-        self._pending[self._executor.submit(question)] = landed
+        self._pending[self._lane.submit(question)] = landed
 
     def _land(self) -> bool:
         """Take in what has been answered since; False where the time ran out first."""
@@ -155,7 +153,7 @@ class _Collection:
         if stored is None:
             return
         if isinstance(stored.manifest, Manifest):
-            self._tagged[kind] = [Listed(Format.LEGACY, layer) for layer in stored.manifest.layers]
+            self._tagged[kind] = [Listed.of(Format.LEGACY, layer) for layer in stored.manifest.layers]
         else:
             self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
 
@@ -175,27 +173,9 @@ class _Collection:
             self._referrers = list(dict.fromkeys(both))
             if len(self._referrers) > MAX_REFERRERS:
                 self._cut(f"{len(self._referrers)} referrers; {MAX_REFERRERS} are read")
-            self._take_kept(
-                self._referrers[:MAX_REFERRERS], frozenset(entry.digest for entry in self._lists["referrers"])
-            )
+            self._waiting.extend(self._referrers[:MAX_REFERRERS])
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
-
-    def _take_kept(self, referrers: Sequence[Digest], there: frozenset[Digest]) -> None:
-        """Manifests by digest are what they were; the others are asked for.
-
-        So are those that only the fallback tag lists: clients write that list, and what was deleted may stand in it.
-        """
-        kept = self._blobs.get([digest for digest in referrers if digest in there])
-        for digest in referrers:
-            try:
-                manifest = parse_manifest(kept[digest])
-            except (KeyError, ParseError):  # what cannot be read the registry says itself
-                self._waiting.append(digest)
-                continue
-            if self._deadline.meter is not None:
-                self._deadline.meter.hit()
-            self._attach(digest, self._attached_of(StoredManifest(digest, manifest, kept[digest])))
 
     def _ask_referrer(self) -> None:
         """The next one; none once there is more than is looked at."""
@@ -208,10 +188,7 @@ class _Collection:
         stored = self._registry.manifest(self._repository, digest, self._deadline, MAX_REFERRER)
         if stored is None:
             return _Attached(absent=True)
-        attached = self._attached_of(stored)
-        if attached.entries:
-            self._blobs.put(digest, stored.content)
-        return attached
+        return self._attached_of(stored)
 
     def _attach(self, digest: Digest, attached: _Attached) -> None:
         self._attached[digest] = attached
@@ -234,9 +211,9 @@ class _Collection:
             return _Attached()
         types = (manifest.artifact_type, manifest.config.media_type)
         if _LEGACY_REFERRER in types:
-            return _Attached(tuple(Listed(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
+            return _Attached(tuple(Listed.of(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
         if _NOTATION in types:
-            return _Attached(tuple(Listed(Format.NOTATION, layer) for layer in manifest.layers[:1]))
+            return _Attached(tuple(Listed.of(Format.NOTATION, layer) for layer in manifest.layers[:1]))
         if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
             return self._bundle(stored.digest, manifest)
         return _Attached()
@@ -250,7 +227,7 @@ class _Collection:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
             return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
         if self._place.attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
-            return _Attached((Listed(Format.BUNDLE, manifest.layers[0]),))
+            return _Attached((Listed.of(Format.BUNDLE, manifest.layers[0]),))
         return _Attached()
 
     def _check_image(self) -> None:

@@ -17,13 +17,14 @@ from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     from gate.deadline import Deadline
     from gate.image.content import Content
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor
     from gate.review.kept import Blobs
+    from gate.review.lanes import Lanes
     from gate.review.listing import Listed, Place
     from gate.review.ports import Registry
 
@@ -31,13 +32,13 @@ _AT_ONCE: Final = 8  # payloads of one image that are fetched and not yet read
 
 
 class Contents:
-    """Payloads of what is listed. Thread-safe; `executor` runs single requests, and nothing that waits for others."""
+    """Payloads of what is listed. Thread-safe; `lanes` run single requests, and nothing that waits for others."""
 
-    def __init__(self, registry: Registry, blobs: Blobs, executor: Executor) -> None:
+    def __init__(self, registry: Registry, blobs: Blobs, lanes: Lanes) -> None:
         """Takes its collaborators."""
         self._registry = registry
         self._blobs = blobs
-        self._executor = executor
+        self._lanes = lanes
 
     def of(
         self, place: Place, entries: Iterable[Listed], deadline: Deadline
@@ -64,13 +65,14 @@ class Contents:
         self, place: Place, missing: deque[Descriptor], deadline: Deadline
     ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
         limit = MAX_ATTESTATION if place.attestations else MAX_SIGNATURE
+        lane = self._lanes.of(place.storage.repository.registry)
         under_way: dict[Future[Content], Digest] = {}
         try:
             while missing or under_way:
                 while missing and len(under_way) < _AT_ONCE:
                     descriptor = missing.popleft()
                     ask = partial(self._registry.blob, place.storage.repository, descriptor, limit, deadline)
-                    under_way[self._executor.submit(ask)] = descriptor.digest
+                    under_way[lane.submit(ask)] = descriptor.digest
                 done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
                 if not done:
                     registry = place.storage.repository.registry

@@ -109,6 +109,9 @@ class Examiner:
         """For the next time; the least used leave first."""
         with self._lock:
             before = self._known.pop(key, None)
+            if known.weight * 4 > _WEIGHT:  # it would drive out too much
+                self._weight -= before.weight if before is not None else 0
+                return
             self._weight += known.weight - (before.weight if before is not None else 0)
             self._known[key] = known
             while len(self._known) > _MOST or self._weight > _WEIGHT:

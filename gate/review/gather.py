@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gate.policy.trust import TrustNeeds
     from gate.review.examine import Examiner
     from gate.review.kept import Blobs, Listings
+    from gate.review.lanes import Lanes
     from gate.review.ports import Registry, TrustedRoots
 
 _BOUNDS: Final = Bounds(5_000, 32 * 1024 * 1024)
@@ -63,7 +64,7 @@ class Gatherer:
         clock: Callable[[], float],
         *,
         flights: Executor,
-        requests: Executor,
+        lanes: Lanes,
         cache: bool,
     ) -> None:
         """Take collaborators.
@@ -75,15 +76,15 @@ class Gatherer:
             listings: likewise; None where nothing can be sealed.
             clock: monotonic, in seconds.
             flights: runs collections, and nothing that waits for one.
-            requests: runs requests, and nothing that waits for one.
+            lanes: run requests, and nothing that waits for one.
             cache: whether listings and evidence are kept for seconds.
         """
         self._registry = registry
         self._roots = roots
         self._cache = cache
-        self._contents = Contents(registry, blobs, requests)
+        self._contents = Contents(registry, blobs, lanes)
         self._examiner: Examiner | None = None
-        self._lister = Lister(registry, blobs, listings, clock, flights=flights, requests=requests, cache=cache)
+        self._lister = Lister(registry, listings, clock, flights=flights, lanes=lanes, cache=cache)
         self._evidence: FlightCache[Evidence] = FlightCache(_BOUNDS, clock, self._seconds, _size)
 
     def at_hand(self, planned: Plan, source: Storage, digest: Digest) -> Evidence | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from gate.deadline import Deadline
-    from gate.review.kept import Blobs, Listings
+    from gate.review.kept import Listings
+    from gate.review.lanes import Lanes
     from gate.review.listing import Place
     from gate.review.ports import Registry
 
@@ -38,19 +39,18 @@ class Lister:
     def __init__(
         self,
         registry: Registry,
-        blobs: Blobs,
         sealed: Listings | None,
         clock: Callable[[], float],
         *,
         flights: Executor,
-        requests: Executor,
+        lanes: Lanes,
         cache: bool,
     ) -> None:
         """As `Gatherer`."""
         self._clock = clock
         self._sealed = sealed
         self._cache = cache
-        self._collector = Collector(registry, blobs, requests)
+        self._collector = Collector(registry, lanes)
         self._growing: Growing[Listing] = Growing(flights)
         self._fresh: Kept[Listing] = Kept(_BOUNDS, clock, lambda listing: listing.size)
         self._last: Kept[tuple[Listing, float]] = Kept(_BOUNDS, clock, lambda kept: kept[0].size)
@@ -69,6 +69,8 @@ class Lister:
             deadline: of who asks; the flight ends a little before it, so that what it found can be told.
         """
         known = self._fresh.peek(place) or self._from_store(place, stale)
+        if known is not None and deadline.meter is not None:
+            deadline.meter.hit()
         while known is None:
             least, share = _LANDING
             flying = deadline.earlier(min(least, deadline.remaining() * share))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from gate.codes import Code
 from gate.evidence.candidate import Candidate
+from gate.evidence.cosign import BESIDE
+from gate.image.manifest import Descriptor
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Format, Rejection, Storage, Unavailable
     from gate.image.digest import Digest
-    from gate.image.manifest import Descriptor
     from gate.image.reference import Repository
 
 _LATE = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
@@ -46,10 +47,16 @@ class Listed:
     format: Format
     descriptor: Descriptor
 
+    @classmethod
+    def of(cls, kind: Format, layer: Descriptor) -> Listed:
+        """Of a layer no more is kept than is read of it."""
+        beside = {key: text for key, text in layer.annotations.items() if key in BESIDE}
+        return cls(kind, Descriptor(layer.media_type, layer.digest, layer.size, beside))
+
     @property
     def beside(self) -> int:
-        """Bytes of what stands beside its payload."""
-        return sum(len(key) + len(text) for key, text in self.descriptor.annotations.items())
+        """Bytes in memory of what stands beside its payload, about."""
+        return sum(len(text) if text.isascii() else 4 * len(text) for text in self.descriptor.annotations.values())
 
     def candidate(self, content: bytes) -> Candidate:
         """With its payload."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gate.review.review import Reviewer
     from gate.review.warming import Warming
 
+WAIT_SECONDS: Final = 60.0
+"""That readiness waits for it at most."""
+
 _AT_ONCE: Final = 4  # images: those that are really asked for come first
 
 
@@ -34,6 +37,7 @@ class Prewarmer:
         self._over = threading.Event()
         if not warming.images:
             self._over.set()
+        self._begun = clock()
         self.done = 0
         """Images so far."""
 
@@ -42,8 +46,9 @@ class Prewarmer:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is ready because of it."""
-        return self._warming.wait and not self._over.is_set()
+        """Whether nothing is ready because of it; not for ever, whatever registries do."""
+        waited = self._clock() - self._begun
+        return self._warming.wait and not self._over.is_set() and waited < WAIT_SECONDS
 
     @property
     def state(self) -> str:

@@ -19,6 +19,7 @@ from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan,
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
 from gate.review.kept import Blobs, Nothing
+from gate.review.lanes import Lanes
 from gate.review.listing import Place
 from gate.review.tags import look_up
 from gate.spent import Meter, Spent
@@ -42,7 +43,8 @@ TAG_SECONDS: Final = 5.0
 _TAGS: Final = Bounds(10_000, 0)
 _GRACE: Final = 0.05  # seconds for a review that notices the end of its time by itself and says more
 _CONCLUDING: Final = (0.25, 0.1)  # seconds, and share of the time, that asking leaves for deciding
-_REQUESTS: Final = 64  # registry requests at once
+_REQUESTS: Final = 256  # registry requests at once
+_LANE: Final = 64  # of them to one registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Reviewer:
             seal(self._store) if seal is not None else None,
             clock,
             flights=self._flights,
-            requests=self._requests,
+            lanes=Lanes(self._requests, _LANE),
             cache=cache,
         )
 

@@ -81,6 +81,8 @@ class StoreFile:
             return
         if stat.S_ISLNK(found.st_mode):
             raise OSError(errno.ELOOP, "it is a symbolic link", str(self.path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(self.path))
         if not (_is_ours(found) and all(map(_is_ours_or_none, self._neighbours()))):
             self.set_aside((found.st_dev, found.st_ino))
             self._create()
@@ -95,7 +97,7 @@ class StoreFile:
             BlockingIOError: one was set aside a moment ago.
             OSError: it can't be renamed.
         """
-        if self.identity() != identity:
+        if self.identity() != identity or not self.path.is_file():
             return
         if self._last is not None and self._clock() < self._last + _SELDOM:
             raise BlockingIOError(errno.EAGAIN, "one like it was set aside a moment ago", str(self.path))

@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gate.errors import UsageError
+from gate.store.database import APPLICATION
 from gate.store.memory import MemoryStore
 from gate.store.sqlite import SqliteStore
 from gate.store.valkey import ValkeyStore
@@ -19,6 +21,10 @@ MEMORY_BYTES: Final = 32 * 1024 * 1024
 
 FILE_BYTES: Final = 256 * 1024 * 1024
 """Of a store in a file."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_APPLICATION_AT: Final = 68  # where a database's head says whose it is (sqlite.org/fileformat.html, 1.3)
+_HEAD: Final = 72
 
 FILE: Final = "cache.sqlite"
 """In the folder that is given for it."""
@@ -50,6 +56,29 @@ def open_store(
     else:
         return MemoryStore(MEMORY_BYTES, clock)
     return SqliteStore(path, FILE_BYTES, now, clock) if _can_be(path) else MemoryStore(MEMORY_BYTES, clock)
+
+
+def check_place(path: Path) -> None:
+    """Whether somebody's file would be put out of the way for a store: what is named by mistake is not.
+
+    Raises:
+        UsageError: it is a folder, a device, another program's database, or content of some other kind. A damaged file
+            is taken for a store by its name alone, `….sqlite`.
+    """
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return  # it is not followed, nor touched
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"--cache {path} is no file", remedy="name a file, which is made if it is not there")
+        with path.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except (OSError, ValueError):  # nothing there, or nothing that can be read: then nothing is kept
+        return
+    database = head.startswith(_MAGIC)
+    ours = database and head[_APPLICATION_AT:_HEAD] == APPLICATION.to_bytes(4)
+    if head and not ours and (database or path.suffix != ".sqlite"):
+        raise UsageError(f"--cache {path} is no cache of imagegate", remedy="name another file, or remove it")
 
 
 def _can_be(path: Path) -> bool:

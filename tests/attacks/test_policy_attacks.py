@@ -654,7 +654,7 @@ def test_large_annotations_beside_one_payload_are_counted_as_bytes() -> None:
         large = "y" * (MAX_BESIDE // 9)
         referrers = []
         for i in range(20):
-            layer = Layer(cosign.SIMPLE_SIGNING, payload, {**annotations, "x": f"{i}{large}"})
+            layer = Layer(cosign.SIMPLE_SIGNING, payload, {**annotations, cosign.CHAIN: f"{i}{large}"})
             config = Layer(COSIGN_ARTIFACT, b"{}")
             referrers.append(repository.attach(here.digest, COSIGN_ARTIFACT, [layer], config=config))
         repository.manifest(json.loads(_index(*referrers)), here.digest.tag)

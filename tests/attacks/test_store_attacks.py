@@ -370,11 +370,14 @@ def test_a_file_of_another_user(tmp_path: Path, good: bytes) -> None:
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
 def test_what_is_no_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """It is left as it is, for it may be somebody's; and nothing is kept."""
     make(tmp_path / "cache.sqlite")
+    before = (tmp_path / "cache.sqlite").lstat()
     with kept(tmp_path / "cache.sqlite") as world:
         assert world.store.get(KEYS) == {}
-        assert world.works()
-        assert world.store.counts["set_aside"] == 1
+        assert not world.works()
+        assert world.store.counts["set_aside"] == 0
+    assert (tmp_path / "cache.sqlite").lstat().st_ino == before.st_ino
 
 
 def test_where_it_cannot_be_set_aside_nothing_is_kept(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ class Patience:
         if response.elsewhere:
             return response  # its answer is not theirs
         if response.status in _TOO_MANY:
-            seconds = pause_for(response, deadline.remaining()) if _wants_pause(response) else None
-            self._pace.refused(host, deadline.clock(), seconds or 0.0)
+            seconds = min(_stated(response) or 0.0, _LONGEST) if _wants_pause(response) else 0.0
+            self._pace.refused(host, deadline.clock(), seconds)
         else:
             self._pace.answered(host)
         return response
@@ -64,13 +64,19 @@ def _wants_pause(response: Response) -> bool:
     return response.status in _TOO_MANY and not response.elsewhere and "retry-after" in response.headers
 
 
+def _stated(response: Response) -> float | None:
+    """Seconds of its Retry-After; None where there is none, or a date."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() and len(text) <= 4 else None
+
+
 def pause_for(response: Response, left: float) -> float | None:
     """Seconds to wait before one more try; None where it would not help or take too long.
 
     A rate limit without `Retry-After` is not over in a moment, and asking again counts again.
     """
     text = response.headers.get("retry-after", "")
-    stated = float(text) if text.isdecimal() and len(text) <= 4 else None
+    stated = _stated(response)
     if response.status == _RATE_LIMITED:
         seconds = stated
     elif response.status in _BUSY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from tests.unit.cli.support import gate, signed_by_alice, write
 if TYPE_CHECKING:
     from tests.unit.cli.support import Shop
 
-WEB = "acme/web:v1"  # signed by a bundle: a manifest and a payload that have a digest
+WEB = "acme/web:v1"  # signed by a bundle: a payload that has to be fetched
 
 
 def check(shop: Shop, folder: Path, *flags: str, image: str = WEB) -> dict[str, Any]:
@@ -31,16 +32,16 @@ def check(shop: Shop, folder: Path, *flags: str, image: str = WEB) -> dict[str, 
 def test_what_has_a_digest_is_fetched_once(shop: Shop, tmp_path: Path) -> None:
     first, second = check(shop, tmp_path), check(shop, tmp_path)
     assert (first["requests"], first["cacheHits"]) == (6, 0)
-    assert (second["requests"], second["cacheHits"]) == (4, 2)
+    assert (second["requests"], second["cacheHits"]) == (5, 1)
     assert second["bytes"] < first["bytes"]
     (file,) = (Path(tmp_path, "home", "imagegate")).glob("*.sqlite")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_file_of_ones_own(shop: Shop, tmp_path: Path) -> None:
-    file = tmp_path / "mine" / "evidence.db"
+    file = tmp_path / "mine" / "evidence.sqlite"
     check(shop, tmp_path, "--cache", str(file))
-    assert check(shop, tmp_path, "--cache", str(file))["cacheHits"] == 2
+    assert check(shop, tmp_path, "--cache", str(file))["cacheHits"] == 1
     assert check(shop, tmp_path, "--cache", str(tmp_path / "another.db"))["cacheHits"] == 0
     assert not Path(tmp_path, "home", "imagegate").exists()
 
@@ -48,11 +49,11 @@ def test_a_file_of_ones_own(shop: Shop, tmp_path: Path) -> None:
 def test_with_a_key_the_list_is_kept_too(shop: Shop, tmp_path: Path) -> None:
     key = tmp_path / "cache.key"
     key.write_bytes(b"k" * 32)
-    flags = ("--cache", str(tmp_path / "evidence.db"), "--cache-key", str(key))
+    flags = ("--cache", str(tmp_path / "evidence.sqlite"), "--cache-key", str(key))
     check(shop, tmp_path, *flags)
     assert check(shop, tmp_path, *flags)["requests"] == 1  # what its tag is now
     key.write_bytes(b"K" * 32)
-    assert check(shop, tmp_path, *flags)["requests"] == 4
+    assert check(shop, tmp_path, *flags)["requests"] == 5
 
 
 def test_none_keeps_nothing(shop: Shop, tmp_path: Path) -> None:
@@ -61,12 +62,28 @@ def test_none_keeps_nothing(shop: Shop, tmp_path: Path) -> None:
     assert not Path(tmp_path, "home", "imagegate").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_none_of_ours_changes_no_verdict(shop: Shop, tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "evidence.db"
+@pytest.mark.parametrize("content", [b"", b"no database", b"\xff" * 5000])
+def test_a_damaged_file_changes_no_verdict(shop: Shop, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "evidence.sqlite"
     file.write_bytes(content)
     for _ in range(2):
         check(shop, tmp_path, "--cache", str(file))
+
+
+def test_what_is_named_by_mistake_is_left_as_it_is(shop: Shop, tmp_path: Path) -> None:
+    rules = write(tmp_path, "policy.yaml", signed_by_alice())
+    other = tmp_path / "app.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for place in (rules, other, folder, Path("/dev/null")):
+        before = place.lstat()
+        ran = gate("check", f"image:{shop.image(WEB)}", "-p", rules, "--cache", place, *shop.flags)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"--cache {place} is no" in ran.err
+        assert (place.lstat().st_ino, place.lstat().st_mtime) == (before.st_ino, before.st_mtime)
 
 
 def test_stats_are_a_table_on_stderr(shop: Shop, tmp_path: Path) -> None:

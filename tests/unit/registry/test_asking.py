@@ -90,7 +90,7 @@ class World:
             answer = self.ask(repository)
         except CredentialRefused as error:
             return error
-        assert answer.response.status in (401, 403, 404)
+        assert answer.response.status in (400, 401, 403, 404)
         return answer
 
     @contextmanager

@@ -20,6 +20,7 @@ from gate.review.collect import Collector
 from gate.review.contents import Contents
 from gate.review.examine import Examiner
 from gate.review.kept import Blobs, Nothing
+from gate.review.lanes import Lanes
 from gate.review.limits import MAX_BESIDE, MAX_CANDIDATES, MAX_SIGNATURE, MAX_SIGNATURES
 from gate.review.listing import Listing, Place
 from tests.fakes.clock import SettableClock
@@ -70,7 +71,7 @@ def collect(
 ) -> Listing:
     """The last of the listings."""
     place = place_of(image, storage, attestations=attestations)
-    (*growing, whole) = Collector(registry, Blobs(Nothing()), executor).collect(place, SettableClock().deadline())
+    (*growing, whole) = Collector(registry, Lanes(executor, 64)).collect(place, SettableClock().deadline())
     assert all(listing.growing for listing in growing)
     assert not whole.growing
     return whole
@@ -80,7 +81,7 @@ def verified(
     registry: RegistrySimulator, executor: ThreadPoolExecutor, listing: Listing, *keys: SigningKey
 ) -> Evidence:
     needs = TrustNeeds(tuple(WitnessedKey(key.public) for key in keys))
-    examiner = Examiner(Contents(registry, Blobs(Nothing()), executor), NoRoots())
+    examiner = Examiner(Contents(registry, Blobs(Nothing()), Lanes(executor, 64)), NoRoots())
     return examiner.examine(place_of(listing.image), listing, needs, SettableClock().deadline())
 
 
@@ -402,11 +403,11 @@ def test_annotations_count_as_bytes(registry: RegistrySimulator, executor: Threa
     repository = registry.repository(NAME)
     large = MAX_BESIDE // 10
     for i in range(11):
-        layer = Layer(cosign.SIMPLE_SIGNING, str(i).encode(), {"x": "y" * large})
+        layer = Layer(cosign.SIMPLE_SIGNING, str(i).encode(), {cosign.SIGNATURE: "y" * large})
         repository.attach(image, COSIGN_ARTIFACT, [layer], config=Layer(COSIGN_ARTIFACT, b"{}"))
     found = collect(registry, executor, image)
     assert [u.code for u in found.unavailable] == [Code.RESPONSE_TOO_LARGE]
-    assert len(found.entries) == 9
+    assert len(found.entries) == 10
     assert found.size > 9 * large
 
 

@@ -16,6 +16,7 @@ from gate.image.manifest import Descriptor
 from gate.image.reference import Reference, Repository
 from gate.review.contents import Contents
 from gate.review.kept import Blobs
+from gate.review.lanes import Lanes
 from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE
 from gate.review.listing import Listed, Place
 from gate.spent import Meter
@@ -95,7 +96,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.store)
-        self.contents = Contents(self.registry, self.blobs, self.pool)
+        self.contents = Contents(self.registry, self.blobs, Lanes(self.pool, 64))
 
     def put(self, content: bytes, kind: Format = Format.BUNDLE, name: str = NAME) -> Listed:
         """A blob in the registry, as it is listed."""
