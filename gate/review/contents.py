@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gate.review.listing import Listed, Place
     from gate.review.ports import Registry
 
+_LARGE: Final = 64 * 1024  # bytes
 _AT_ONCE: Final = 8  # payloads of one image that are fetched and not yet read
 
 
@@ -48,13 +49,22 @@ class Contents:
         Of formats that are not verified there is none, and nothing is fetched.
         """
         wanted = {e.descriptor.digest: e for e in entries if e.format is not Format.NOTATION}
-        made = _made_up(place, wanted)
-        kept = self._blobs.get(digest for digest in wanted if digest not in made)
-        for digest, content in (made | kept).items():
-            if digest in kept and deadline.meter is not None:
-                deadline.meter.hit()
+        for digest, content in _made_up(place, wanted).items():
+            del wanted[digest]
             yield digest, InMemory(content, digest.algorithm)
-        missing = deque(e.descriptor for digest, e in wanted.items() if digest not in made and digest not in kept)
+        missing: deque[Descriptor] = deque()
+        for some in _groups(wanted.values()):
+            kept = self._blobs.get(descriptor.digest for descriptor in some)
+            for descriptor in some:
+                content = kept.pop(descriptor.digest, None)
+                if (
+                    content is None or len(content) != descriptor.size
+                ):  # not there; or its descriptor lies, and the registry is to say so
+                    missing.append(descriptor)
+                    continue
+                if deadline.meter is not None:
+                    deadline.meter.hit()
+                yield descriptor.digest, InMemory(content, descriptor.digest.algorithm)
         yield from self._fetched(place, missing, deadline)
 
     def keep(self, digest: Digest, content: bytes) -> None:
@@ -99,6 +109,14 @@ class Contents:
             return
         with closing(content):
             yield digest, content
+
+
+def _groups(entries: Iterable[Listed]) -> Iterator[list[Descriptor]]:
+    """Those that are small together, in one round trip to the store; each large one by itself, for memory's sake."""
+    described = [entry.descriptor for entry in entries]
+    if small := [descriptor for descriptor in described if descriptor.size <= _LARGE]:
+        yield small
+    yield from ([descriptor] for descriptor in described if descriptor.size > _LARGE)
 
 
 def _made_up(place: Place, wanted: Mapping[Digest, Listed]) -> dict[Digest, bytes]:

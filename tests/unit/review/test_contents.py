@@ -487,3 +487,22 @@ def test_what_is_at_hand_comes_before_what_is_fetched(here: World) -> None:
     assert isinstance(last, Watched)
     assert last.read() == b"fetched"
     assert next(running, None) is None
+
+
+def test_what_is_kept_counts_only_as_its_descriptor_says() -> None:
+    """A descriptor that lies of a size is the registry's to answer for, and so is an empty one of anything."""
+    registry, store = RegistrySimulator(), DictStore()
+    content = b"x" * 100
+    repository = registry.repository("registry.test/acme/api")
+    repository.blob(content)
+    blobs = Blobs(store)
+    blobs.put(Digest.of(content), content)
+    home = Repository("registry.test", "acme/api")
+    place = Place(Storage(home), Digest.of(b"image"), "", home, attestations=True)
+    with ThreadPoolExecutor(2) as pool:
+        contents = Contents(registry, blobs, Lanes(pool, 2))
+        for digest, size, asked in ((Digest.of(content), 100, 0), (Digest.of(content), 7, 1), (Digest.of(b"y"), 0, 2)):
+            listed = Listed(Format.BUNDLE, Descriptor("x/y", digest, size))
+            ((_, found),) = [(d, c) for d, c in contents.of(place, [listed], SettableClock().deadline())]
+            assert isinstance(found, EvidenceUnavailable) is (asked > 0)
+            assert registry.calls["blob"] == asked
