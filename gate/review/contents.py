@@ -56,7 +56,7 @@ class Contents:
         for some in _groups(wanted.values()):
             kept = self._blobs.get(descriptor.digest for descriptor in some)
             for descriptor in some:
-                content = kept.pop(descriptor.digest, None)
+                held = kept.get(descriptor.digest)
                 if (
                     content is None or len(content) != descriptor.size
                 ):  # not there; or its descriptor lies, and the registry is to say so
@@ -64,7 +64,7 @@ class Contents:
                     continue
                 if deadline.meter is not None:
                     deadline.meter.hit()
-                yield descriptor.digest, InMemory(content, descriptor.digest.algorithm)
+                yield descriptor.digest, InMemory(held, descriptor.digest.algorithm)
         yield from self._fetched(place, missing, deadline)
 
     def keep(self, digest: Digest, content: bytes) -> None:
