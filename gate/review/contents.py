@@ -57,9 +57,8 @@ class Contents:
             kept = self._blobs.get(descriptor.digest for descriptor in some)
             for descriptor in some:
                 held = kept.get(descriptor.digest)
-                if (
-                    content is None or len(content) != descriptor.size
-                ):  # not there; or its descriptor lies, and the registry is to say so
+                if held is None or len(held) != descriptor.size:
+                    # Not there; or its descriptor lies, which is the registry's to answer for.
                     missing.append(descriptor)
                     continue
                 if deadline.meter is not None:
