@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
     from gate.settings import Settings
 
-THREADS: Final = 16
+THREADS: Final = 64
+"""Reviews of one worker at once. They mostly wait: fifty whose registries stall must not hold up the one after them."""
+
 KEEPALIVE: Final = 95  # seconds: the API server keeps idle connections for 90
 _GRACEFUL: Final = 10
 _SHARED_MEMORY: Final = Path("/dev/shm")
