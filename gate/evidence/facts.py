@@ -306,6 +306,8 @@ class Evidence:
 
     Attributes:
         partial: there may be more, which was not waited for: to be used only where this suffices.
+        passed_over: predicate types that attestations say they have and no rule wants: they were not read, and nothing
+            of it is proved.
         stale: that a listing of before stands in for a registry that cannot be reached, for people; "" where none does.
     """
 
@@ -315,3 +317,4 @@ class Evidence:
     unavailable: tuple[Unavailable, ...] = ()
     partial: bool = False
     stale: str = ""
+    passed_over: tuple[str, ...] = ()

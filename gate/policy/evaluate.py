@@ -100,7 +100,7 @@ class Plan:
         digest_wanted: whether its tag has to be resolved.
         sources: where the signatures that are wanted are kept.
         trust: what to try them against.
-        attestations: whether attestations are wanted too.
+        types: the predicate types of the attestations that are wanted too.
         pins: whether `/mutate` writes the digest.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
         stage: who is asking.
@@ -113,7 +113,7 @@ class Plan:
     digest_wanted: bool = False
     sources: frozenset[Storage] = frozenset()
     trust: TrustNeeds = NOTHING
-    attestations: bool = False
+    types: frozenset[str] = frozenset()
     pins: bool = False
     stale_if_error: float = 0.0
 
@@ -179,7 +179,7 @@ def early_rules(plan: Plan, source: Storage) -> tuple[SignatureRequirement, ...]
     At admission only: what is shown to people is all there is, whoever answers first. And only where one signer is
     enough: of several, a later signature may show that two are one.
     """
-    if plan.attestations or plan.stage is not Stage.VALIDATE:
+    if plan.types or plan.stage is not Stage.VALIDATE:
         return ()
     rules = [rule.requirement for matched in plan.matched for rule in matched.policy.rules]
     found = [r for r in rules if isinstance(r, SignatureRequirement) and r.kept.of(plan.reference.name) == source]
@@ -324,7 +324,8 @@ def _unmatched(config: Config, reference: Reference) -> Finding:
 def _with_needs(base: Plan) -> Plan:
     sources: set[Storage] = set()
     signers: list[SignerSpec] = []
-    attestations = wanted = False
+    types: set[str] = set()
+    wanted = False
     for m in base.matched:
         wanted = wanted or bool(_first_needing(m.policy))
         for rule in m.policy.rules:
@@ -333,7 +334,7 @@ def _with_needs(base: Plan) -> Plan:
                     sources.add(rule.requirement.kept.of(base.reference.name))
                 case AttestationRequirement():
                     sources.add(rule.requirement.kept.of(base.reference.name))
-                    attestations = True
+                    types.add(rule.requirement.type)
                 case _:
                     continue
             signers.extend(m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
@@ -342,7 +343,7 @@ def _with_needs(base: Plan) -> Plan:
         digest_wanted=wanted,
         sources=frozenset(sources),
         trust=needs_of(signers),
-        attestations=attestations,
+        types=frozenset(types),
     )
 
 

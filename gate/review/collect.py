@@ -16,17 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.candidate import BUNDLE_PREFIX
-from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
 from gate.review.limits import (
-    MAX_ATTESTATIONS,
     MAX_BESIDE,
     MAX_CANDIDATES,
-    MAX_PAYLOADS,
     MAX_REFERRER,
     MAX_REFERRERS,
-    MAX_SIGNATURES,
     REFERRERS_AT_ONCE,
 )
 from gate.review.listing import Listed, Listing
@@ -46,7 +42,8 @@ _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
 _KINDS: Final = ("sig", "att")  # what cosign's tags end with
 _LISTS: Final = ("referrers", "fallback")
-_PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
+_PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"  # of a bundle's manifest
+_LAYER_PREDICATE_TYPE: Final = "predicateType"  # of a layer under cosign's `.att` tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,9 @@ class _Collection:
         if stored is None:
             return
         if isinstance(stored.manifest, Manifest):
-            self._tagged[kind] = [Listed.of(Format.LEGACY, layer) for layer in stored.manifest.layers]
+            hint = _LAYER_PREDICATE_TYPE if kind == "att" else ""
+            layers = stored.manifest.layers
+            self._tagged[kind] = [Listed.of(Format.LEGACY, one, one.annotations.get(hint, "")) for one in layers]
         else:
             self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
 
@@ -219,16 +218,12 @@ class _Collection:
         return _Attached()
 
     def _bundle(self, digest: Digest, manifest: Manifest) -> _Attached:
-        """One layer that is a bundle, unless its annotation says that it is an attestation and none is wanted.
-
-        The annotation is unsigned; lying in it can only hide a signature, and the signed bytes are looked at again.
-        """
+        """One layer that is a bundle, and what its manifest says is in it."""
         if len(manifest.layers) != 1:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
             return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
-        if self._place.attestations or manifest.annotations.get(_PREDICATE_TYPE, COSIGN_SIGN) == COSIGN_SIGN:
-            return _Attached((Listed.of(Format.BUNDLE, manifest.layers[0]),))
-        return _Attached()
+        hint = manifest.annotations.get(_PREDICATE_TYPE, "")
+        return _Attached((Listed.of(Format.BUNDLE, manifest.layers[0], hint),))
 
     def _check_image(self) -> None:
         """Before anything is called unsigned: is there an image at all, and is it one?"""
@@ -251,14 +246,12 @@ class _Collection:
         ]
 
     def _listing(self, entries: Sequence[Listed], *, growing: bool) -> Listing:
-        within = _within_caps(entries, attestations=self._place.attestations)
-        if len(within) < len(entries) and not growing:
-            self._cut(
-                f"more than {MAX_CANDIDATES} signatures, {MAX_PAYLOADS} payloads, or the bytes of them that are read"
-            )
+        within = _within_caps(entries)
+        if within < len(entries) and not growing:
+            self._cut(f"more than {MAX_CANDIDATES} signatures, or the bytes beside them that are read")
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
-        return Listing(self._place.image, within, tuple(rejected), unavailable, growing)
+        return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing)
 
     def _broken(self, how: str) -> None:
         message = f"{self._repository.registry} (repository {self._repository.path}): {how}"
@@ -270,16 +263,11 @@ class _Collection:
         self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
 
 
-def _within_caps(entries: Sequence[Listed], *, attestations: bool) -> tuple[Listed, ...]:
-    """The first of them, as many as are looked at."""
-    most = MAX_ATTESTATIONS if attestations else MAX_SIGNATURES
-    payloads: set[Digest] = set()
-    total = beside = 0
-    for index, entry in enumerate(entries):
+def _within_caps(entries: Sequence[Listed]) -> int:
+    """How many of the first are listed; how many of them are read is another's affair (`selection`)."""
+    beside = 0
+    for index, entry in enumerate(entries[:MAX_CANDIDATES]):
         beside += entry.beside
-        if entry.format is not Format.NOTATION and entry.descriptor.digest not in payloads:
-            payloads.add(entry.descriptor.digest)
-            total += entry.descriptor.size
-        if index >= MAX_CANDIDATES or len(payloads) > MAX_PAYLOADS or total > most or beside > MAX_BESIDE:
-            return tuple(entries[:index])
-    return tuple(entries)
+        if beside > MAX_BESIDE:
+            return index
+    return min(len(entries), MAX_CANDIDATES)

@@ -263,7 +263,12 @@ class _Examination:
             attestations.extend(fact for fact in result if isinstance(fact, VerifiedAttestation))
         unavailable = dict.fromkeys([*self._unavailable, *self._anchoring.unavailable])
         return Evidence(
-            tuple(signatures), tuple(attestations), tuple(rejected), tuple(unavailable), self._listing.growing
+            tuple(signatures),
+            tuple(attestations),
+            tuple(rejected),
+            tuple(unavailable),
+            partial=self._listing.growing,
+            passed_over=self._listing.passed_over,
         )
 
 

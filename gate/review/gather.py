@@ -7,6 +7,7 @@ trust roots are the same (`examine`); blobs by digest, and sealed listings, in a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
@@ -17,6 +18,7 @@ from gate.review.cache import Bounds, FlightCache
 from gate.review.contents import Contents
 from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS, Lister
 from gate.review.listing import Listing, Place
+from gate.review.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,11 +46,13 @@ class _Wanted:
     """What evidence is kept under.
 
     Attributes:
+        types: the predicate types that are wanted.
         early: the rules that it may suffice before it is whole; () where it has to be all there is.
     """
 
     place: Place
     trust: TrustNeeds
+    types: frozenset[str] = frozenset()
     early: tuple[SignatureRequirement, ...] = ()
 
 
@@ -83,7 +87,6 @@ class Gatherer:
         self._roots = roots
         self._cache = cache
         self._contents = Contents(registry, blobs, lanes)
-        self._examiner: Examiner | None = None
         self._lister = Lister(registry, listings, clock, flights=flights, lanes=lanes, cache=cache)
         self._evidence: FlightCache[Evidence] = FlightCache(_BOUNDS, clock, self._seconds, _size)
 
@@ -119,10 +122,11 @@ class Gatherer:
 
     def survey(self, place: Place, trust: TrustNeeds, deadline: Deadline) -> Evidence:
         """Everything there is in a place, with what the rejected claims of itself; nothing of it is kept."""
-        return self._examine(place, self._lister.whole(place, deadline), trust, deadline, claims=True)
+        listing = selected(self._lister.whole(place, deadline), place, None)
+        return self._examiner.examine(place, listing, trust, deadline, claims=True)
 
     def _get(self, wanted: _Wanted, stale: float, deadline: Deadline, enough: Callable[[Evidence], bool]) -> Evidence:
-        place, trust = wanted.place, wanted.trust
+        place = wanted.place
         may_stand_in = stale > 0 and self._lister.last(place, stale) is not None
         asking = deadline.sooner(deadline.remaining() * _ASKING) if may_stand_in else deadline
 
@@ -131,7 +135,7 @@ class Gatherer:
             for listing in self._lister.versions(place, stale, asking):
                 if listing.growing and not wanted.early:
                     continue  # all of it is wanted
-                evidence = self._examine(place, listing, trust, deadline)
+                evidence = self._examine(wanted, listing, deadline)
                 if evidence.partial and enough(evidence):
                     return evidence
             return self._stood_in(wanted, evidence, listing, stale, deadline) if may_stand_in else evidence
@@ -154,21 +158,23 @@ class Gatherer:
         before = self._lister.last(wanted.place, stale)
         if before is None:
             return evidence
-        found = self._examine(wanted.place, listing.with_those_of(before[0]), wanted.trust, deadline)
+        found = self._examine(wanted, listing.with_those_of(before[0]), deadline)
         repository = wanted.place.storage.repository
         message = (
             f"what {repository} listed {before[1]:.0f} s ago stands in for it (staleIfError): {reasons[0].message}"
         )
         return replace(found, stale=message)
 
-    def _examine(
-        self, place: Place, listing: Listing, trust: TrustNeeds, deadline: Deadline, *, claims: bool = False
-    ) -> Evidence:
-        if self._examiner is None:
-            from gate.review.examine import Examiner  # noqa: PLC0415 - it brings all of the cryptography
+    def _examine(self, wanted: _Wanted, listing: Listing, deadline: Deadline) -> Evidence:
+        listing = selected(listing, wanted.place, wanted.types)
+        return self._examiner.examine(wanted.place, listing, wanted.trust, deadline)
 
-            self._examiner = Examiner(self._contents, self._roots)
-        return self._examiner.examine(place, listing, trust, deadline, claims=claims)
+    @cached_property
+    def _examiner(self) -> Examiner:
+        """Made when something has to be examined: it brings all of the cryptography."""
+        from gate.review.examine import Examiner  # noqa: PLC0415
+
+        return Examiner(self._contents, self._roots)
 
     def _seconds(self, evidence: Evidence) -> float:
         """That evidence is kept for."""
@@ -179,8 +185,8 @@ class Gatherer:
 
 
 def _wanted(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Wanted:
-    place = Place(source, digest, scope, planned.reference.name, planned.attestations)
-    return _Wanted(place, planned.trust, early_rules(planned, source))
+    place = Place(source, digest, scope, planned.reference.name, bool(planned.types))
+    return _Wanted(place, planned.trust, planned.types, early_rules(planned, source))
 
 
 def _is_timed_out(evidence: Evidence) -> bool:

@@ -88,6 +88,7 @@ class _Entry(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     digest: str
     size: int
     annotations: dict[str, str]
+    predicate_type: str
 
 
 class _Rejected(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -158,6 +159,7 @@ class Listings:
                 str(e.descriptor.digest),
                 e.descriptor.size,
                 dict(e.descriptor.annotations),
+                e.predicate_type,
             )
             for e in listing.entries
         ]
@@ -186,7 +188,7 @@ class Listings:
 
     def _mac(self, what: str, *parts: bytes) -> bytes:
         """Over parts of which each says how long it is: no two different rows of them look the same."""
-        mac = hmac.new(self._key, f"imagegate listing 1 {what}".encode(), hashlib.sha256)
+        mac = hmac.new(self._key, f"imagegate listing 2 {what}".encode(), hashlib.sha256)
         for part in parts:
             mac.update(struct.pack(">Q", len(part)) + part)
         return mac.digest()
@@ -200,11 +202,12 @@ class Listings:
 
 
 def _listing(image: Digest, record: _Record) -> Listing:
-    entries = tuple(
-        Listed(Format(e.format), Descriptor(e.media_type, Digest.parse(e.digest), e.size, e.annotations))
-        for e in record.entries
-    )
+    entries = tuple(Listed(Format(e.format), _descriptor(e), e.predicate_type) for e in record.entries)
     rejected = tuple(
         Rejection(Format(r.format), Digest.parse(r.digest), Code(r.code), r.reason) for r in record.rejected
     )
     return Listing(image, entries, rejected)
+
+
+def _descriptor(entry: _Entry) -> Descriptor:
+    return Descriptor(entry.media_type, Digest.parse(entry.digest), entry.size, entry.annotations)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.evidence.candidate import Candidate
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.reference import Repository
 
-_LATE = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
+_TYPE: Final = re.compile(r"[!-~]{1,100}://[!-~]{1,200}")  # it is shown to people
+_LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A layer that may hold a signature, and how it is stored."""
+    """A layer that may hold a signature, and how it is stored.
+
+    Attributes:
+        predicate_type: of the attestation in it, as its manifest says and nobody has signed; "" where it names no URI.
+    """
 
     format: Format
     descriptor: Descriptor
+    predicate_type: str = ""
 
     @classmethod
-    def of(cls, kind: Format, layer: Descriptor) -> Listed:
+    def of(cls, kind: Format, layer: Descriptor, predicate_type: str = "") -> Listed:
         """Of a layer no more is kept than is read of it."""
         beside = {key: text for key, text in layer.annotations.items() if key in BESIDE}
-        return cls(kind, Descriptor(layer.media_type, layer.digest, layer.size, beside))
+        described = Descriptor(layer.media_type, layer.digest, layer.size, beside)
+        return cls(kind, described, predicate_type if _TYPE.fullmatch(predicate_type) else "")
 
     @property
     def beside(self) -> int:
@@ -75,6 +83,7 @@ class Listing:
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
         answered: all places have; what is unavailable is the image itself.
+        passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
 
     image: Digest
@@ -83,6 +92,7 @@ class Listing:
     unavailable: tuple[Unavailable, ...] = ()
     growing: bool = False
     answered: bool = False
+    passed_over: tuple[str, ...] = ()
 
     def with_those_of(self, other: Listing) -> Listing:
         """A whole one, with what either has."""
@@ -102,4 +112,4 @@ class Listing:
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        return sum(700 + entry.beside for entry in self.entries) + 700 * len(self.rejected)
+        return sum(700 + entry.beside + len(entry.predicate_type) for entry in self.entries) + 700 * len(self.rejected)

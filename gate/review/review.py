@@ -340,4 +340,5 @@ def _merged(evidence: Mapping[Storage, Evidence]) -> Evidence:
         tuple(a for e in found for a in e.attestations),
         tuple(r for e in found for r in e.rejected),
         tuple(u for e in found for u in e.unavailable),
+        passed_over=tuple(dict.fromkeys(t for e in found for t in e.passed_over)),
     )

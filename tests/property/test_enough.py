@@ -275,7 +275,7 @@ def test_where_attestations_are_wanted_nothing_is_enough_early() -> None:
     (source,) = planned.sources
     there = evidence([signature(KeySigner(alice().public, PUBLIC_GOOD), LOGGED)])
     assert suffices(planned, source, there, START)
-    assert not suffices(replace(planned, attestations=True), source, there, START)
+    assert not suffices(replace(planned, types=frozenset({"https://a.example/t"})), source, there, START)
 
 
 def test_a_signature_that_shows_two_to_be_one_changes_what_suffices() -> None:

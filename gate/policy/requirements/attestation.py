@@ -48,11 +48,12 @@ def _denial(
         return too_few("attested", "attest", wanted.by, found)
     rejected = [r for r in evidence.rejected if r.attestation is not False]
     seen = list(dict.fromkeys(r.reason for r in rejected))
-    types = sorted({a.predicate_type for a in evidence.attestations})
+    types = sorted({*(a.predicate_type for a in evidence.attestations), *evidence.passed_over})
     if not seen and not types:
         what = "no attestation found"
     elif not seen:
-        what = f"attestations found of other types: {', '.join(types[:_SHOWN])}"
+        more = f" and {len(types) - _SHOWN} more" if len(types) > _SHOWN else ""
+        what = f"attestations found of other types: {', '.join(types[:_SHOWN])}{more}"
     else:
         what = f"{len(rejected)} found that do not count: {'; '.join(seen[:_SHOWN])}"
     return Reason(

@@ -23,6 +23,7 @@ from gate.review.kept import Blobs, Nothing
 from gate.review.lanes import Lanes
 from gate.review.limits import MAX_BESIDE, MAX_CANDIDATES, MAX_SIGNATURE, MAX_SIGNATURES
 from gate.review.listing import Listing, Place
+from gate.review.selection import selected
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator
 from tests.fakes.roots import NoRoots
@@ -221,7 +222,7 @@ def test_sizes_are_bounded_before_anything_is_fetched(
         {**first, "digest": str(repository.blob(bytes([i]))), "size": size} for i, size in enumerate(sizes)
     ]
     repository.manifest(document, tag)
-    found = collect(registry, executor, image)
+    found = selected(collect(registry, executor, image), place_of(image), frozenset())
     cut = [Code.RESPONSE_TOO_LARGE] if listed < len(sizes) else []
     assert (len(found.entries), [u.code for u in found.unavailable]) == (listed, cut)
     # what says that it is of a size that is allowed is asked for, and is not what it says
@@ -346,7 +347,7 @@ def test_cosigns_tags_may_have_a_prefix(
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_attestations_are_read_where_they_are_wanted(
+def test_the_tag_of_attestations_is_asked_for_where_they_are_wanted(
     registry: RegistrySimulator,
     executor: ThreadPoolExecutor,
     image: Digest,
@@ -354,9 +355,11 @@ def test_attestations_are_read_where_they_are_wanted(
 ) -> None:
     repository = registry.repository(NAME)
     repository.sign_bundle(image, alice(), predicate_type="https://spdx.dev/Document")
-    repository.append(f"{image.tag}.att", Layer(ENVELOPE, b"{}"))
+    repository.append(f"{image.tag}.att", Layer(ENVELOPE, b"{}", {"predicateType": "https://openvex.dev/ns"}))
     found = collect(registry, executor, image, attestations=wanted)
-    assert sorted(formats(found)) == (sorted([Format.BUNDLE, Format.LEGACY]) if wanted else [])
+    seen = {(entry.format, entry.predicate_type) for entry in found.entries}
+    of_tag = {(Format.LEGACY, "https://openvex.dev/ns")} if wanted else set()
+    assert seen == {(Format.BUNDLE, "https://spdx.dev/Document")} | of_tag
     asked = {what for method, _, what in registry.log if method == "manifest"}
     assert (f"{image.tag}.att" in asked) is wanted
 

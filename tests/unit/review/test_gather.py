@@ -28,7 +28,7 @@ from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, TrustNeeds
 from gate.review.examine import Examiner
 from gate.review.kept import Listings
-from gate.review.limits import MAX_PAYLOADS
+from gate.review.limits import MAX_REFERRERS
 from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS
 from gate.review.listing import Listed, Listing, Place
 from gate.review.review import Reviewer, Subject
@@ -498,8 +498,8 @@ def test_an_error_is_not_kept(code: Code, method: str) -> None:
 
 def test_a_cut_listing_is_not_kept() -> None:
     with world() as here:
-        for i in range(MAX_PAYLOADS + 1):
-            here.registry.sign_legacy(NAME, here.digest, mallory(), {"n": str(i)})
+        for i in range(MAX_REFERRERS + 1):
+            here.registry.sign_bundle(NAME, here.digest, mallory(), {"n": str(i)})
         assert codes(ask(here)) == [("RESPONSE_TOO_LARGE", "error")]
         unsign(here)
         sign(here)

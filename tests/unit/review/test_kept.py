@@ -32,7 +32,7 @@ FULL = Listing(
     (
         Listed(Format.LEGACY, Descriptor("a/x.one+json", Digest.of(b"one"), 3, {"a": "b", "": "\u00e4\U0001f512"})),
         Listed(Format.REFERRER_LEGACY, Descriptor("a/b", Digest.of(b"two", "sha512"), 0)),
-        Listed(Format.BUNDLE, Descriptor("a/b", Digest.of(b"three"), 2**53)),
+        Listed(Format.BUNDLE, Descriptor("a/b", Digest.of(b"three"), 2**53), "https://a.example/t\u00e4"),
         Listed(Format.NOTATION, Descriptor("a/b", Digest.of(b"one"), 3, {"k" * 1000: '"\\\n\0\x7f'})),
     ),
     (
@@ -397,7 +397,7 @@ def test_a_clock_that_is_set_back_brings_nothing_back_for_long() -> None:
 
 
 def record(**changes: Any) -> bytes:
-    entry = ["legacy", "a/b", str(IMAGE), 1, {}]
+    entry = ["legacy", "a/b", str(IMAGE), 1, {}, ""]
     return json.dumps({"at": START.timestamp(), "entries": [entry], "rejected": [], **changes}).encode()
 
 
@@ -408,11 +408,16 @@ GARBAGE = [
 RECORDS = [
     *(record(at=None), record(at="now"), record(at=[]), record(entries=None), record(rejected=None), record(more=1)),
     *(record(entries=[[]]), record(entries=[{}]), record(entries=[["legacy", "a/b", str(IMAGE), 1]])),
-    *(record(entries=[["legacy", "a/b", str(IMAGE), 1, {}, 1]]), record(entries=[["other", "a/b", str(IMAGE), 1, {}]])),
-    record(entries=[["legacy", "a/b", "sha256:00", 1, {}]]),
-    record(entries=[["legacy", "a/b", "md5:" + "0" * 32, 1, {}]]),
-    record(entries=[["legacy", "a/b", str(IMAGE), 1.5, {}]]),
-    record(entries=[["legacy", "a/b", str(IMAGE), 1, {"a": 1}]]),
+    *(
+        record(entries=[["legacy", "a/b", str(IMAGE), 1, {}, "", 1]]),
+        record(entries=[["other", "a/b", str(IMAGE), 1, {}, ""]]),
+    ),
+    record(entries=[["legacy", "a/b", "sha256:00", 1, {}, ""]]),
+    record(entries=[["legacy", "a/b", "md5:" + "0" * 32, 1, {}, ""]]),
+    record(entries=[["legacy", "a/b", str(IMAGE), 1.5, {}, ""]]),
+    record(entries=[["legacy", "a/b", str(IMAGE), 1, {}]]),
+    record(entries=[["legacy", "a/b", str(IMAGE), 1, {}, None]]),
+    record(entries=[["legacy", "a/b", str(IMAGE), 1, {"a": 1}, ""]]),
     record(rejected=[["bundle", str(IMAGE), "NO_SUCH_CODE", "why"]]),
     record(rejected=[["bundle", "x", "SIGNATURE_INVALID", "why"]]),
 ]
