@@ -116,6 +116,7 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         report = _judge(gate, policies, found, targets, flags, deadline)
     finally:
         gate.close()
+    report = replace(report, store_trouble=gate.reviewer.store_trouble)
     _write(report, flags["output"], flags["output_file"], stats=flags["stats"])
     _mention(found)
     if flags["stats"] and flags["output"] != "json":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gate.policy.decision import Decision, Finding, Verdict, worst
 from gate.spent import Spent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from gate.codes import Code
@@ -52,12 +52,17 @@ class SourceFinding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one run of `gate check` says."""
+    """Everything one run of `gate check` says.
+
+    Attributes:
+        store_trouble: how often the cache met trouble, by kind (`Reviewer.store_trouble`).
+    """
 
     at: datetime
     policies: tuple[Policy, ...]
     entries: tuple[Entry, ...]
     source_findings: tuple[SourceFinding, ...] = ()
+    store_trouble: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def verdict(self) -> Verdict:

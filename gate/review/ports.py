@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from gate.image.manifest import MAX_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gate.deadline import Deadline
     from gate.image.content import Content
@@ -60,6 +60,10 @@ class Store(Protocol):
 
     def put(self, key: str, value: bytes, seconds: float) -> None:
         """Keep a value for at most so long. Returns at once, whether it will be kept or not; never raises."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often it met trouble: `set_aside` (files that were none of ours), `dropped` and `failed`."""
 
     def close(self) -> None:
         """Let go of files, threads and connections, once what was put has been written or a second has passed."""

@@ -146,12 +146,14 @@ class Reviewer:
         self._flights = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="flight")
         self._requests = ThreadPoolExecutor(max_workers=_REQUESTS, thread_name_prefix="request")
         self._store = store or Nothing()
+        self._blobs = Blobs(self._store)
+        self._sealed = seal(self._store) if seal is not None else None
         self._tags: FlightCache[Digest] = FlightCache(_TAGS, clock, lambda _: TAG_SECONDS if cache else 0.0)
         self._gatherer = Gatherer(
             registry,
             roots,
-            Blobs(self._store),
-            seal(self._store) if seal is not None else None,
+            self._blobs,
+            self._sealed,
             clock,
             flights=self._flights,
             lanes=Lanes(self._requests, _LANE),
@@ -163,6 +165,15 @@ class Reviewer:
         for pool in (self._images, self._sources, self._flights, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
         self._store.close()
+
+    @property
+    def store_trouble(self) -> Mapping[str, int]:
+        """How often, in this process, what outlives a request met trouble: `Store.counts`, and `corrupt`.
+
+        `corrupt` are values that were not what they are called, or had no seal of ours: read as if they were not there.
+        """
+        corrupt = self._blobs.corrupt + (self._sealed.corrupt if self._sealed is not None else 0)
+        return {**self._store.counts, "corrupt": corrupt}
 
     def resolve(self, reference: Reference, deadline: Deadline) -> Digest:
         """The digest that is written, or that the tag has now.

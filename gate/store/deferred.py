@@ -32,6 +32,13 @@ class Deferred:
         if store is not None:
             store.put(key, value, seconds)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """As of the store; it is not opened for that."""
+        with self._lock:
+            opened = self._opened
+        return opened.counts if opened is not None else {}
+
     def close(self) -> None:
         """As of the store; it is not opened for that, nor after it."""
         with self._lock:

@@ -92,6 +92,7 @@ class Admission:
             message = str(error) if isinstance(error, GateError) else f"{Code.INTERNAL}: {type(error).__name__}"
             response, verdict = _refusal(policies, message, fallback_uid(body), _api_version(body))
         self.metrics.reviewed(stage, verdict, time.perf_counter() - started)
+        self.metrics.store_trouble(self.reviewer.store_trouble)
         return response.encode()
 
     def _judge(self, stage: Stage, body: bytes, timeout: str, policies: PolicySet) -> tuple[AdmissionResponse, Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from gate import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gate.policy.decision import Finding, Verdict
     from gate.policy.evaluate import Stage
@@ -32,6 +33,14 @@ class Metrics:
         self._seconds = Histogram(
             "imagegate_review_seconds", "Time to answer.", ["stage"], buckets=_BUCKETS, registry=self.registry
         )
+        self._trouble = Counter(
+            "imagegate_store_trouble",
+            "Times that the evidence cache lost, refused or could not be trusted with something.",
+            ["what"],
+            registry=self.registry,
+        )
+        self._told: dict[str, int] = {}
+        self._lock = threading.Lock()
         info = Gauge(
             "imagegate_build_info", "The running version.", ["version"], registry=self.registry, multiprocess_mode="max"
         )
@@ -47,6 +56,13 @@ class Metrics:
         for several in findings:
             for finding in several:
                 self._findings.labels(finding.code.value, finding.verdict.value).inc()
+
+    def store_trouble(self, so_far: Mapping[str, int]) -> None:
+        """How often the store met trouble since this process began (`Reviewer.store_trouble`)."""
+        with self._lock:
+            for what, times in so_far.items():
+                self._trouble.labels(what).inc(max(0, times - self._told.get(what, 0)))
+                self._told[what] = max(times, self._told.get(what, 0))
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format, this process only."""

@@ -28,5 +28,9 @@ class DictStore:
     def put(self, key: str, value: bytes, seconds: float) -> None:
         self.values[key] = value
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {}
+
     def close(self) -> None:
         self.closed = True

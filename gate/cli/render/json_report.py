@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import CertificateSigner, KeySigner
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from gate.policy.decision import Finding
     from gate.sources.manifests import Location
 
+_TROUBLE: Final = {"set_aside": "setAside", "dropped": "dropped", "failed": "failed", "corrupt": "corrupt"}
+
 
 def render(report: Report, *, stats: bool = False) -> str:
     """The report as one JSON document; with `stats`, each image has what it cost."""
     document = _report(report)
     if stats:
         document["images"] = [{**_entry(e), "stats": _spent(e.spent)} for e in report.entries]
-        document["stats"] = _spent(sum((e.spent for e in report.entries), Spent()))
+        trouble = {name: report.store_trouble.get(key, 0) for key, name in _TROUBLE.items()}
+        document["stats"] = {**_spent(sum((e.spent for e in report.entries), Spent())), "cacheTrouble": trouble}
     return json.dumps(document, indent=2) + "\n"
 
 

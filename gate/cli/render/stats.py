@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 _HEAD: Final = ("requests", "waves", "received", "cached", "registry", "verify", "evaluate", "image")
 _WIDTH: Final = 9  # characters of a column
 _KIB: Final = 1024
+_TROUBLE: Final = {
+    "corrupt": "not what they are called, and passed over",
+    "dropped": "not kept",
+    "failed": "reads or writes that failed",
+    "set_aside": "files set aside",
+}
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -24,6 +30,8 @@ def lines(report: Report) -> Iterator[str]:
     if len(report.entries) > 1:
         whole = sum((entry.spent for entry in report.entries), Spent())
         yield _line(*_cells(whole), f"all {len(report.entries)}, side by side")
+    if trouble := [f"{times} {_TROUBLE[what]}" for what, times in sorted(report.store_trouble.items()) if times]:
+        yield f"trouble with the cache: {', '.join(trouble)}"
 
 
 def _line(*cells: str) -> str:

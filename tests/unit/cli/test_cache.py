@@ -25,8 +25,10 @@ def check(shop: Shop, folder: Path, *flags: str, image: str = WEB) -> dict[str, 
     assert ran.code == 0, ran.err
     (entry,) = json.loads(ran.out)["images"]
     found: dict[str, Any] = entry["stats"]
-    assert json.loads(ran.out)["stats"] == found
-    return found
+    whole = json.loads(ran.out)["stats"]
+    trouble = whole.pop("cacheTrouble")
+    assert whole == found
+    return {**found, "trouble": {what: times for what, times in trouble.items() if times}}
 
 
 def test_what_has_a_digest_is_fetched_once(shop: Shop, tmp_path: Path) -> None:
@@ -66,8 +68,10 @@ def test_none_keeps_nothing(shop: Shop, tmp_path: Path) -> None:
 def test_a_damaged_file_changes_no_verdict(shop: Shop, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "evidence.sqlite"
     file.write_bytes(content)
-    for _ in range(2):
-        check(shop, tmp_path, "--cache", str(file))
+    aside = {"setAside": 1} if content else {}
+    assert check(shop, tmp_path, "--cache", str(file))["trouble"] == aside
+    again = check(shop, tmp_path, "--cache", str(file))
+    assert (again["trouble"], again["cacheHits"]) == ({}, 1)
 
 
 def test_what_is_named_by_mistake_is_left_as_it_is(shop: Shop, tmp_path: Path) -> None:
@@ -94,5 +98,22 @@ def test_stats_are_a_table_on_stderr(shop: Shop, tmp_path: Path) -> None:
     assert head == ["requests", "waves", "received", "cached", "registry", "verify", "evaluate", "image"]
     assert [(line[0], line[-1]) for line in lines[:2]] == [("5", shop.image("acme/api:v1")), ("6", shop.image(WEB))]
     assert lines[2][0] == "11"
+    assert len(lines) == 3
     assert "requests" not in ran.out
     assert "requests" not in gate("check", *images, "-p", rules, *shop.flags).err
+
+
+def test_what_the_cache_cannot_be_trusted_with_is_said(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "evidence.sqlite"
+    check(shop, tmp_path, "--cache", str(file))
+    with sqlite3.connect(file) as database:
+        changed = database.execute("UPDATE entry SET value = CAST('x' || substr(value, 2) AS BLOB)").rowcount
+    database.close()
+    assert changed > 0
+    assert check(shop, tmp_path, "--cache", str(file))["trouble"] == {"corrupt": 1}
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE entry SET value = CAST('x' || substr(value, 2) AS BLOB)")
+    database.close()
+    rules = write(tmp_path, "policy.yaml", signed_by_alice())
+    ran = gate("check", f"image:{shop.image(WEB)}", "-p", rules, "--stats", "--cache", file, *shop.flags)
+    assert ran.err.splitlines()[-1] == "trouble with the cache: 1 not what they are called, and passed over"

@@ -645,6 +645,22 @@ def _samples(exposition: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]],
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 
 
+def test_what_the_store_was_troubled_by_is_counted_once_a_time() -> None:
+    def trouble(metrics: Metrics) -> dict[str, float]:
+        found = _samples(metrics.exposition())
+        return {
+            labels[0][1]: value for (name, labels), value in found.items() if name == "imagegate_store_trouble_total"
+        }
+
+    metrics = Metrics()
+    for so_far in ({"corrupt": 2, "failed": 0}, {"corrupt": 2, "failed": 1}, {"corrupt": 5}, {"corrupt": 4}):
+        metrics.store_trouble(so_far)
+    assert trouble(metrics) == {"corrupt": 5, "failed": 1}
+    with hook(signed()) as webhook:
+        webhook.validate(pod(EVIL))
+        assert trouble(webhook.metrics) == {"corrupt": 0}
+
+
 def test_reviews_and_findings_are_counted_under_closed_labels() -> None:
     registry, _ = stocked()
     with hook(signed(), only("registry.test"), registry=registry) as webhook:
@@ -663,6 +679,8 @@ def test_reviews_and_findings_are_counted_under_closed_labels() -> None:
     assert (reviews("mutate", "allow"), reviews("validate", "deny"), reviews("validate", "error")) == (1, 3, 1)
     assert found["imagegate_findings_total", (("code", "REGISTRY_NOT_ALLOWED"), ("verdict", "deny"))] == 2
     assert found["imagegate_review_seconds_count", (("stage", "validate"),)] == 4
-    assert {label for _, labels in found for label, _ in labels} == {"stage", "verdict", "code", "le", "version"}
+    assert {label for _, labels in found for label, _ in labels} == {
+        *("stage", "verdict", "code", "le", "version", "what"),
+    }
     assert not any(word in text.decode() for word in ("evil.example", "secret-host", "registry.test", "shop"))
     assert {value for _, labels in found for key, value in labels if key == "code"} <= {code.value for code in Code}
