@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.guard.patience import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,5 +141,5 @@ def _period(seconds: int) -> str:
 
 
 def _when(response: Response, otherwise: str = "retry later") -> str:
-    after = response.headers.get("retry-after", "")
-    return f"retry in {after} s" if after.isdecimal() and len(after) <= 9 else otherwise
+    seconds = retry_after(response.headers)
+    return f"retry in {seconds:.0f} s" if seconds is not None else otherwise

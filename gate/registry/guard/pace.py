@@ -46,8 +46,8 @@ class Pace:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     @contextmanager
-    def turn(self, host: str, deadline: Deadline) -> Iterator[None]:
-        """Wait for this request's turn.
+    def turn(self, host: str, deadline: Deadline) -> Iterator[bool]:
+        """Wait for this request's turn; it is told whether others are under way beside it.
 
         Raises:
             EvidenceUnavailable: it does not come before the deadline: REGISTRY_RATE_LIMITED where the host wants a
@@ -72,8 +72,9 @@ class Pace:
                     remedy="retry",
                 )
             known.under_way += 1
+            among_others = known.under_way > 1
         try:
-            yield
+            yield among_others
         finally:
             with known.changed:
                 known.under_way -= 1
@@ -87,14 +88,15 @@ class Pace:
                 known.limit = min(MOST, known.limit + 1 / known.limit)
                 known.changed.notify()
 
-    def refused(self, host: str, now: float, seconds: float) -> None:
-        """It had too many: half as many from now on, and none for so many seconds."""
+    def refused(self, host: str, now: float, seconds: float) -> bool:
+        """It had too many: half as many from now on, and none for so many seconds. Whether others are under way."""
         known = self._host(host)
         with known.changed:
             if now - known.slowed >= _ROUND:
                 known.slowed = now
                 known.limit = max(_LEAST, min(known.limit, known.under_way + 1) / 2)
             known.not_before = max(known.not_before, now + seconds)
+            return known.under_way > 0
 
     def limit(self, host: str) -> int:
         """How many it may have at a time now."""

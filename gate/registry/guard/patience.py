@@ -1,14 +1,15 @@
-"""Where a registry says that it is busy: one more try, if there is time for it, and fewer requests at a time."""
+"""Where a registry says that it is busy: another try, if there is time for it, and fewer requests at a time."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gate.registry.guard.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gate.deadline import Deadline
     from gate.registry.guard.transport import Request, Response, Transport
@@ -19,10 +20,14 @@ _TOO_MANY: Final = frozenset({_RATE_LIMITED, 503})
 _SHORTLY: Final = 0.2  # seconds
 _LONGEST: Final = 5.0  # seconds that a registry may make a review wait
 _SHARE: Final = 0.5  # of the time that is left
+_DIGITS: Final = 9  # of a number of seconds
+_IMF_FIXDATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
+_DATE: Final = 29  # characters of one
+_TRIES: Final = 5  # of a request that others of ours were in the way of
 
 
 class Patience:
-    """Sends requests at the pace that their host bears, and each that meets a busy one once more. Thread-safe."""
+    """Sends requests at the pace that their host bears, and each that meets a busy one again. Thread-safe."""
 
     def __init__(self, transport: Transport, pause: Callable[[float], None]) -> None:
         """`pause` waits for so many seconds."""
@@ -32,31 +37,37 @@ class Patience:
         self.room = transport.room
 
     def send(self, request: Request, deadline: Deadline) -> Response:
-        """The answer, or the second one.
+        """The answer, or that of a later try.
+
+        A busy host is asked once more. One that has too many of ours at a time is asked again as often as its turn
+        comes with fewer beside it, a few times.
 
         Raises:
             EvidenceUnavailable: as `Transport.send`.
         """
         host = urlsplit(request.url).netloc
-        response = self._sent(host, request, deadline)
-        seconds = pause_for(response, deadline.remaining())
-        if seconds is None:
-            return response
-        if not _wants_pause(response):
-            self._pause(seconds)
-        return self._sent(host, request, deadline)
+        for tries in range(1, _TRIES + 1):
+            response, crowded = self._sent(host, request, deadline)
+            seconds = pause_for(response, deadline.remaining(), crowded=crowded)
+            if seconds is None or tries >= (_TRIES if crowded else 2):
+                break
+            if crowded:  # longer each time, so that those who are many have become fewer
+                self._pause(min(_SHORTLY * 2 ** (tries - 1), deadline.remaining() * _SHARE))
+            elif not _wants_pause(response):
+                self._pause(seconds)
+        return response
 
-    def _sent(self, host: str, request: Request, deadline: Deadline) -> Response:
-        with self._pace.turn(host, deadline):
+    def _sent(self, host: str, request: Request, deadline: Deadline) -> tuple[Response, bool]:
+        """The answer; and whether it is that there are too many, and others of ours were under way."""
+        with self._pace.turn(host, deadline) as among_others:
             response = self._transport.send(request, deadline)
         if response.elsewhere:
-            return response  # its answer is not theirs
+            return response, False  # its answer is not theirs
         if response.status in _TOO_MANY:
-            seconds = min(_stated(response) or 0.0, _LONGEST) if _wants_pause(response) else 0.0
-            self._pace.refused(host, deadline.clock(), seconds)
-        else:
-            self._pace.answered(host)
-        return response
+            seconds = min(retry_after(response.headers) or 0.0, _LONGEST) if _wants_pause(response) else 0.0
+            return response, self._pace.refused(host, deadline.clock(), seconds) or among_others
+        self._pace.answered(host)
+        return response, False
 
 
 def _wants_pause(response: Response) -> bool:
@@ -64,23 +75,35 @@ def _wants_pause(response: Response) -> bool:
     return response.status in _TOO_MANY and not response.elsewhere and "retry-after" in response.headers
 
 
-def _stated(response: Response) -> float | None:
-    """Seconds of its Retry-After; None where there is none, or a date."""
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isdecimal() and len(text) <= 4 else None
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a `Retry-After` (RFC 9110, 10.2.3); None where there is none that can be read.
 
-
-def pause_for(response: Response, left: float) -> float | None:
-    """Seconds to wait before one more try; None where it would not help or take too long.
-
-    A rate limit without `Retry-After` is not over in a moment, and asking again counts again.
+    A date counts from the answer's own `Date`: whose clock is right does not matter then.
     """
-    text = response.headers.get("retry-after", "")
-    stated = _stated(response)
-    if response.status == _RATE_LIMITED:
-        seconds = stated
-    elif response.status in _BUSY:
-        seconds = stated if stated is not None or text else _SHORTLY
-    else:
+    text = headers.get("retry-after", "")
+    if text.isdecimal() and text.isascii() and len(text) <= _DIGITS:
+        return float(text)
+    until, now = _instant(text), _instant(headers.get("date", ""))
+    return max(0.0, (until - now).total_seconds()) if until is not None and now is not None else None
+
+
+def _instant(text: str) -> datetime | None:
+    """Of an HTTP date, IMF-fixdate only."""
+    try:
+        return datetime.strptime(text, _IMF_FIXDATE).replace(tzinfo=UTC) if len(text) <= _DATE else None
+    except ValueError:
         return None
+
+
+def pause_for(response: Response, left: float, *, crowded: bool) -> float | None:
+    """Seconds to wait before another try; None where it would not help or take too long.
+
+    A rate limit that says nothing of `Retry-After`, and meets a request that is alone, is a quota: it is not over in a
+    moment, and asking again counts again. One that meets a crowd may be about the crowd.
+    """
+    stated = retry_after(response.headers)
+    if response.status not in _BUSY | {_RATE_LIMITED}:
+        return None
+    said_nothing = "retry-after" not in response.headers and (crowded or response.status != _RATE_LIMITED)
+    seconds = _SHORTLY if said_nothing else stated
     return seconds if seconds is not None and seconds <= min(_LONGEST, left * _SHARE) else None

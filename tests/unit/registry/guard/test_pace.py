@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
@@ -128,6 +129,62 @@ def test_never_more_than_the_limit_are_under_way() -> None:
         answers = [pool.submit(patience.send, ASKED, soon()) for _ in range(100)]
         assert {f.result().status for f in answers} == {200}
     assert most <= 5
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "0"}, {}])
+def test_a_registry_that_bears_eight_at_a_time_answers_forty_who_come_at_once(headers: dict[str, str]) -> None:
+    lock = threading.Lock()
+    under_way, refused = 0, 0
+    together = threading.Barrier(40)
+
+    def script(request: Request) -> Response:
+        nonlocal under_way, refused
+        with lock:
+            under_way += 1
+            busy = under_way > 8
+            refused += busy
+        if not together.broken:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(5)
+            together.abort()
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+        return Response(429 if busy else 200, headers if busy else {}, b"", request.url)
+
+    patience = Patience(ScriptedTransport(script), time.sleep)
+    with ThreadPoolExecutor(40) as pool:
+        answers = [pool.submit(patience.send, ASKED, soon()) for _ in range(40)]
+        assert {f.result().status for f in answers} == {200}
+        assert refused >= 32
+        refused = 0
+        again = [pool.submit(patience.send, ASKED, soon()) for _ in range(100)]
+        assert {f.result().status for f in again} == {200}
+
+
+def test_a_quota_that_meets_one_alone_is_not_asked_again() -> None:
+    clock = SettableClock()
+    transport = ScriptedTransport(lambda request: Response(429, {}, b"", request.url))
+    assert Patience(transport, clock.advance).send(ASKED, clock.deadline()).status == 429
+    assert len(transport.sent) == 1
+
+
+def test_a_crowd_that_is_always_refused_gives_up() -> None:
+    together = threading.Barrier(8)
+
+    def script(request: Request) -> Response:
+        if not together.broken:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(5)
+            together.abort()
+        return Response(429, {}, b"", request.url)
+
+    transport = ScriptedTransport(script)
+    patience = Patience(transport, lambda _: None)
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(patience.send, ASKED, soon()) for _ in range(8)]
+        assert {f.result().status for f in answers} == {429}
+    assert 8 < len(transport.sent) <= 8 * 5
 
 
 def test_what_a_redirects_target_says_does_not_slow_its_host() -> None:

@@ -12,6 +12,7 @@ from tests.fakes.clock import SettableClock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 ASKED = Request("GET", "https://registry.test/v2/", 10, {"Authorization": "Bearer t"})
 
 
@@ -38,11 +39,26 @@ def _said(status: int, **headers: str) -> Response:
         (503, {"retry-after": "0"}, 0, 0),
         (503, {}, -1, None),
         *((s, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10, None) for s in (429, 503)),
-        *((503, {"retry-after": text}, 10, None) for text in ("-1", "1.5", "1e0", "inf", "nan", "x", "00001", "2, 3")),
+        *(
+            (503, {"retry-after": text}, 10, None)
+            for text in ("-1", "1.5", "1e0", "inf", "nan", "x", "", "2, 3", "\u0661")
+        ),
+        *((s, {"retry-after": DATE, "date": "Wed, 21 Oct 2026 07:27:58 GMT"}, 10, 2) for s in (429, 503)),
+        (503, {"retry-after": DATE, "date": "Wed, 21 Oct 2026 08:00:00 GMT"}, 10, 0),
+        (503, {"retry-after": DATE, "date": "Wed, 21 Oct 2026 07:00:00 GMT"}, 100, None),
+        (503, {"retry-after": DATE, "date": "today"}, 10, None),
     ],
 )
 def test_how_long_to_wait(status: int, headers: Mapping[str, str], left: float, seconds: float | None) -> None:
-    assert pause_for(Response(status, headers, b"", ""), left) == seconds
+    assert pause_for(Response(status, headers, b"", ""), left, crowded=False) == seconds
+
+
+def test_a_rate_limit_that_meets_a_crowd_may_be_about_the_crowd() -> None:
+    assert pause_for(_said(429), 10, crowded=True) == 0.2
+    assert pause_for(_said(429), 0.3, crowded=True) is None
+    assert pause_for(_said(429, retry_after="60"), 10, crowded=True) is None
+    assert pause_for(_said(429, retry_after="soon"), 10, crowded=True) is None
+    assert pause_for(_said(404), 10, crowded=True) is None
 
 
 @pytest.mark.parametrize(
