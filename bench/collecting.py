@@ -146,8 +146,7 @@ class Judge:
 def _settings(host: str) -> Settings:
     """As `gate serve` makes them of its default flags."""
     settings = Settings(Hosts(insecure=frozenset({host})))
-    threads = getattr(serve, "THREADS", None)
-    return settings if threads is None else replace(settings, threads=max(threads, settings.jobs))
+    return replace(settings, threads=max(serve.MAX_IMAGES, settings.jobs))
 
 
 class Bench:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from gunicorn.app.base import BaseApplication
 
-from gate.webhook.server import KEEPALIVE, THREADS
+from gate.webhook.server import KEEPALIVE, MAX_REVIEWS
 
 ANSWER = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"x","allowed":true}}'
 
@@ -44,7 +44,7 @@ class Constant(BaseApplication):  # type: ignore[misc]
             return context
 
         options = {
-            "bind": listen, "workers": 2, "threads": THREADS, "worker_class": "gthread", "keepalive": KEEPALIVE,
+            "bind": listen, "workers": 2, "threads": MAX_REVIEWS, "worker_class": "gthread", "keepalive": KEEPALIVE,
             "certfile": certificate, "keyfile": key, "ssl_context": ssl_context, "control_socket_disable": True,
             "http_parser": "auto", "accesslog": None, "loglevel": "warning",
         }  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
-THREADS: Final = 256
+MAX_IMAGES: Final = 256
 """Images judged at a time in a worker: one review has `--jobs` of them, so that it cannot take all."""
 
 
@@ -109,7 +109,7 @@ def command(**flags: Any) -> None:
         raise UsageError(
             f"--listen and --metrics-listen are both {flags['listen']}", remedy="give metrics a port of its own"
         )
-    settings = replace(settings_of(flags), threads=max(THREADS, flags["jobs"]))
+    settings = replace(settings_of(flags), threads=max(MAX_IMAGES, flags["jobs"]))
     policies = require([Path(p) for p in flags["policies"]], may_be_empty=True).set
     _refuse_labels(policies)
     settings = with_config(settings, policies.config)

@@ -13,7 +13,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.cosign import usual_payloads
 from gate.evidence.facts import Format
 from gate.image.content import InMemory
-from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE
+from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE, PAYLOADS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gate.review.ports import Registry
 
 _LARGE: Final = 64 * 1024  # bytes
-_AT_ONCE: Final = 8  # payloads of one image that are fetched and not yet read
 
 
 class Contents:
@@ -78,7 +77,7 @@ class Contents:
         under_way: dict[Future[Content], Digest] = {}
         try:
             while missing or under_way:
-                while missing and len(under_way) < _AT_ONCE:
+                while missing and len(under_way) < PAYLOADS_AT_ONCE:
                     descriptor = missing.popleft()
                     ask = partial(self._registry.blob, place.storage.repository, descriptor, limit, deadline)
                     under_way[lane.submit(ask)] = descriptor.digest

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 _BESIDE: tuple[str, ...] = (cosign.LOG_BUNDLE, cosign.TIMESTAMP)
 _BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
-_MOST: Final = 20_000  # results that are remembered
-_WEIGHT: Final = 32 * 1024 * 1024  # bytes of them, about
+MAX_RESULTS: Final = 20_000
+"""Candidates whose result is remembered."""
+
+MAX_RESULT_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of their results, about."""
+
 _LARGE: Final = 64 * 1024  # bytes of content of which one at a time is in memory
 
 _Key = tuple["Format", "Digest", str, bytes, "Digest", "TrustNeeds"]
@@ -109,12 +113,12 @@ class Examiner:
         """For the next time; the least used leave first."""
         with self._lock:
             before = self._known.pop(key, None)
-            if known.weight * 4 > _WEIGHT:  # it would drive out too much
+            if known.weight * 4 > MAX_RESULT_BYTES:  # it would drive out too much
                 self._weight -= before.weight if before is not None else 0
                 return
             self._weight += known.weight - (before.weight if before is not None else 0)
             self._known[key] = known
-            while len(self._known) > _MOST or self._weight > _WEIGHT:
+            while len(self._known) > MAX_RESULTS or self._weight > MAX_RESULT_BYTES:
                 self._weight -= self._known.popitem(last=False)[1].weight
 
     @contextmanager

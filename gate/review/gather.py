@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from gate.review.lanes import Lanes
     from gate.review.ports import Registry, TrustedRoots
 
-_BOUNDS: Final = Bounds(5_000, 32 * 1024 * 1024)
+MAX_EVIDENCE_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the evidence in memory, about."""
+
+_BOUNDS: Final = Bounds(5_000, MAX_EVIDENCE_BYTES)
 _ASKING: Final = 0.6  # share of the time, where something may stand in
 _LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
 _UNREACHABLE: Final = frozenset({Code.REGISTRY_UNREACHABLE, *_LATE})

@@ -33,3 +33,6 @@ MAX_REFERRER: Final = 512 * 1024
 
 REFERRERS_AT_ONCE: Final = 16
 """Of their manifests, for one image."""
+
+PAYLOADS_AT_ONCE: Final = 8
+"""Payloads of one image that are fetched and not yet read."""

@@ -40,11 +40,16 @@ if TYPE_CHECKING:
     from gate.review.tags import TagsOf
 
 TAG_SECONDS: Final = 5.0
+
+MAX_REQUESTS: Final = 256
+"""Requests of all reviews at a time."""
+
+MAX_LANE: Final = 64
+"""Of them to one registry: one that hangs leaves the others their share."""
+
 _TAGS: Final = Bounds(10_000, 0)
 _GRACE: Final = 0.05  # seconds for a review that notices the end of its time by itself and says more
 _CONCLUDING: Final = (0.25, 0.1)  # seconds, and share of the time, that asking leaves for deciding
-_REQUESTS: Final = 256  # registry requests at once
-_LANE: Final = 64  # of them to one registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ class Reviewer:
         self._images = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="image")
         self._sources = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="source")
         self._flights = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="flight")
-        self._requests = ThreadPoolExecutor(max_workers=_REQUESTS, thread_name_prefix="request")
+        self._requests = ThreadPoolExecutor(max_workers=MAX_REQUESTS, thread_name_prefix="request")
         self._store = store or Nothing()
         self._blobs = Blobs(self._store)
         self._sealed = seal(self._store) if seal is not None else None
@@ -156,7 +161,7 @@ class Reviewer:
             self._sealed,
             clock,
             flights=self._flights,
-            lanes=Lanes(self._requests, _LANE),
+            lanes=Lanes(self._requests, MAX_LANE),
             cache=cache,
         )
 

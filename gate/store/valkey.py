@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "imagegate:"
 """Of every key, so that others may use the same database."""
 
-LARGEST: Final = 16 * 1024 * 1024
+MAX_VALUE: Final = 16 * 1024 * 1024
 """Bytes of a value."""
 
 _READ: Final = 0.25  # seconds for everything: to connect, be let in, ask, and read
@@ -36,7 +36,7 @@ _WRITE: Final = 2.0  # seconds, in the background
 _PAUSE: Final = 5.0  # seconds
 _LINES: Final = 16  # at once
 _CLOSE: Final = 1.0  # seconds
-_ANSWERS: Final = 2 * LARGEST  # bytes of all the values that are read at once
+_ANSWERS: Final = 2 * MAX_VALUE  # bytes of all the values that are read at once
 _ANSWER: Final = 1024  # bytes of what is said of a value written, or about one that is read
 _LONGEST: Final = 10 * 365 * 86400.0  # seconds: servers refuse what ends beyond their calendar
 
@@ -90,11 +90,11 @@ class ValkeyStore:
         if not isinstance(values, list) or len(values) != len(wanted):
             return {}
         pairs = zip(wanted, values, strict=True)
-        return {key: value for key, value in pairs if isinstance(value, bytes) and len(value) <= LARGEST}
+        return {key: value for key, value in pairs if isinstance(value, bytes) and len(value) <= MAX_VALUE}
 
     def put(self, key: str, value: bytes, seconds: float) -> None:
         """Have it written soon, unless it is too large or too much is waiting."""
-        if len(value) > LARGEST or not seconds > 0:
+        if len(value) > MAX_VALUE or not seconds > 0:
             return
         entry = _Entry(_named(key), value, self._clock() + min(seconds, _LONGEST))
         if not (self._home.is_here() and self._background.put(entry, len(key) + len(value) + OVERHEAD)):

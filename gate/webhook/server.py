@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
     from gate.settings import Settings
 
-THREADS: Final = 64
+MAX_REVIEWS: Final = 64
 """Reviews of one worker at once. They mostly wait: fifty whose registries stall must not hold up the one after them."""
 
 KEEPALIVE: Final = 95  # seconds: the API server keeps idle connections for 90
@@ -143,7 +143,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         options = {
             "bind": self._serving.listen,
             "workers": self._serving.workers,
-            "threads": THREADS,
+            "threads": MAX_REVIEWS,
             "worker_class": "gthread",
             "keepalive": KEEPALIVE,
             "graceful_timeout": _GRACEFUL,

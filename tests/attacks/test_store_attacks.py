@@ -21,7 +21,7 @@ import pytest
 from gate.store.database import APPLICATION
 from gate.store.memory import MemoryStore
 from gate.store.opening import open_store
-from gate.store.valkey import LARGEST, ValkeyStore
+from gate.store.valkey import MAX_VALUE, ValkeyStore
 from tests.fakes.clock import SettableClock
 from tests.fakes.store_files import Kept, kept
 from tests.fakes.store_process import Worker, told
@@ -617,7 +617,7 @@ def test_a_server_that_says_a_terabyte_comes() -> None:
         assert store.get(["a"]) == {}
         assert store.counts["failed"] == 1
         assert sender.was_hung_up_on()
-        assert sender.sent < 2 * LARGEST + 32 * 1024 * 1024  # what the kernel holds for both ends
+        assert sender.sent < 2 * MAX_VALUE + 32 * 1024 * 1024  # what the kernel holds for both ends
         store.close()
 
 
@@ -625,8 +625,8 @@ def test_a_server_whose_value_is_larger_than_any_we_put() -> None:
     clock = SettableClock()
     with ValkeyServer() as server:
         store = ValkeyStore(server.url, clock.monotonic)
-        server.kept[0, b"imagegate:a"] = bytes(LARGEST + 1), 1e12
-        server.kept[0, b"imagegate:b"] = bytes(LARGEST // 2), 1e12
+        server.kept[0, b"imagegate:a"] = bytes(MAX_VALUE + 1), 1e12
+        server.kept[0, b"imagegate:b"] = bytes(MAX_VALUE // 2), 1e12
         while not (found := store.get(["a", "b"])):  # a machine that is busy may need a second look at so much
             clock.advance(6)
         assert list(found) == ["b"]

@@ -11,7 +11,7 @@ import pytest
 import valkey
 
 from gate.store.opening import open_store
-from gate.store.valkey import LARGEST, ValkeyStore
+from gate.store.valkey import MAX_VALUE, ValkeyStore
 from tests.e2e.redis_server import redis_server
 from tests.fakes.clock import SettableClock
 from tests.fakes.loopback import certificate_for
@@ -63,10 +63,10 @@ def test_it_keeps_what_it_is_given(server: Process) -> None:
     for key in keys:
         store.put(key, key.encode() * 100, 3600)
     store.put("binary", bytes(range(256)), 3600)
-    store.put("large", bytes(LARGEST // 4), 3600)
+    store.put("large", bytes(MAX_VALUE // 4), 3600)
     store.close()
     with_others = ValkeyStore(f"valkey://{server.host}/0")
-    assert with_others.get(["binary", "large"]) == {"binary": bytes(range(256)), "large": bytes(LARGEST // 4)}
+    assert with_others.get(["binary", "large"]) == {"binary": bytes(range(256)), "large": bytes(MAX_VALUE // 4)}
     assert with_others.get([*keys, "none"]) == {key: key.encode() * 100 for key in keys}
     assert store.counts == with_others.counts == NONE
     assert _admin(server, "INFO", "commandstats")["cmdstat_mget"]["calls"] == 2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
 
-MOST: Final = 64
+MAX_AT_ONCE: Final = 64
 """Requests to one host at a time."""
 
 _LEAST: Final = 1.0
@@ -30,7 +30,7 @@ _ROUND: Final = 0.5  # seconds in which refusals are of one round, and count onc
 @dataclass
 class _Host:
     changed: threading.Condition = field(default_factory=threading.Condition)
-    limit: float = MOST
+    limit: float = MAX_AT_ONCE
     under_way: int = 0
     slowed: float = float("-inf")
     not_before: float = float("-inf")
@@ -84,8 +84,8 @@ class Pace:
         """It took one more: after as many as it may have at a time, it may have one more."""
         known = self._host(host)
         with known.changed:
-            if known.limit < MOST:
-                known.limit = min(MOST, known.limit + 1 / known.limit)
+            if known.limit < MAX_AT_ONCE:
+                known.limit = min(MAX_AT_ONCE, known.limit + 1 / known.limit)
                 known.changed.notify()
 
     def refused(self, host: str, now: float, seconds: float) -> bool:

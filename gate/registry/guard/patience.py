@@ -18,7 +18,9 @@ _BUSY: Final = frozenset({408, 500, 502, 503, 504})
 _RATE_LIMITED: Final = 429
 _TOO_MANY: Final = frozenset({_RATE_LIMITED, 503})
 _SHORTLY: Final = 0.2  # seconds
-_LONGEST: Final = 5.0  # seconds that a registry may make a review wait
+PAUSE_SECONDS: Final = 5.0
+"""That a registry may make a request wait before its next try."""
+
 _SHARE: Final = 0.5  # of the time that is left
 _DIGITS: Final = 9  # of a number of seconds
 _IMF_FIXDATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
@@ -64,7 +66,7 @@ class Patience:
         if response.elsewhere:
             return response, False  # its answer is not theirs
         if response.status in _TOO_MANY:
-            seconds = min(retry_after(response.headers) or 0.0, _LONGEST) if _wants_pause(response) else 0.0
+            seconds = min(retry_after(response.headers) or 0.0, PAUSE_SECONDS) if _wants_pause(response) else 0.0
             return response, self._pace.refused(host, deadline.clock(), seconds) or among_others
         self._pace.answered(host)
         return response, False
@@ -106,4 +108,4 @@ def pause_for(response: Response, left: float, *, crowded: bool) -> float | None
         return None
     said_nothing = "retry-after" not in response.headers and (crowded or response.status != _RATE_LIMITED)
     seconds = _SHORTLY if said_nothing else stated
-    return seconds if seconds is not None and seconds <= min(_LONGEST, left * _SHARE) else None
+    return seconds if seconds is not None and seconds <= min(PAUSE_SECONDS, left * _SHARE) else None

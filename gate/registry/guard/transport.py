@@ -31,7 +31,7 @@ from gate.registry.guard.connection import Answer, GuardedHTTP, GuardedHTTPS
 from gate.registry.guard.dial import Dialer, Seen
 from gate.registry.guard.failing import tls_error, translate
 from gate.registry.guard.origin import Origin
-from gate.registry.guard.pace import MOST
+from gate.registry.guard.pace import MAX_AT_ONCE
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
 from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
@@ -53,7 +53,7 @@ MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
-_POOL: Final = MOST  # kept connections a host: as many as it is sent requests at a time
+_POOL: Final = MAX_AT_ONCE  # kept connections a host: as many as it is sent requests at a time
 _HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
 

@@ -9,7 +9,7 @@ import pytest
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.guard.pace import MOST, Pace
+from gate.registry.guard.pace import MAX_AT_ONCE, Pace
 from gate.registry.guard.patience import Patience
 from gate.registry.guard.transport import Request, Response
 from tests.fakes.clients import ScriptedTransport, soon
@@ -31,7 +31,7 @@ def test_a_host_that_is_busy_is_sent_half_as_many() -> None:
             stack.enter_context(pace.turn(HOST, clock.deadline()))
         pace.refused(HOST, clock.monotonic(), 0)
     assert pace.limit(HOST) == 8
-    assert pace.limit("other.test") == MOST
+    assert pace.limit("other.test") == MAX_AT_ONCE
 
 
 def test_refusals_of_one_round_count_once() -> None:
@@ -59,9 +59,9 @@ def test_one_at_a_time_is_the_least_and_answers_bring_more() -> None:
         for _ in range(wanted):
             pace.answered(HOST)
         assert pace.limit(HOST) == wanted
-    for _ in range(MOST * MOST):
+    for _ in range(MAX_AT_ONCE * MAX_AT_ONCE):
         pace.answered(HOST)
-    assert pace.limit(HOST) == MOST
+    assert pace.limit(HOST) == MAX_AT_ONCE
 
 
 def test_a_pause_is_kept_by_all_who_come() -> None:
@@ -192,4 +192,4 @@ def test_what_a_redirects_target_says_does_not_slow_its_host() -> None:
     answer = Response(429, {}, b"", "https://store.test/", elsewhere="store.test")
     patience = Patience(ScriptedTransport(lambda _: answer), clock.advance)
     patience.send(ASKED, clock.deadline())
-    assert patience._pace.limit(HOST) == MOST
+    assert patience._pace.limit(HOST) == MAX_AT_ONCE
