@@ -130,10 +130,11 @@ class Gatherer:
 
     def _get(self, wanted: _Wanted, stale: float, deadline: Deadline, enough: Callable[[Evidence], bool]) -> Evidence:
         place = wanted.place
-        may_stand_in = stale > 0 and self._lister.last(place, stale) is not None
-        asking = deadline.sooner(deadline.remaining() * _ASKING) if may_stand_in else deadline
 
         def load() -> Evidence:
+            self._lister.recall(place, stale)
+            may_stand_in = stale > 0 and self._lister.last(place, stale) is not None
+            asking = deadline.sooner(deadline.remaining() * _ASKING) if may_stand_in else deadline
             evidence, listing = Evidence(), Listing(place.image, ())
             for listing in self._lister.versions(place, stale, asking):
                 if listing.growing and not wanted.early:

@@ -133,6 +133,7 @@ class Listings:
         self._store = store
         self._key = key
         self._now = now
+        self._seen = 0.0
         self.corrupt = 0
         """How many had no seal of ours: changed, moved from another place, or sealed with another key."""
 
@@ -151,7 +152,7 @@ class Listings:
         except (msgspec.MsgspecError, ParseError, ValueError, RecursionError):  # of a version before or after this one
             self.corrupt += 1
             return None
-        age = self._now() - record.at
+        age = self._latest() - record.at
         return (listing, max(0.0, age)) if age > -_AHEAD else None
 
     def put(self, place: Place, listing: Listing, seconds: float) -> None:
@@ -203,7 +204,12 @@ class Listings:
         if not hmac.compare_digest(seal, self._seal(name, until, value)):
             self.corrupt += 1
             return None
-        return value if _UNTIL.unpack(until)[0] > self._now() else None
+        return value if _UNTIL.unpack(until)[0] > self._latest() else None
+
+    def _latest(self) -> float:
+        """Now; or, of a clock that has been set back, the latest it said: what was over once is not begun again."""
+        self._seen = max(self._seen, self._now())
+        return self._seen
 
 
 def _listing(image: Digest, record: _Record) -> Listing:

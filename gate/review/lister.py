@@ -63,6 +63,25 @@ class Lister:
         (*_, listing) = self._collector.collect(place, deadline)
         return listing
 
+    def recall(self, place: Place, stale: float) -> None:
+        """Take in what another process listed, where nothing is known here: the store is asked nowhere else.
+
+        Args:
+            place: that is about to be listed.
+            stale: seconds that a listing may stand in for a later one.
+        """
+        if self._sealed is None or not self._cache or self._fresh.peek(place) is not None:
+            return
+        found = self._sealed.get(place)
+        if found is None:
+            return
+        listing, age = found
+        self._fresh.store(place, listing, _seconds_of(listing) - age)
+        at = self._clock() - age
+        known = self._last.peek(place)
+        if known is None or known[1] < at:
+            self._last.store(place, (listing, at), stale - age)
+
     def versions(self, place: Place, stale: float, deadline: Deadline) -> Iterator[Listing]:
         """What is listed, as it grows; of a flight that was shorter of time than this one another is begun.
 
@@ -71,7 +90,7 @@ class Lister:
             stale: seconds that the listing may stand in for a later one.
             deadline: of who asks; the flight ends a little before it, so that what it found can be told.
         """
-        known = self._fresh.peek(place) or self._from_store(place, stale)
+        known = self._fresh.peek(place)
         if known is not None and deadline.meter is not None:
             deadline.meter.hit()
         while known is None:
@@ -100,25 +119,8 @@ class Lister:
     def last(self, place: Place, most: float) -> tuple[Listing, float] | None:
         """The last complete listing, by whoever, that is at most so many seconds old, and its age."""
         kept = self._last.peek(place)
-        found = [(kept[0], self._clock() - kept[1])] if kept is not None else []
-        sealed = self._sealed.get(place) if self._sealed is not None and self._cache else None
-        if sealed is not None:
-            found.append(sealed)
-        youngest = min(found, key=lambda one: one[1], default=None)
-        return youngest if youngest is not None and youngest[1] <= most else None
-
-    def _from_store(self, place: Place, stale: float) -> Listing | None:
-        """What another process listed just now."""
-        found = self._sealed.get(place) if self._sealed is not None and self._cache else None
-        if found is None:
-            return None
-        listing, age = found
-        left = _seconds_of(listing) - age
-        if left <= 0:
-            return None
-        self._fresh.store(place, listing, left)
-        self._last.store(place, (listing, self._clock() - age), stale - age)
-        return listing
+        age = self._clock() - kept[1] if kept is not None else 0.0
+        return (kept[0], age) if kept is not None and age <= most else None
 
     def _land(self, place: Place, stale: float, listing: Listing) -> None:
         """Keep a complete listing: for seconds, and for as long as it may stand in for the next."""

@@ -40,15 +40,15 @@ from tests.fakes.registry_simulator import RegistrySimulator
 from tests.fakes.roots import NoRoots
 from tests.fakes.signing import alice, bob, mallory
 from tests.fakes.signing_authority import Signature, encode, shared_world, statement
+from tests.fakes.store import DictStore
 from tests.unit.policy.build import SIGNED, Json, config, policies, policy
 from tests.unit.review.build import NAME, TAGGED, World, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gate.image.content import Content
     from gate.review.review import ImageReview
-    from tests.fakes.store import DictStore
 
 KEY = b"a key of at least thirty-two bytes, or more"
 HOME = Reference.parse(NAME).name
@@ -768,6 +768,38 @@ def test_what_one_process_has_listed_another_need_not_ask_for(how: str) -> None:
         with reviewers(here, 1, here.store, key=bytes(32)) as (third,):
             assert codes(ask(here, reviewer=third)) == []
             assert asked_places(here) > before["manifest"] + before["referrers"]
+
+
+class Rounds(DictStore):
+    """Writes down what is asked for together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds: list[list[str]] = []
+
+    def get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        self.rounds.append(sorted(key.partition(":")[0] for key in keys))
+        return super().get(keys)
+
+
+@pytest.mark.parametrize("found", [BY_ALICE, STALE_ALICE])
+def test_the_store_is_asked_once_for_the_listing_and_once_for_small_payloads(found: PolicySet) -> None:
+    store = Rounds()
+    with world() as here, reviewers(here, 2, store) as (one, two):
+        for i in range(3):
+            sign(here, "bundle", {"n": str(i)}, "m")
+        sign(here, "bundle")
+        for reviewer in (one, two):
+            store.rounds.clear()
+            assert codes(ask(here, found, reviewer=reviewer)) == []
+            assert store.rounds == [["listing"], ["blob"] * 4]
+        # of a registry that has gone, too, what stands in is known from the first look
+        here.clock.advance(EVIDENCE_SECONDS)
+        fail_places(here, Code.REGISTRY_UNREACHABLE)
+        with reviewers(here, 1, store) as (third,):
+            store.rounds.clear()
+            ask(here, found, reviewer=third)
+            assert store.rounds == ([["listing"], ["blob"] * 4] if found is STALE_ALICE else [["listing"]])
 
 
 def test_what_another_has_listed_counts_as_long_as_if_one_had_listed_it() -> None:

@@ -393,6 +393,19 @@ def test_a_clock_that_is_set_back_brings_nothing_back_for_long() -> None:
     assert office.get() == SIGNED
 
 
+def test_what_was_over_is_not_begun_again_by_a_clock_that_is_set_back() -> None:
+    office = Office()
+    office.put(seconds=60)
+    office.at += 61
+    assert office.get() is None
+    office.at -= 30
+    assert office.get() is None
+    office.put(seconds=60)  # nor is what is put now taken to be new for as long as the clock said more
+    found = office.listings.get(PLACE)
+    assert found is not None
+    assert found[1] == 30
+
+
 # listings: what is no listing
 
 
