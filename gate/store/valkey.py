@@ -1,8 +1,8 @@
 """What replicas keep together: a Valkey or Redis server.
 
 Whoever asks does so with all keys at once, and waits a quarter of a second at most: an image once for its listing and
-once for its payloads, of which each large one comes by itself. A server that failed is left alone for some seconds. What
-it holds is anybody's who can reach it: nothing is believed of it but that it may be a value.
+once for its payloads, of which each large one comes by itself. A server that failed is left alone for some seconds.
+What it holds is anybody's who can reach it: nothing is believed of it but that it may be a value.
 """
 
 from __future__ import annotations
