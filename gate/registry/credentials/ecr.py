@@ -23,15 +23,29 @@ SOURCE: Final = "Amazon ECR (boto3)"
 _REFUSED: Final = "let the gate's AWS identity ecr:BatchGetImage and ecr:GetDownloadUrlForLayer of the repository"
 _UNAUTHORIZED: Final = "give the gate an AWS identity (IRSA, Pod Identity, a role) that may ecr:GetAuthorizationToken"
 
-# AmazonECR user guide, Registries and ecr-requests; regions as botocore's partitions.json has them.
-_REGION: Final = r"[a-z]{2}(?:-[a-z]{1,20}){1,2}-[0-9]{1,2}"
-_IPV4: Final = re.compile(
-    rf"(?P<account>[0-9]{{12}})\.dkr\.ecr(?P<fips>-fips)?\.(?P<region>{_REGION})\.amazonaws\.com(?P<china>\.cn)?",
+# AmazonECR user guide, Registries and ecr-requests; partitions as botocore's partitions.json has them: of each the
+# suffix of its hosts, that of those with IPv6 (`on.` where APIs have `api.`), and its regions. No other identity is
+# good in a partition. A test goes through botocore's.
+_AREA: Final = r"[a-z]{1,20}-[0-9]{1,2}"
+_PARTITIONS: Final = (
+    ("amazonaws.com", "on.aws", rf"(?!cn-)[a-z]{{2}}(?:-gov)?-{_AREA}"),
+    ("amazonaws.com.cn", "on.amazonwebservices.com.cn", rf"cn-{_AREA}"),
+    ("amazonaws.eu", "on.amazonwebservices.eu", rf"eusc-[a-z]{{2}}-{_AREA}"),
+    ("c2s.ic.gov", "on.aws.ic.gov", rf"us-iso-{_AREA}"),
+    ("sc2s.sgov.gov", "on.aws.scloud", rf"us-isob-{_AREA}"),
+    ("cloud.adc-e.uk", "on.cloud-aws.adc-e.uk", rf"eu-isoe-{_AREA}"),
+    ("csp.hci.ic.gov", "on.aws.hci.ic.gov", rf"us-isof-{_AREA}"),
+)
+_HOST: Final = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr(?:\.|(?P<dual>-))ecr(?P<fips>-fips)?"
+    r"\.(?P<region>[a-z0-9-]{1,64})\.(?P<suffix>[a-z0-9.-]{1,64})",
     re.ASCII,
 )
-_DUAL: Final = re.compile(
-    rf"(?P<account>[0-9]{{12}})\.dkr-ecr(?P<fips>-fips)?\.(?P<region>{_REGION})\.on\.aws", re.ASCII
-)
+_REGIONS: Final = {
+    (suffix, dual): re.compile(regions, re.ASCII)
+    for plain, both, regions in _PARTITIONS
+    for suffix, dual in ((plain, False), (both, True))
+}
 
 _LONGEST: Final = 12 * 3600.0  # seconds a token is good for (GetAuthorizationToken)
 _UNREACHABLE: Final = frozenset({"HTTPClientError", "ConnectionError"})
@@ -57,13 +71,14 @@ class EcrRegistry:
     @classmethod
     def of(cls, host: str) -> EcrRegistry | None:
         """Of a canonical host; None for one that is not ECR's."""
-        found = _IPV4.fullmatch(host) or _DUAL.fullmatch(host)
+        found = _HOST.fullmatch(host)
         if found is None:
             return None
-        region = found["region"]
-        if region.startswith("cn-") != bool(found.groupdict().get("china")):
-            return None  # China is a partition of its own: no other identity is good there
-        return cls(found["account"], region, bool(found["fips"]), found.re is _DUAL)
+        dual = bool(found["dual"])
+        regions = _REGIONS.get((found["suffix"], dual))
+        if regions is None or not regions.fullmatch(found["region"]):
+            return None
+        return cls(found["account"], found["region"], bool(found["fips"]), dual)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,13 @@ def test_a_host_says_account_and_region(host: str, registry: EcrRegistry) -> Non
         "123456789012.dkr.ecr.cn-north-1.amazonaws.com",
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn.evil.test",
         "123456789012.dkr-ecr.cn-north-1.on.aws",
+        "123456789012.dkr.ecr.us-iso-east-1.amazonaws.com",
+        "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.com",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.eu",
+        "123456789012.dkr.ecr.us-isob-east-1.c2s.ic.gov",
+        "123456789012.dkr.ecr.us-iso-east-1.ic.gov",
+        "123456789012.dkr-ecr.us-iso-east-1.c2s.ic.gov",
+        "123456789012.dkr.ecr.us-isob-east-1.on.aws.scloud",
         "123456789012.dkr-ecr.eu-west-1.on.aws.evil.test",
         "123456789012.dkr.ecr.eu-west-1.on.aws",
         "123456789012.dkr-ecr.eu-west-1.xon.aws",
@@ -382,6 +389,8 @@ class TestBoto3:
             ("123456789012.dkr-ecr.eu-west-1.on.aws", "ecr.eu-west-1.api.aws"),
             ("123456789012.dkr-ecr-fips.us-east-1.on.aws", "ecr-fips.us-east-1.api.aws"),
             ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "api.ecr.cn-north-1.amazonaws.com.cn"),
+            ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "api.ecr.eusc-de-east-1.amazonaws.eu"),
+            ("123456789012.dkr-ecr.us-isob-east-1.on.aws.scloud", "ecr.us-isob-east-1.api.aws.scloud"),
         ],
     )
     def test_whom_it_asks(self, host: str, endpoint: str, aws: pytest.MonkeyPatch) -> None:
