@@ -18,8 +18,24 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # IANA's registries of special-purpose addresses, where the tables of older Pythons say otherwise or nothing: protocol
 # assignments (RFC 6890), documentation (RFC 9637), and site-local addresses (RFC 3879).
 _NOT_GLOBAL: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "3fff::/20", "fec0::/10")))
-# Where a cloud speaks to its machines beside the link-local addresses: Azure's platform, Oracle's metadata.
-_CLOUDS_OWN: Final = frozenset(map(ipaddress.IPv4Address, ("168.63.129.16", "192.0.0.192")))
+# Where clouds speak to their machines beside the link-local addresses. What lies beside these may be anybody's: in the
+# same ranges are private networks, and 100.64.0.0/10 has Alibaba's registries too.
+_CLOUDS_OWN: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # Azure's platform
+            "192.0.0.192/32",  # Oracle's metadata, and …
+            "fd00:c1::a9fe:a9fe/128",  # … the same over IPv6
+            "100.100.100.200/32",  # Alibaba's metadata, and …
+            "fd00:100::100:200/128",  # … the same over IPv6
+            "fd00:ec2::/32",  # AWS: metadata (::254), DNS (::253), time (::123), Pod Identity (::23)
+            "fd20:ce::254/128",  # Google's metadata
+            "fd00:42::42/128",  # Scaleway's metadata
+            "fd00:a9fe:a9fe::1/128",  # Akamai's (Linode's) metadata
+        ),
+    )
+)
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _V = TypeVar("_V")
@@ -166,7 +182,7 @@ def _plain(address: _Address) -> _Address:
 def _is_nobodys(address: _Address) -> bool:
     reserved = address.is_reserved and not address.is_loopback
     unusual = address.is_link_local or address.is_multicast or address.is_unspecified
-    return unusual or reserved or address in _CLOUDS_OWN
+    return unusual or reserved or any(address in network for network in _CLOUDS_OWN)
 
 
 def _is_global(address: _Address) -> bool:

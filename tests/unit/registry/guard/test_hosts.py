@@ -18,14 +18,21 @@ PRIVATE = [
     "172.31.255.255",
     "192.168.1.1",
     "100.64.0.1",
-    "100.100.100.200",
+    "100.100.100.199",
+    "100.100.100.201",
     "100.127.255.255",
     "192.0.2.1",
     "198.18.0.1",
     "0.1.2.3",
     "fd00::1",
     "fc00::1",
-    "fd00:ec2::254",
+    "fd00:ec1:ffff::254",
+    "fd00:ec3::254",
+    "fd20:ce::253",
+    "fd00:c1::a9fe:a9ff",
+    "fd00:100::100:201",
+    "fd00:42::43",
+    "fd00:a9fe:a9fe::2",
     "fec0::1",
     "2001:db8::1",
     "2001::1",
@@ -68,13 +75,33 @@ NEVER = [
     "64:ff9b:1::a00:1",
     "4000::1",
     "5f00::1",
-    "168.63.129.16",
-    "::ffff:168.63.129.16",
-    "64:ff9b::a83f:8110",
-    "2002:a83f:8110::1",
-    "192.0.0.192",
     "::ffff:192.0.0.192",
 ]
+CLOUDS = {
+    "Azure, platform": ("168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::1"),
+    "Oracle, metadata": (
+        "192.0.0.192",
+        "::ffff:192.0.0.192",
+        "64:ff9b::c000:c0",
+        "2002:c000:c0::1",
+        "fd00:c1::a9fe:a9fe",
+    ),
+    "Alibaba, metadata": (
+        "100.100.100.200",
+        "::ffff:100.100.100.200",
+        "64:ff9b::6464:64c8",
+        "2002:6464:64c8::1",
+        "fd00:100::100:200",
+    ),
+    "AWS, metadata": ("fd00:ec2::254",),
+    "AWS, DNS": ("fd00:ec2::253",),
+    "AWS, time": ("fd00:ec2::123",),
+    "AWS, Pod Identity": ("fd00:ec2::23",),
+    "AWS, the rest": ("fd00:ec2::", "fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff"),
+    "Google, metadata": ("fd20:ce::254", "fd20:ce:0:0::254%eth0"),
+    "Scaleway, metadata": ("fd00:42::42",),
+    "Akamai, metadata": ("fd00:a9fe:a9fe::1",),
+}
 NAMED = [
     Hosts(insecure=frozenset({HOST})),
     Hosts(private=frozenset({HOST})),
@@ -112,6 +139,18 @@ def test_only_the_named_host_and_port_is_named(hosts: Hosts, other: str) -> None
 @pytest.mark.parametrize("address", NEVER)
 def test_some_addresses_are_nobodys(hosts: Hosts, address: str) -> None:
     with pytest.raises(EvidenceUnavailable) as caught:
+        hosts.check_address(HOST, address)
+    assert caught.value.code is Code.REGISTRY_UNREACHABLE
+    assert caught.value.remedy == ""
+
+
+@pytest.mark.parametrize("hosts", [Hosts(), *NAMED])
+@pytest.mark.parametrize(
+    "address", [pytest.param(address, id=f"{cloud}: {address}") for cloud, found in CLOUDS.items() for address in found]
+)
+def test_what_a_cloud_tells_its_machines_is_nobodys(hosts: Hosts, address: str) -> None:
+    """Not a named host's either: who answers for its name could else have the machine's own credentials asked for."""
+    with pytest.raises(EvidenceUnavailable, match="which is never connected to") as caught:
         hosts.check_address(HOST, address)
     assert caught.value.code is Code.REGISTRY_UNREACHABLE
     assert caught.value.remedy == ""
