@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.guard.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _MAX_LINK: Final = 16 * 1024  # characters of a Link header
 _OK: Final = 200
+_AMISS: Final = "look at the registry and at what stands before it: proxies rewrite links, or fail to"
+_FEWER: Final = "delete what nobody needs"
 # RFC 8288, 3: `<target>; name=token; name="quoted"`, several with commas between.
 _TARGET: Final = re.compile(r"[\s,]*<([^<>]*)>")
 _PARAMETER: Final = re.compile(
@@ -38,26 +41,36 @@ def read_pages(
 
     Raises:
         EvidenceUnavailable: RESPONSE_TOO_LARGE: there are more; REGISTRY_PROTOCOL: a page elsewhere, twice, or missing.
+            It says what was asked of whom: of the list, for where it goes on is the registry's to say.
     """
+    first, host = path, ""
     seen: set[str] = set()
-    for _ in range(most):
-        following = _read_page(path, get, read, what, first=not seen)
-        if following is None:
-            return
-        seen.add(path)
-        path = following
-        if path in seen:
-            raise broken(what, "goes on in a circle")
-    raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most} pages", remedy="")
+    try:
+        for _ in range(most):
+            response = get(path)
+            host = Origin.of(response.url).name
+            following = _read_page(response, read, what, first=not seen)
+            del response  # not kept while the next is waited for
+            if following is None:
+                return
+            seen.add(path)
+            path = following
+            if path in seen:
+                raise broken(what, "goes on in a circle")
+        raise _Broken(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most} pages", remedy=_FEWER)
+    except _Broken as error:
+        message = f"{error.message} (asked {host} for {first.partition('?')[0]})"
+        raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from None
 
 
-def _read_page(
-    path: str, get: Callable[[str], Response], read: Callable[[Response], bool], what: str, *, first: bool
-) -> str | None:
+class _Broken(EvidenceUnavailable):
+    """A list that cannot be read to its end; of which registry is not said yet."""
+
+
+def _read_page(response: Response, read: Callable[[Response], bool], what: str, *, first: bool) -> str | None:
     """The path of the page after it; None where it is the last."""
-    response = get(path)
     if response.status != _OK and not first:
-        raise broken(what, f"breaks off with status {response.status}")
+        raise _Broken(Code.REGISTRY_PROTOCOL, f"{what} breaks off with status {response.status}")
     if not read(response):
         return None
     link = _next(response.headers.get("link", ""), what)
@@ -65,8 +78,8 @@ def _read_page(
 
 
 def broken(what: str, how: str) -> EvidenceUnavailable:
-    """A list that cannot be read to its end."""
-    return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{what} {how}", remedy="")
+    """A list that cannot be read to its end. Whoever reads pages for `read_pages` need not say of which registry."""
+    return _Broken(Code.REGISTRY_PROTOCOL, f"{what} {how}", remedy=_AMISS)
 
 
 def _next(header: str, what: str) -> str | None:
