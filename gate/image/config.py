@@ -9,7 +9,7 @@ import msgspec
 
 from gate import strictjson
 from gate.errors import ParseError
-from gate.image.manifest import Platform
+from gate.image.manifest import Platform, check_names, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +39,17 @@ class ImageConfig:
         """Read a configuration that has been compared with its digest.
 
         Raises:
-            ParseError: not JSON, or a part of another type.
+            ParseError: not JSON, a part of another type, or a name that Go, which runtimes read with, would take for
+                another: it says two things to two readers.
         """
+        value = strictjson.loads(content, _MAX_VALUES)
         try:
-            raw = msgspec.convert(strictjson.loads(content, _MAX_VALUES), _Config)
+            check_names(value, _CONFIG_NAMES)
+            if isinstance(value, dict):
+                check_names(value.get("config"), _INNER_NAMES)
+            raw = msgspec.convert(value, _Config)
+        except ParseError as error:
+            raise ParseError(f"not an image configuration: {error.message}") from error
         except msgspec.ValidationError as error:
             raise ParseError(f"not an image configuration: {str(error)[:200]}") from error
         inner = raw.config or _Inner()
@@ -67,3 +74,6 @@ class _Config(msgspec.Struct):
 # What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
 # a decoder that is made here has it found out before there are any.
 _CONFIG: Final = msgspec.json.Decoder(_Config)
+
+_CONFIG_NAMES: Final = names_of(_Config)
+_INNER_NAMES: Final = names_of(_Inner)

@@ -139,7 +139,14 @@ class _Document(msgspec.Struct):
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
 
 
-_FIELDS: Final = {name.casefold(): name for name in _Document.__struct_fields__}
+def names_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """The names of what is read of an object, by what `check_names` compares them by."""
+    return {name.casefold(): name for name in kind.__struct_fields__}
+
+
+_DOCUMENT_NAMES: Final = names_of(_Document)
+_DESCRIPTOR_NAMES: Final = names_of(_Descriptor)
+_PLATFORM_NAMES: Final = names_of(_Platform)
 
 
 def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
@@ -162,7 +169,7 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
         raise ParseError(f"the manifest has {len(content)} bytes; at most {MAX_MANIFEST} are read")
     try:
         value = strictjson.as_object(strictjson.loads_unsigned(content, _MAX_VALUES), "the manifest")
-        _check_names(value)
+        _check_all_names(value)
         document = msgspec.convert(value, _Document)
     except ParseError as error:
         raise ParseError(f"not a manifest: {error.message}") from error
@@ -181,12 +188,31 @@ def parse_manifest(content: bytes, content_type: str = "") -> Manifest | Index:
     return Manifest(media_type, _descriptor(document.config), _descriptors(document.layers), *common)
 
 
-def _check_names(value: dict[str, object]) -> None:
-    """Go's decoder, which runtimes read with, takes `Layers` for `layers`: what differs only by case is refused."""
-    for name in value:
-        known = _FIELDS.get(name.casefold())
+def check_names(value: object, names: Mapping[str, str]) -> None:
+    """Go's decoder, which runtimes read with, takes `Layers` for `layers`: what differs only by case is refused.
+
+    Args:
+        value: an object; of anything else whoever reads it complains.
+        names: of what is read of it, by `names_of`.
+
+    Raises:
+        ParseError: one of its names would be taken for another.
+    """
+    for name in value if isinstance(value, dict) else ():
+        known = names.get(name.casefold())
         if known is not None and known != name:
             raise ParseError(f"the field {name!r} is spelled {known!r}")
+
+
+def _check_all_names(document: dict[str, object]) -> None:
+    """Those of the document, and of the descriptors and platforms in it."""
+    check_names(document, _DOCUMENT_NAMES)
+    lists = (document.get("layers"), document.get("manifests"))
+    listed = [entry for entries in lists if isinstance(entries, list) for entry in entries]
+    for descriptor in (document.get("config"), document.get("subject"), *listed):
+        check_names(descriptor, _DESCRIPTOR_NAMES)
+        if isinstance(descriptor, dict):
+            check_names(descriptor.get("platform"), _PLATFORM_NAMES)
 
 
 def _check_shape(document: _Document, outer: str) -> str:

@@ -17,7 +17,8 @@ import pytest
 from gate.codes import Code
 from gate.demo.images import LayoutWriter
 from gate.demo.registry import DemoRegistry
-from gate.errors import EvidenceUnavailable
+from gate.errors import EvidenceUnavailable, ParseError
+from gate.image.config import ImageConfig
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST, Descriptor, Manifest
 from gate.image.reference import Repository
@@ -539,6 +540,29 @@ def test_cve_2021_41190_a_manifest_that_is_an_index_too_is_refused() -> None:
     content = json.dumps({"schemaVersion": 2, "config": blob, "layers": [blob], "manifests": [blob]}).encode()
     with HostileServer(_always(answer(200, (TYPE,), content))) as server:
         assert _fails(server, "by tag").code is Code.REGISTRY_PROTOCOL
+
+
+def test_a_descriptor_with_two_digests_is_refused() -> None:
+    """Go, which runtimes read with, takes `Digest` for `digest`, and the last of them: it would run something else."""
+    blob = {"mediaType": OCI_MANIFEST, "digest": str(DIGEST), "size": 1}
+    two = {**blob, "Digest": str(Digest.of(b"evil"))}
+    for document in (
+        {"config": two, "layers": [blob]},
+        {"config": blob, "layers": [blob, two]},
+        {"manifests": [blob, two]},
+    ):
+        content = json.dumps({"schemaVersion": 2, **document}).encode()
+        with HostileServer(_always(answer(200, (TYPE,), content))) as server:
+            error = _fails(server, "by tag")
+        assert error.code is Code.REGISTRY_PROTOCOL
+        assert "the field 'Digest' is spelled 'digest'" in error.message
+
+
+def test_a_configuration_with_two_users_is_refused() -> None:
+    """Shown is whom an image runs as: by Go's reading it would run as root."""
+    content = b'{"os":"linux","architecture":"amd64","config":{"User":"1000"},"Config":{"User":"root"}}'
+    with pytest.raises(ParseError, match="the field 'Config' is spelled 'config'"):
+        ImageConfig.parse(content)
 
 
 def test_cve_2020_15157_the_urls_of_a_descriptor_are_never_followed() -> None:

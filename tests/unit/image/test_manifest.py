@@ -267,6 +267,35 @@ def test_not_a_manifest(content: bytes) -> None:
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (manifest(Layers=[]), "Layers"),
+        (index(MANIFESTS=[]), "MANIFESTS"),
+        (manifest(layerX=[]).replace(b"X", rb"\u017f"), "layers"),
+        (manifest(config=descriptor(Digest=str(CONFIG))), "Digest"),
+        (manifest(layers=[descriptor(), descriptor(Size=8)]), "Size"),
+        (manifest(subject=descriptor(MediaType="a/b")), "MediaType"),
+        (manifest(config=descriptor(artifacttype="a/b")), "artifacttype"),
+        (index(manifests=[descriptor(), descriptor(DIGEST=str(CONFIG))]), "DIGEST"),
+        (index(manifests=[descriptor(Xize=8)]).replace(b"X", rb"\u017f"), "size"),
+        (index(manifests=[descriptor(Platform={})]), "Platform"),
+        (index(manifests=[descriptor(platform={"os": "linux", "OS": "windows"})]), "OS"),
+        (index(subject=descriptor(Annotations={})), "Annotations"),
+    ],
+)
+def test_what_differs_only_by_case_is_refused_wherever_it_is_read(content: bytes, name: str) -> None:
+    """Go takes `Digest` for `digest`, and of several the last."""
+    with pytest.raises(ParseError, match=f"(?i)^not a manifest: the field '.*' is spelled '{name}'$"):
+        parse_manifest(content)
+
+
+def test_names_that_nobody_reads_may_be_in_any_case() -> None:
+    annotations = {"Digest": "a", "digest": "b"}
+    found = parsed_manifest(manifest(layers=[descriptor(URLs=[], urls=[], annotations=annotations)]))
+    assert found.layers[0].annotations == annotations
+
+
 @pytest.mark.parametrize("size", [-1, "7", None, 7.5, True, [], -(2**63)])
 def test_bad_sizes(size: object) -> None:
     with pytest.raises(ParseError):
