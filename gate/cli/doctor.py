@@ -13,7 +13,7 @@ from gate.cli.common import Exit, begin, common_flags, emit, printable, settings
 from gate.errors import EvidenceUnavailable
 from gate.policy.policy import Kept
 from gate.policy.trust import NOTHING
-from gate.registry.doctor import Check, Status
+from gate.registry.doctor_check import Check, Status
 from gate.settings import parse_host, parse_reference, wants_color
 from gate.wiring import build
 

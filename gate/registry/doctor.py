@@ -1,15 +1,14 @@
 """Looks at one registry step by step, as far as each step allows the next, and says what it saw.
 
-The steps are those of a real request, by the same parts: name, address, TLS, challenge, credentials, access, limits,
-referrers. Mirrors are looked at as the gate asks them (`gate.registry.mirrors`): first, each within its share of the
-time, and where an authoritative one answers, nobody after it. What is wrong with one is no failure where the gate goes
-on to the next.
+The steps are those of a real request, by the same parts: name, address, TLS, challenge, credentials, then access and
+limits (`doctor_access`), and referrers. Mirrors are looked at as the gate asks them (`gate.registry.mirrors`):
+first, each within its share of the time, and where an authoritative one answers, nobody after it. What is wrong with
+one is no failure where the gate goes on to the next.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
@@ -17,7 +16,9 @@ from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST
 from gate.registry.answer import Question
 from gate.registry.challenge import parse_challenges
-from gate.registry.failures import failure, rate_limit, remedy_for
+from gate.registry.doctor_access import Access
+from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, where
+from gate.registry.failures import failure, remedy_for
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.transport import Request
 from gate.registry.referrers import NO_API
@@ -29,51 +30,19 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.image.reference import Repository
-    from gate.registry.answer import Answer
     from gate.registry.asking import Asker
     from gate.registry.auth import Authenticator
     from gate.registry.challenge import Challenge
     from gate.registry.credentials.credential import Credential, Keychain
     from gate.registry.guard.hosts import Hosts, Mirror
-    from gate.registry.guard.transport import Response, Transport
+    from gate.registry.guard.transport import Transport
 
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401
-_NO_SUCH: Final = frozenset({400, 404})  # to a name that is none, some say that it is malformed
-_NOT_FOUND: Final = 404
 _BUSY: Final = frozenset({408, 429, *range(500, 600)})
-_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
-_SHARE: Final = 3  # a mirror gets this part of the time
-_NO_REGISTRY: Final = "is it a registry? a login page, or what a proxy puts before it, answers so too"
+_SHARE: Final = 3  # what others are asked after gets this part of the time
 _BODY: Final = 64 * 1024
 _SOON: Final = 14  # days
-_LOW: Final = 0.1  # of a rate limit
-
-
-class Status(StrEnum):
-    """How a step went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One step.
-
-    Attributes:
-        name: of the step, one word or two.
-        said: what was seen.
-        remedy: what to do about it; "" where nothing has to be done.
-        settles: whether the gate asks nobody else, where an authoritative mirror answers so.
-    """
-
-    name: str
-    status: Status
-    said: str
-    remedy: str = ""
-    settles: bool = field(default=False, compare=False)
 
 
 class Doctor:
@@ -91,7 +60,7 @@ class Doctor:
         """Takes the parts of a `RegistryClient`; `now` is the time of day, aware."""
         self._transport = transport
         self._asker = asker
-        self._authenticator = authenticator
+        self._access = Access(asker, authenticator, now)
         self._keychains = keychains
         self._hosts = hosts
         self._now = now
@@ -174,7 +143,7 @@ class Doctor:
             if repository is None:
                 return
             yield from self._credentials(repository, deadline)
-            yield from self._access(repository, target, deadline)
+            yield from self._access.look(repository, target, deadline)
         except EvidenceUnavailable as error:
             yield Check(str(error.code), Status.FAILED, error.message, error.remedy)
 
@@ -209,12 +178,12 @@ class Doctor:
         challenges = parse_challenges(response.headers.get("www-authenticate", ""))
         if response.status in (_OK, _UNAUTHORIZED) and challenges:
             return Check("challenge", Status.OK, "; ".join(map(_shown, challenges)), settles=alone)
-        if response.status == _OK and response.body and _is_page(response):
+        if response.status == _OK and response.body and is_page(response):
             status = Status.FAILED if alone else Status.WARNING
-            return Check("challenge", status, f"/v2/ answered with a web page{_where(response)}", _NO_REGISTRY)
+            return Check("challenge", status, f"/v2/ answered with a web page{where(response)}", NO_REGISTRY)
         if response.status == _OK:
             return Check("challenge", Status.OK, "lets anybody in", settles=alone)
-        said = f"/v2/ answered {response.status}{_where(response)}" + ("" if challenges else " without a challenge")
+        said = f"/v2/ answered {response.status}{where(response)}" + ("" if challenges else " without a challenge")
         busy = response.status in _BUSY
         return Check("challenge", Status.WARNING, said, "retry later" if busy else "is it a registry?")
 
@@ -243,85 +212,9 @@ class Doctor:
         lasts = f", until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
         return Check("credentials", Status.OK, f"{credential.source}{lasts}")
 
-    def _access(self, repository: Repository, target: str, deadline: Deadline) -> Iterator[Check]:
-        """The image itself, with each way to ask."""
-        question = Question("HEAD", f"/v2/{repository.path}/manifests/{target}", {"Accept": ", ".join(ACCEPTED)}, 0)
-        seen: list[Check] = []
-        last: Answer | None = None
-        try:
-            credentials = self._authenticator.credentials(repository, deadline)
-        except EvidenceUnavailable:  # which was said: then it is asked as anybody may
-            credentials = ()
-        for credential in (*credentials, None):
-            try:
-                last = self._asker.asked(repository, question, credential, deadline)
-            except EvidenceUnavailable as error:
-                seen.append(Check("access", Status.FAILED, f"with {_who(credential)}: {error.message}", error.remedy))
-                continue
-            found = self._answer(repository, target, last)
-            if credential is None and seen:  # then "not found" may be one more refusal
-                found = replace(found, settles=found.status is Status.OK)
-            seen.append(found)
-            if seen[-1].status is Status.OK or last.credential is None:
-                break  # or it would be asked as nobody a second time
-        granted = seen[-1].status is Status.OK
-        # Where one way in is open, that others are not is worth knowing and no failure.
-        yield from (
-            replace(check, status=Status.WARNING) if granted and check is not seen[-1] else check for check in seen
-        )
-        if last is not None and (limit := self._limit(last)) is not None:
-            yield limit
-
-    def _answer(self, repository: Repository, target: str, answer: Answer) -> Check:
-        response, credential = answer.response, answer.credential
-        about = f" for {answer.about}" if answer.about else ""
-        said = f"{response.status}{about} with {_who(credential)}{_where(response)}"
-        if response.status == _OK and _is_page(response):
-            return Check("access", Status.FAILED, f"{said}: a web page and no manifest", _NO_REGISTRY)
-        if response.status == _OK:
-            lasts = self._authenticator.lifetime(repository, credential)
-            token = f", by a token for {lasts:.0f} s" if lasts is not None else ""
-            return Check("access", Status.OK, f"granted with {_who(credential)}{token}", settles=True)
-        if response.status in _NO_SUCH and not response.elsewhere:
-            # What is asked for by its digest may be elsewhere.
-            settles = response.status == _NOT_FOUND and ":" not in target
-            return Check("access", Status.FAILED, said, "check the name", settles=settles)
-        return Check("access", Status.FAILED, said, failure(repository, answer, target, self._now()).remedy)
-
-    @staticmethod
-    def _limit(answer: Answer) -> Check | None:
-        found = rate_limit(answer.response.headers)
-        if found is None:
-            return None
-        left, limit, seconds = found
-        said = f"{left} of {limit} pulls left" + (f" in {seconds // 3600} h" if seconds else "")
-        if int(left) < int(limit) * _LOW:
-            return Check("rate limit", Status.WARNING, said, "log in for a higher one" if not answer.credential else "")
-        return Check("rate limit", Status.OK, said)
-
-
-def _who(credential: Credential | None) -> str:
-    return credential.source if credential else "nobody's credentials"
-
 
 def _share(deadline: Deadline) -> Deadline:
     return deadline.sooner(deadline.remaining() / _SHARE)
-
-
-def _is_page(response: Response) -> bool:
-    """Whether what was answered is a web page: a site's, a login's or a proxy's.
-
-    Who names the registry API it speaks, or the digest of what it sent, is one, whatever type its framework gives to
-    an empty answer. Many registries name neither, and none of them answers in HTML.
-    """
-    if "docker-distribution-api-version" in response.headers or "docker-content-digest" in response.headers:
-        return False
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind in _PAGES or response.body.lstrip().startswith(b"<")
-
-
-def _where(response: Response) -> str:
-    return f" by {response.elsewhere}, where it redirected to" if response.elsewhere else ""
 
 
 def _shown(challenge: Challenge) -> str:

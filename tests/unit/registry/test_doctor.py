@@ -13,7 +13,8 @@ from gate.image.reference import Repository
 from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
 from gate.registry.credentials.keychain import Chain, Remembering
-from gate.registry.doctor import Check, Doctor, Status
+from gate.registry.doctor import Doctor
+from gate.registry.doctor_check import Check, Status
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.patience import Patience
 from tests.fakes.clients import Held, soon

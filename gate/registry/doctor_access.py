@@ -1,0 +1,98 @@
+"""Whether an image may be had, with each way to ask: the steps of `gate doctor` at the image itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import EvidenceUnavailable
+from gate.image.manifest import ACCEPTED
+from gate.registry.answer import Question
+from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, where, who
+from gate.registry.failures import failure, rate_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from gate.deadline import Deadline
+    from gate.image.reference import Repository
+    from gate.registry.answer import Answer
+    from gate.registry.asking import Asker
+    from gate.registry.auth import Authenticator
+    from gate.registry.credentials.credential import Credential
+
+_ACCEPT: Final = {"Accept": ", ".join(ACCEPTED)}
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_NO_SUCH: Final = frozenset({400, 404})  # to a name that is none, some say that it is malformed
+_LOW: Final = 0.1  # of a rate limit
+
+
+class Access:
+    """Asks for an image with one credential after the other."""
+
+    def __init__(self, asker: Asker, authenticator: Authenticator, now: Callable[[], datetime]) -> None:
+        """Args as of `Doctor`."""
+        self._asker = asker
+        self._authenticator = authenticator
+        self._now = now
+
+    def look(self, repository: Repository, target: str, deadline: Deadline) -> Iterator[Check]:
+        """What came of each credential; then the rate limit."""
+        question = Question("HEAD", f"/v2/{repository.path}/manifests/{target}", _ACCEPT, 0)
+        seen: list[Check] = []
+        last: Answer | None = None
+        try:
+            credentials = self._authenticator.credentials(repository, deadline)
+        except EvidenceUnavailable:  # which was said: then it is asked as anybody may
+            credentials = ()
+        for credential in (*credentials, None):
+            try:
+                last = self._asker.asked(repository, question, credential, deadline)
+            except EvidenceUnavailable as error:
+                seen.append(_failed(credential, error))
+                continue
+            found = self._answer(repository, target, last)
+            if credential is None and seen:  # then "not found" may be one more refusal
+                found = replace(found, settles=found.status is Status.OK)
+            seen.append(found)
+            if found.status is Status.OK or last.credential is None:
+                break  # or it would be asked as nobody a second time
+        let_in = seen[-1].status is Status.OK
+        for check in seen:
+            # Where one way in is open, that others are not is worth knowing and no failure.
+            yield replace(check, status=Status.WARNING) if let_in and check is not seen[-1] else check
+        if last is not None and (limit := _limit(last)) is not None:
+            yield limit
+
+    def _answer(self, repository: Repository, target: str, answer: Answer) -> Check:
+        response, credential = answer.response, answer.credential
+        about = f" for {answer.about}" if answer.about else ""
+        said = f"{response.status}{about} with {who(credential)}{where(response)}"
+        if response.status == _OK and is_page(response):
+            return Check("access", Status.FAILED, f"{said}: a web page and no manifest", NO_REGISTRY)
+        if response.status == _OK:
+            lasts = self._authenticator.lifetime(repository, credential)
+            token = f", by a token for {lasts:.0f} s" if lasts is not None else ""
+            return Check("access", Status.OK, f"granted with {who(credential)}{token}", settles=True)
+        if response.status in _NO_SUCH and not response.elsewhere:
+            # What is asked for by its digest may be elsewhere.
+            settles = response.status == _NOT_FOUND and ":" not in target
+            return Check("access", Status.FAILED, said, "check the name", settles=settles)
+        return Check("access", Status.FAILED, said, failure(repository, answer, target, self._now()).remedy)
+
+
+def _failed(credential: Credential | None, error: EvidenceUnavailable) -> Check:
+    return Check("access", Status.FAILED, f"with {who(credential)}: {error.message}", error.remedy)
+
+
+def _limit(answer: Answer) -> Check | None:
+    found = rate_limit(answer.response.headers)
+    if found is None:
+        return None
+    left, limit, seconds = found
+    said = f"{left} of {limit} pulls left" + (f" in {seconds // 3600} h" if seconds else "")
+    if int(left) < int(limit) * _LOW:
+        return Check("rate limit", Status.WARNING, said, "log in for a higher one" if not answer.credential else "")
+    return Check("rate limit", Status.OK, said)
