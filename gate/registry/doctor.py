@@ -139,9 +139,10 @@ class Doctor:
         try:
             yield self._name(registry)
             yield from self._connection(registry, deadline)
-            yield self._challenge(registry, deadline, alone=repository is None)
             if repository is None:
+                yield self._challenge(registry, deadline, alone=True)
                 return
+            yield self._version(registry, deadline)
             yield from self._credentials(repository, deadline)
             yield from self._access.look(repository, target, deadline)
         except EvidenceUnavailable as error:
@@ -169,6 +170,13 @@ class Doctor:
             said += f"; {self._hosts.authorities[registry]} is believed too"
         soon = days < _SOON
         yield Check("TLS", Status.WARNING if soon else Status.OK, said, "have it renewed" if soon else "")
+
+    def _version(self, registry: str, deadline: Deadline) -> Check:
+        """The challenge, beside an image. It is the image that the gate asks for: what `/v2/` does decides nothing."""
+        try:
+            return self._challenge(registry, _share(deadline), alone=False)
+        except EvidenceUnavailable as error:
+            return Check("challenge", Status.WARNING, f"/v2/: {error.message}", error.remedy or NO_REGISTRY)
 
     def _challenge(self, registry: str, deadline: Deadline, *, alone: bool) -> Check:
         """How it wants to be asked. `alone`: nothing else of it is looked at."""

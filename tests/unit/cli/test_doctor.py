@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.scripted_server import Reply, ScriptedServer
 from tests.unit.cli.support import Shop, gate, write
+from tests.unit.registry.test_doctor import ELSEWHERE, PATH, an_image
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.cli.support import Ran
 
 
 def test_an_image(shop: Shop) -> None:
@@ -82,3 +86,14 @@ def test_a_tag_that_is_not_there(shop: Shop) -> None:
     ran = gate("doctor", f"{shop.host}/acme/api:gone", "--insecure-registry", shop.host)
     assert ran.code == 3
     assert "fix: check the name" in ran.out
+
+
+def of_registry(**answers: Reply) -> Ran:
+    with ScriptedServer(an_image(**answers)) as server:
+        return gate("doctor", f"{server.host}/{PATH}:v1", "--insecure-registry", server.host, "-o", "json")
+
+
+@pytest.mark.parametrize("answers", [{"version": ELSEWHERE}])
+def test_what_the_gate_does_without_is_no_failure(answers: dict[str, Reply]) -> None:
+    ran = of_registry(**answers)
+    assert (ran.code, ran.json["checks"][-1]["name"]) == (0, "signatures")

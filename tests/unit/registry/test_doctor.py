@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.image.digest import Digest
+from gate.image.manifest import OCI_MANIFEST
 from gate.image.reference import Repository
 from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
@@ -17,17 +21,18 @@ from gate.registry.doctor import Doctor
 from gate.registry.doctor_check import Check, Status
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.patience import Patience
-from tests.fakes.clients import Held, soon
+from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.loopback import LoopbackTransport
 from tests.fakes.registry_vendors import DistributionOpen, DockerHub, Ghcr
 from tests.fakes.scripted_server import Reply, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gate.deadline import Deadline
     from gate.registry.credentials.credential import Credential, Keychain
     from tests.fakes.registries import FakeRegistry
+    from tests.fakes.scripted_server import Asked
 
 PATH = "acme/api"
 
@@ -364,3 +369,95 @@ def test_a_registry_that_answers_something_else() -> None:
         assert checks["challenge"].status is Status.WARNING
         assert checks["challenge"].said == "/v2/ answered 500 without a challenge"
         assert checks["access"].status is Status.FAILED
+
+
+# what does not speak for the image
+
+
+MANIFEST: Final = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": str(Digest.of(b"{}")),
+            "size": 2,
+        },
+        "layers": [],
+    }
+).encode()
+THERE: Final = Digest.of(MANIFEST)
+HERE: Final = Reply(200, (("Docker-Content-Digest", str(THERE)),), MANIFEST, OCI_MANIFEST)
+GONE: Final = Reply(404)
+EMPTY: Final = Reply()
+ELSEWHERE: Final = Reply(302, (("Location", "http://portal.test/login"),))
+LARGE: Final = Reply(200, (), b"x" * 100_000, "text/plain")
+
+
+def an_image(
+    *, version: Reply = EMPTY, head: Reply = HERE, get: Reply = HERE, referrers: Reply = GONE
+) -> Callable[[Asked], Reply]:
+    """A registry with one image, and its answer to each kind of question."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/v2/":
+            return version
+        if "/referrers/" in asked.path:
+            return referrers
+        if asked.path.rpartition("/")[2] in ("v1", str(THERE)):
+            return head if asked.method == "HEAD" else get
+        return GONE
+
+    return answer
+
+
+def seen_of(
+    server: ScriptedServer, *credentials: Credential, path: str | None = PATH, target: str = "v1", seconds: float = 10.0
+) -> list[Check]:
+    with (
+        DistributionOpen() as fake,
+        doctor_of(fake, *credentials, hosts=Hosts(insecure=frozenset({server.host}))) as doctor,
+    ):
+        name = None if path is None else Repository(server.host, path)
+        return list(doctor.look(server.host, name, target, soon(seconds)))
+
+
+def is_resolved(server: ScriptedServer) -> bool:
+    """Whether the gate itself finds the image."""
+    with client_of(server.host) as client:
+        return client.resolve(Repository(server.host, PATH), "v1", soon()) == THERE
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(ELSEWHERE, "redirected to plain HTTP at portal.test"), (LARGE, "sent more than the 65536 bytes")],
+)
+def test_what_v2_does_is_no_failure_where_the_image_is_there(version: Reply, said: str) -> None:
+    with ScriptedServer(an_image(version=version)) as server:
+        assert is_resolved(server)
+        seen = seen_of(server)
+        (challenge,) = [check for check in seen if check.name == "challenge"]
+        assert (challenge.status, said in challenge.said) == (Status.WARNING, True)
+        assert challenge.remedy.startswith("is it a registry?")
+        assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
+        assert failures(seen) == []
+        alone = seen_of(server, path=None)[-1]
+        assert (alone.status, said in alone.said) == (Status.FAILED, True)
+
+
+def test_a_v2_that_hangs_leaves_time_for_the_image() -> None:
+    over = threading.Event()
+
+    def hangs(asked: Asked) -> Reply:
+        if asked.path == "/v2/":
+            over.wait(20)
+        return an_image()(asked)
+
+    with ScriptedServer(hangs) as server:
+        try:
+            seen = seen_of(server, seconds=3.0)
+        finally:
+            over.set()
+    (challenge,) = [check for check in seen if check.name == "challenge"]
+    assert (challenge.status, challenge.remedy) == (Status.WARNING, "retry")
+    assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
