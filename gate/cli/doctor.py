@@ -13,7 +13,7 @@ from gate.cli.common import Exit, begin, common_flags, emit, printable, settings
 from gate.errors import EvidenceUnavailable
 from gate.policy.policy import Kept
 from gate.policy.trust import NOTHING
-from gate.registry.doctor_check import Check, Status
+from gate.registry.doctor_check import Check, Status, remedy_of
 from gate.settings import parse_host, parse_reference, wants_color
 from gate.wiring import build
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gate.deadline import Deadline
+    from gate.evidence.facts import Unavailable
     from gate.image.reference import Reference
     from gate.registry.doctor import Doctor
     from gate.wiring import Gate
@@ -104,14 +105,19 @@ def _image(gate: Gate, doctor: Doctor | None, reference: Reference, deadline: De
             yield doctor.referrers(reference.name, digest, deadline)
         _, evidence = gate.reviewer.survey(reference, Kept(), NOTHING, deadline)
     except EvidenceUnavailable as error:
-        yield Check("image", Status.FAILED, f"{error.code}: {error.message}", error.remedy)
+        yield _failed("image", error, doctor)
         return
     found = Counter(rejection.format.value for rejection in evidence.rejected)
     said = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items()))
     if said or not evidence.unavailable:
         yield Check("signatures", Status.OK, f"{said or 'none'} (whose, says gate inspect)")
     for place in evidence.unavailable:
-        yield Check("signatures", Status.FAILED, f"{place.code}: {place.message}", place.remedy)
+        yield _failed("signatures", place, doctor)
+
+
+def _failed(name: str, why: EvidenceUnavailable | Unavailable, doctor: Doctor | None) -> Check:
+    remedy = why.remedy if doctor is None else remedy_of(why.code, why.remedy)
+    return Check(name, Status.FAILED, f"{why.code}: {why.message}", remedy)
 
 
 def _line(check: Check, *, color: bool) -> str:

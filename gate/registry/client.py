@@ -207,6 +207,11 @@ class RegistryClient:
 
     def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
         """What the referrers API lists for a digest; nothing where the registry has no such API."""
+        return self.listed(repository, digest, deadline)[1]
+
+    def listed(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[int, tuple[Descriptor, ...]]:
+        """The same, after the status of its first page: one of `NO_API` where there is no such API."""
+        statuses: list[int] = []
         shown = f"/v2/{repository.path}/manifests/{digest}"
 
         def get(path: str) -> Response:
@@ -217,13 +222,15 @@ class RegistryClient:
             )
             if not known:
                 raise self._failure(repository, answer, f"referrers of {digest}")
+            statuses.append(answer.response.status)
             return answer.response
 
         try:
             with self._asker.room.entered():
-                return referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
+                found = referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error
+        return statuses[0], found
 
     def _ask(self, repository: Repository, question: Question, what: str, deadline: Deadline) -> Answer:
         """An answer that is no refusal, whatever its status.

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.image.manifest import ACCEPTED, MAX_MANIFEST
-from gate.registry.answer import Question
 from gate.registry.challenge import parse_challenges
+from gate.registry.client import RegistryClient
 from gate.registry.doctor_access import Access
-from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, where
-from gate.registry.failures import failure, remedy_for
+from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, remedy_of, where
+from gate.registry.failures import remedy_for
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.transport import Request
 from gate.registry.referrers import NO_API
@@ -59,7 +58,7 @@ class Doctor:
     ) -> None:
         """Takes the parts of a `RegistryClient`; `now` is the time of day, aware."""
         self._transport = transport
-        self._asker = asker
+        self._client = RegistryClient(asker, authenticator, now)
         self._access = Access(asker, authenticator, now)
         self._keychains = keychains
         self._hosts = hosts
@@ -92,24 +91,20 @@ class Doctor:
         """Whether the registry keeps a list of what refers to an image: an authoritative mirror's, where it answers."""
         mirrors = [m for m in self._hosts.mirrors.get(repository.registry, ()) if m.authoritative]
         for mirror in mirrors:
-            try:
-                check = self._referrers(mirror.of(repository), digest, _share(deadline))
-            except EvidenceUnavailable:
-                continue  # the gate goes on to the next as well
-            if check.status is Status.OK:
+            check = self._referrers(mirror.of(repository), digest, _share(deadline))
+            if check.status is Status.OK:  # otherwise the gate goes on to the next as well
                 return replace(check, said=f"{mirror.host}: {check.said}")
         return self._referrers(repository, digest, deadline)
 
     def _referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> Check:
-        question = Question("GET", f"/v2/{repository.path}/referrers/{digest}", {"Accept": ACCEPTED[0]}, MAX_MANIFEST)
-        answer = self._asker.ask(repository, question, deadline)
-        status = answer.response.status
-        if status == _OK:
-            return Check("referrers", Status.OK, "the referrers API answers")
+        try:
+            status, found = self._client.listed(repository, digest, deadline)
+        except EvidenceUnavailable as error:
+            said = f"{error.code}: {error.message}"
+            return Check("referrers", Status.FAILED, said, remedy_of(error.code, error.remedy))
         if status in NO_API:
             return Check("referrers", Status.OK, f"no referrers API ({status}): the tag {digest.tag} stands in for it")
-        remedy = failure(repository, answer, "the referrers", self._now()).remedy
-        return Check("referrers", Status.FAILED, f"the referrers API answered {status}", remedy)
+        return Check("referrers", Status.OK, f"the referrers API answers, and lists {len(found)}")
 
     @staticmethod
     def _offline(registry: str, repository: Repository | None) -> Check:
@@ -146,7 +141,7 @@ class Doctor:
             yield from self._credentials(repository, deadline)
             yield from self._access.look(repository, target, deadline)
         except EvidenceUnavailable as error:
-            yield Check(str(error.code), Status.FAILED, error.message, error.remedy)
+            yield Check(str(error.code), Status.FAILED, error.message, remedy_of(error.code, error.remedy))
 
     def _name(self, registry: str) -> Check:
         base = self._hosts.base_url(registry)

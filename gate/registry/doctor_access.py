@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED
 from gate.registry.answer import Question
-from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, where, who
+from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, remedy_of, where, who
 from gate.registry.failures import failure, rate_limit
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ class Access:
 
 
 def _failed(credential: Credential | None, error: EvidenceUnavailable) -> Check:
-    return Check("access", Status.FAILED, f"with {who(credential)}: {error.message}", error.remedy)
+    return Check(
+        "access", Status.FAILED, f"with {who(credential)}: {error.message}", remedy_of(error.code, error.remedy)
+    )
 
 
 def _limit(answer: Answer) -> Check | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from gate.codes import Code
+
 if TYPE_CHECKING:
     from gate.registry.credentials.credential import Credential
     from gate.registry.guard.transport import Response
@@ -14,6 +16,11 @@ NO_REGISTRY: Final = "is it a registry? a login page, or what a proxy puts befor
 """What to think of where something answers that is none."""
 
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
+# Where there is nothing that the gate could be told, somebody else has something to do.
+_OTHERS: Final = {
+    Code.REGISTRY_PROTOCOL: "have it mended by who runs the registry, or a proxy before it",
+    Code.RESPONSE_TOO_LARGE: "delete what is not needed there: no more is read",
+}
 
 
 class Status(StrEnum):
@@ -40,6 +47,11 @@ class Check:
     said: str
     remedy: str = ""
     settles: bool = field(default=False, compare=False)
+
+
+def remedy_of(code: Code, remedy: str) -> str:
+    """The remedy of a failure, also where its message names none."""
+    return remedy or _OTHERS.get(code, "")
 
 
 def who(credential: Credential | None) -> str:

@@ -97,3 +97,11 @@ def of_registry(**answers: Reply) -> Ran:
 def test_what_the_gate_does_without_is_no_failure(answers: dict[str, Reply]) -> None:
     ran = of_registry(**answers)
     assert (ran.code, ran.json["checks"][-1]["name"]) == (0, "signatures")
+
+
+def test_a_list_that_cannot_be_read_is_one_here_too_and_each_failure_has_a_remedy() -> None:
+    ran = of_registry(referrers=Reply(200, (), b"<html>login</html>", "text/html"))
+    assert ran.code == 3
+    failed = [check for check in ran.json["checks"] if check["status"] == "failed"]
+    assert [check["name"] for check in failed] == ["referrers", "signatures"]
+    assert all(check["remedy"] for check in failed)

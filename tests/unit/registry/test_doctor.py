@@ -12,7 +12,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
-from gate.image.manifest import OCI_MANIFEST
+from gate.image.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Repository
 from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
@@ -442,7 +442,7 @@ def test_what_v2_does_is_no_failure_where_the_image_is_there(version: Reply, sai
         assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
         assert failures(seen) == []
         alone = seen_of(server, path=None)[-1]
-        assert (alone.status, said in alone.said) == (Status.FAILED, True)
+        assert (alone.status, said in alone.said, bool(alone.remedy)) == (Status.FAILED, True, True)
 
 
 def test_a_v2_that_hangs_leaves_time_for_the_image() -> None:
@@ -461,3 +461,60 @@ def test_a_v2_that_hangs_leaves_time_for_the_image() -> None:
     (challenge,) = [check for check in seen if check.name == "challenge"]
     assert (challenge.status, challenge.remedy) == (Status.WARNING, "retry")
     assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
+
+
+# the list of referrers, as the gate reads it
+
+
+def index(*entries: object) -> bytes:
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+
+ENTRY: Final = {"mediaType": OCI_MANIFEST, "digest": str(THERE), "size": len(MANIFEST)}
+NEXT: Final = (("Link", '<http://elsewhere.test/x>; rel="next"'),)
+
+
+def listed(referrers: Reply) -> Check:
+    with (
+        ScriptedServer(an_image(referrers=referrers)) as server,
+        DistributionOpen() as fake,
+        doctor_of(fake, hosts=Hosts(insecure=frozenset({server.host}))) as doctor,
+    ):
+        return doctor.referrers(Repository(server.host, PATH), THERE, soon())
+
+
+@pytest.mark.parametrize(
+    ("referrers", "said"),
+    [
+        (Reply(200, (), b"<html>login</html>", "text/html"), "REGISTRY_PROTOCOL: "),
+        (Reply(200, NEXT, index(), OCI_INDEX), "goes on elsewhere"),
+        (Reply(200, (), MANIFEST, OCI_MANIFEST), "is an image and no list"),
+        (Reply(200, (), b" " * (MAX_MANIFEST + 1), OCI_INDEX), "RESPONSE_TOO_LARGE: "),
+        (Reply(403), "REGISTRY_UNAUTHORIZED: "),
+        (Reply(500), "REGISTRY_UNREACHABLE: "),
+    ],
+    ids=["a page", "elsewhere", "an image", "too large", "refused", "an error"],
+)
+def test_a_list_of_referrers_that_the_gate_cannot_read(referrers: Reply, said: str) -> None:
+    check = listed(referrers)
+    assert (check.name, check.status) == ("referrers", Status.FAILED)
+    assert said in check.said
+    assert check.remedy
+
+
+def test_how_many_referrers_are_listed() -> None:
+    for entries in ([], [ENTRY, ENTRY]):
+        check = listed(Reply(200, (), index(*entries), OCI_INDEX))
+        assert check == Check("referrers", Status.OK, f"the referrers API answers, and lists {len(entries)}")
+
+
+def test_a_mirrors_list_that_cannot_be_read_leaves_it_to_the_origin() -> None:
+    page = Reply(200, (), b"<html>", "text/html")
+    with ScriptedServer(an_image(referrers=page)) as mirror, DistributionOpen() as origin:
+        digest = origin.repository(PATH).image("v1", "one")
+        places = (Mirror(mirror.host, "hub", authoritative=True),)
+        hosts = Hosts(insecure=frozenset({origin.host, mirror.host}), mirrors={origin.host: places})
+        with doctor_of(origin, hosts=hosts) as doctor:
+            check = doctor.referrers(origin.at(PATH), digest, soon())
+        assert any("/referrers/" in path for path in mirror.paths())
+    assert (check.status, mirror.host in check.said) == (Status.OK, False)
