@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import EvidenceUnavailable
-from gate.image.manifest import ACCEPTED
+from gate.image.manifest import ACCEPTED, MAX_MANIFEST
 from gate.registry.answer import Question
 from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, remedy_of, where, who
 from gate.registry.failures import failure, rate_limit
@@ -26,6 +26,7 @@ _ACCEPT: Final = {"Accept": ", ".join(ACCEPTED)}
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _NO_SUCH: Final = frozenset({400, 404})  # to a name that is none, some say that it is malformed
+_FINAL: Final = frozenset({401, 403, 429})  # of a HEAD: with a GET it would be the same
 _LOW: Final = 0.1  # of a rate limit
 
 
@@ -40,7 +41,6 @@ class Access:
 
     def look(self, repository: Repository, target: str, deadline: Deadline) -> Iterator[Check]:
         """What came of each credential; then the rate limit."""
-        question = Question("HEAD", f"/v2/{repository.path}/manifests/{target}", _ACCEPT, 0)
         seen: list[Check] = []
         last: Answer | None = None
         try:
@@ -49,11 +49,11 @@ class Access:
             credentials = ()
         for credential in (*credentials, None):
             try:
-                last = self._asker.asked(repository, question, credential, deadline)
+                last, remark = self._asked(repository, target, credential, deadline)
             except EvidenceUnavailable as error:
                 seen.append(_failed(credential, error))
                 continue
-            found = self._answer(repository, target, last)
+            found = self._answer(repository, target, last, remark)
             if credential is None and seen:  # then "not found" may be one more refusal
                 found = replace(found, settles=found.status is Status.OK)
             seen.append(found)
@@ -66,7 +66,28 @@ class Access:
         if last is not None and (limit := _limit(last)) is not None:
             yield limit
 
-    def _answer(self, repository: Repository, target: str, answer: Answer) -> Check:
+    def _asked(
+        self, repository: Repository, target: str, credential: Credential | None, deadline: Deadline
+    ) -> tuple[Answer, str]:
+        """Asked as `RegistryClient` asks: of a tag a HEAD; where that gives no digest, and of a digest, a GET.
+
+        Returns:
+            What counts, and what is worth saying beside it.
+        """
+        path = f"/v2/{repository.path}/manifests/{target}"
+        remark = ""
+        if ":" not in target:
+            answer = self._asker.asked(repository, Question("HEAD", path, _ACCEPT, 0), credential, deadline)
+            status, digest = answer.response.status, answer.response.headers.get("docker-content-digest")
+            if (status == _OK and digest) or status in _FINAL or answer.refused or answer.about:
+                return answer, ""
+            if status != _OK:
+                remark = f"; HEAD is answered {status}, so it is asked for by GET"
+        with self._asker.room.entered():
+            question = Question("GET", path, _ACCEPT, MAX_MANIFEST)
+            return self._asker.asked(repository, question, credential, deadline), remark
+
+    def _answer(self, repository: Repository, target: str, answer: Answer, remark: str) -> Check:
         response, credential = answer.response, answer.credential
         about = f" for {answer.about}" if answer.about else ""
         said = f"{response.status}{about} with {who(credential)}{where(response)}"
@@ -75,7 +96,7 @@ class Access:
         if response.status == _OK:
             lasts = self._authenticator.lifetime(repository, credential)
             token = f", by a token for {lasts:.0f} s" if lasts is not None else ""
-            return Check("access", Status.OK, f"granted with {who(credential)}{token}", settles=True)
+            return Check("access", Status.OK, f"granted with {who(credential)}{token}{remark}", settles=True)
         if response.status in _NO_SUCH and not response.elsewhere:
             # What is asked for by its digest may be elsewhere.
             settles = response.status == _NOT_FOUND and ":" not in target

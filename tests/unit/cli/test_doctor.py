@@ -93,7 +93,7 @@ def of_registry(**answers: Reply) -> Ran:
         return gate("doctor", f"{server.host}/{PATH}:v1", "--insecure-registry", server.host, "-o", "json")
 
 
-@pytest.mark.parametrize("answers", [{"version": ELSEWHERE}])
+@pytest.mark.parametrize("answers", [{"version": ELSEWHERE}, {"head": Reply(405)}, {"head": Reply(404)}])
 def test_what_the_gate_does_without_is_no_failure(answers: dict[str, Reply]) -> None:
     ran = of_registry(**answers)
     assert (ran.code, ran.json["checks"][-1]["name"]) == (0, "signatures")

@@ -463,6 +463,43 @@ def test_a_v2_that_hangs_leaves_time_for_the_image() -> None:
     assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
 
 
+@pytest.mark.parametrize(
+    ("head", "remark"),
+    [
+        (Reply(405), "; HEAD is answered 405, so it is asked for by GET"),
+        (Reply(404), "; HEAD is answered 404, so it is asked for by GET"),
+        (Reply(400), "; HEAD is answered 400, so it is asked for by GET"),
+        (Reply(200, (), b"", "text/html"), ""),
+        (Reply(200, (), b"", OCI_MANIFEST), ""),
+    ],
+)
+def test_where_a_head_gives_nothing_it_is_asked_as_the_gate_asks(head: Reply, remark: str) -> None:
+    with ScriptedServer(an_image(head=head)) as server:
+        assert is_resolved(server)
+        seen = seen_of(server)
+        assert told(seen, "access") == [(Status.OK, f"granted with nobody's credentials{remark}")]
+        assert failures(seen) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_a_head_that_is_refused_is_the_answer(status: int) -> None:
+    with ScriptedServer(an_image(head=Reply(status))) as server:
+        assert told(seen_of(server), "access") == [(Status.FAILED, f"{status} with nobody's credentials")]
+        assert {asked.method for asked in server.asked if "/manifests/" in asked.path} == {"HEAD"}
+
+
+def test_a_get_that_is_no_better_is_the_answer() -> None:
+    with ScriptedServer(an_image(head=Reply(405), get=Reply(404))) as server:
+        (access,) = [check for check in seen_of(server) if check.name == "access"]
+        assert access == Check("access", Status.FAILED, "404 with nobody's credentials", "check the name")
+
+
+def test_a_digest_is_not_resolved() -> None:
+    with ScriptedServer(an_image(head=Reply(403))) as server:
+        seen = seen_of(server, target=str(THERE))
+        assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
+
+
 # the list of referrers, as the gate reads it
 
 
