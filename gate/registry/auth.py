@@ -166,11 +166,14 @@ class Authenticator:
             return credential.basic
         return None
 
-    def lifetime(self, repository: Repository, credential: Credential | None) -> float | None:
-        """Seconds that a token which is kept goes on being used; None where none is."""
+    def token(self, repository: Repository, credential: Credential | None) -> tuple[str, float] | None:
+        """A token that is kept, and the seconds that it goes on being used; None where none is.
+
+        For whoever says what a token grants: nothing of it is to be shown.
+        """
         realm = self._ways.get(repository.registry)
         kept = self._tokens.get((repository, realm, credential.scope if credential else "")) if realm else None
-        return None if kept is None else kept[1] - self._clock()
+        return None if kept is None else (kept[0], kept[1] - self._clock())
 
     def forget(self, header: str) -> None:
         """A token was refused."""
@@ -218,7 +221,7 @@ class Authenticator:
     def _fetch(
         self, repository: Repository, realm: _Realm, credential: Credential | None, deadline: Deadline
     ) -> tuple[str, float]:
-        scope = f"repository:{repository.path}:pull"
+        scope = pull_scope(repository)
         if credential is not None and not self._is_own(repository.registry, realm.url):
             host = Origin.of(realm.url).name
             raise CredentialRefused(
@@ -285,6 +288,11 @@ class Authenticator:
         port = f":{parts.port}" if parts.port not in (None, _HTTPS) else ""
         named = self._hosts.token_realms.get(registry, frozenset())
         return parts.hostname in (own.hostname, _REALMS.get(registry)) or f"https://{parts.hostname}{port}" in named
+
+
+def pull_scope(repository: Repository) -> str:
+    """What a token is asked for (distribution, spec/auth/scope)."""
+    return f"repository:{repository.path}:pull"
 
 
 def _token_request(realm: _Realm, scope: str, credential: Credential | None, *, own: bool) -> Request:

@@ -1,7 +1,7 @@
 """Looks at one registry step by step, as far as each step allows the next, and says what it saw.
 
-The steps are those of a real request, by the same parts: name, address, TLS, challenge, credentials, then access and
-limits (`doctor_access`), and referrers. Mirrors are looked at as the gate asks them (`gate.registry.mirrors`):
+The steps are those of a real request, by the same parts: name, address, TLS, challenge, credentials, then token, access
+and limits (`doctor_access`), and referrers. Mirrors are looked at as the gate asks them (`gate.registry.mirrors`):
 first, each within its share of the time, and where an authoritative one answers, nobody after it. What is wrong with
 one is no failure where the gate goes on to the next.
 """

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST
 from gate.registry.answer import Question
+from gate.registry.auth import pull_scope
 from gate.registry.doctor_check import NO_REGISTRY, Check, Status, is_page, remedy_of, where, who
-from gate.registry.failures import failure, rate_limit
+from gate.registry.doctor_token import granted
+from gate.registry.failures import CredentialRefused, failure, rate_limit, remedy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,8 +43,9 @@ class Access:
         self._now = now
 
     def look(self, repository: Repository, target: str, deadline: Deadline) -> Iterator[Check]:
-        """What came of each credential; then the rate limit."""
+        """What came of each credential, its token first; then the rate limit."""
         seen: list[Check] = []
+        tried: list[Credential | None] = []
         last: Answer | None = None
         try:
             credentials = self._authenticator.credentials(repository, deadline)
@@ -51,18 +55,22 @@ class Access:
             try:
                 last, remark = self._asked(repository, target, credential, deadline)
             except EvidenceUnavailable as error:
-                seen.append(_failed(credential, error))
+                tried.append(credential)
+                seen.append(self._failed(repository, credential, error))
                 continue
             found = self._answer(repository, target, last, remark)
             if credential is None and seen:  # then "not found" may be one more refusal
                 found = replace(found, settles=found.status is Status.OK)
+            tried.append(last.credential)
             seen.append(found)
             if found.status is Status.OK or last.credential is None:
                 break  # or it would be asked as nobody a second time
         let_in = seen[-1].status is Status.OK
-        for check in seen:
+        for credential, check in zip(tried, seen, strict=True):
+            good = check.status is Status.OK
+            yield from self._token(repository, credential, good=good)
             # Where one way in is open, that others are not is worth knowing and no failure.
-            yield replace(check, status=Status.WARNING) if let_in and check is not seen[-1] else check
+            yield replace(check, status=Status.WARNING) if let_in and not good else check
         if last is not None and (limit := _limit(last)) is not None:
             yield limit
 
@@ -87,6 +95,11 @@ class Access:
             question = Question("GET", path, _ACCEPT, MAX_MANIFEST)
             return self._asker.asked(repository, question, credential, deadline), remark
 
+    def _failed(self, repository: Repository, credential: Credential | None, error: EvidenceUnavailable) -> Check:
+        token = f"no token for {pull_scope(repository)}: " if isinstance(error, CredentialRefused) else ""
+        said = f"with {who(credential)}: {token}{error.message}"
+        return Check("access", Status.FAILED, said, remedy_of(error.code, error.remedy))
+
     def _answer(self, repository: Repository, target: str, answer: Answer, remark: str) -> Check:
         response, credential = answer.response, answer.credential
         about = f" for {answer.about}" if answer.about else ""
@@ -94,20 +107,36 @@ class Access:
         if response.status == _OK and is_page(response):
             return Check("access", Status.FAILED, f"{said}: a web page and no manifest", NO_REGISTRY)
         if response.status == _OK:
-            lasts = self._authenticator.lifetime(repository, credential)
-            token = f", by a token for {lasts:.0f} s" if lasts is not None else ""
-            return Check("access", Status.OK, f"granted with {who(credential)}{token}{remark}", settles=True)
+            return Check("access", Status.OK, f"granted with {who(credential)}{remark}", settles=True)
         if response.status in _NO_SUCH and not response.elsewhere:
             # What is asked for by its digest may be elsewhere.
             settles = response.status == _NOT_FOUND and ":" not in target
             return Check("access", Status.FAILED, said, "check the name", settles=settles)
         return Check("access", Status.FAILED, said, failure(repository, answer, target, self._now()).remedy)
 
-
-def _failed(credential: Credential | None, error: EvidenceUnavailable) -> Check:
-    return Check(
-        "access", Status.FAILED, f"with {who(credential)}: {error.message}", remedy_of(error.code, error.remedy)
-    )
+    def _token(self, repository: Repository, credential: Credential | None, *, good: bool) -> Iterator[Check]:
+        """What the token that was sent is for, where one was; `good`: it was good enough."""
+        now, scope = self._now(), pull_scope(repository)
+        if credential is not None and credential.registry_token:
+            how, token, until = f"{who(credential)} is one, wanted for {scope}", credential.registry_token, None
+        else:
+            kept = self._authenticator.token(repository, credential)
+            if kept is None:
+                return
+            token, until = kept[0], now + timedelta(seconds=kept[1])
+            how = f"asked for {scope} with {who(credential)}"
+        found = granted(token, repository.path)
+        ends = min((end for end in (found.ends, until) if end is not None), default=None)
+        over = ends is not None and ends <= now
+        lasts = f"; {'over since' if over else 'good until'} {ends:%Y-%m-%d %H:%M:%S} UTC" if ends else ""
+        said = f"{how}; {found}{lasts}"
+        if found.is_less and not good:
+            remedy = f"check the name and who may pull {repository.path}, or {remedy_for(repository, credential)}"
+            yield Check("token", Status.WARNING, said, remedy)
+        elif over and not good:
+            yield Check("token", Status.WARNING, said, "have a new one, or compare the clocks")
+        else:
+            yield Check("token", Status.OK, said)
 
 
 def _limit(answer: Answer) -> Check | None:

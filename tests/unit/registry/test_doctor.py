@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,25 +18,28 @@ from gate.image.manifest import MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Repository
 from gate.registry.asking import Asker
 from gate.registry.auth import Authenticator
+from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.keychain import Chain, Remembering
 from gate.registry.doctor import Doctor
 from gate.registry.doctor_check import Check, Status
+from gate.registry.doctor_token import Granted, granted
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.patience import Patience
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.loopback import LoopbackTransport
 from tests.fakes.registry_vendors import DistributionOpen, DockerHub, Ghcr
-from tests.fakes.scripted_server import Reply, ScriptedServer
+from tests.fakes.scripted_server import Reply, ScriptedServer, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gate.deadline import Deadline
-    from gate.registry.credentials.credential import Credential, Keychain
+    from gate.registry.credentials.credential import Keychain
     from tests.fakes.registries import FakeRegistry
     from tests.fakes.scripted_server import Asked
 
 PATH = "acme/api"
+SCOPE = f"repository:{PATH}:pull"
 
 
 @contextmanager
@@ -68,7 +73,15 @@ def test_a_public_image() -> None:
     with Ghcr() as fake:
         fake.repository(PATH).image("v1", "one")
         seen = look(fake)
-        assert [check.name for check in seen] == ["name", "address", "TLS", "challenge", "credentials", "access"]
+        assert [check.name for check in seen] == [
+            "name",
+            "address",
+            "TLS",
+            "challenge",
+            "credentials",
+            "token",
+            "access",
+        ]
         assert {check.status for check in seen} == {Status.OK}
         assert told(seen, "name") == [(Status.OK, "asked at https://ghcr.io")]
         assert told(seen, "address") == [(Status.OK, "127.0.0.1")]
@@ -76,8 +89,11 @@ def test_a_public_image() -> None:
         assert tls.startswith("TLSv1.3, a certificate by ")
         assert told(seen, "challenge") == [(Status.OK, "bearer by ghcr.io")]
         assert told(seen, "credentials") == [(Status.OK, "none: it is asked as anybody may")]
-        ((_, access),) = told(seen, "access")
-        assert access.startswith("granted with nobody's credentials, by a token for ")
+        ((_, token),) = told(seen, "token")
+        assert token.startswith(
+            f"asked for {SCOPE} with nobody's credentials; does not say what it grants; good until "
+        )
+        assert told(seen, "access") == [(Status.OK, "granted with nobody's credentials")]
 
 
 class _Failing:
@@ -555,3 +571,147 @@ def test_a_mirrors_list_that_cannot_be_read_leaves_it_to_the_origin() -> None:
             check = doctor.referrers(origin.at(PATH), digest, soon())
         assert any("/referrers/" in path for path in mirror.paths())
     assert (check.status, mirror.host in check.said) == (Status.OK, False)
+
+
+# tokens, by their own word
+
+
+def jwt(**claims: object) -> str:
+    parts = (json.dumps(part).encode() for part in ({"alg": "ES256", "kid": "k-of-the-signer"}, claims))
+    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2lnbmF0dXJlLW9mLWl0"])
+
+
+def access(*actions: str, name: str = PATH, kind: str = "repository") -> list[dict[str, object]]:
+    return [{"type": kind, "name": name, "actions": actions}]
+
+
+ENDS: Final = datetime(2026, 11, 1, 12, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("claims", "said", "less"),
+    [
+        ({"access": access("pull")}, "grants pull", ""),
+        ({"access": access("*")}, "grants *", ""),
+        ({"access": access("push", "pull", "sell-your-soul")}, "grants pull, push", ""),
+        ({"access": access("pull", kind="repository(plugin)")}, "grants pull", ""),
+        ({"access": access("push")}, "grants push", "less"),
+        ({"access": access("pull", name="acme/web")}, "grants nothing", "less"),
+        ({"access": access("pull", kind="registry")}, "grants nothing", "less"),
+        ({"access": [{"type": "repository", "name": PATH, "actions": None}]}, "grants nothing", "less"),
+        ({"access": []}, "grants nothing", "less"),
+        ({"access": None}, "grants nothing", "less"),
+        ({"sub": "acme"}, "does not say what it grants", ""),
+    ],
+)
+def test_what_a_token_says_that_it_grants(claims: dict[str, object], said: str, less: str) -> None:
+    found = granted(jwt(**claims, exp=ENDS.timestamp()), PATH)
+    assert (str(found), found.is_less, found.ends) == (said, less == "less", ENDS)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "opaque",
+        "a.b",
+        "..",
+        "a.b.c",
+        "a.%%%.c",
+        "a.\u00fc.c",
+        "a.b.c.d.e",
+        "a." + base64.urlsafe_b64encode(b"[" * 9_000).decode() + ".c",
+        "a." + base64.urlsafe_b64encode(b"\xff{}").decode() + ".c",
+        jwt(access="pull"),
+        jwt(access=[None]),
+        jwt(access=[{"type": "repository", "name": PATH, "actions": [1]}]),
+        jwt(access=access("pull"), exp=1e300),
+        jwt(access=access("pull"), exp="soon"),
+        jwt(access=access("pull"), more="x" * 16_384),
+    ],
+)
+def test_a_token_that_cannot_be_read_says_nothing(token: str) -> None:
+    assert granted(token, PATH) == Granted()
+
+
+def with_tokens(token: str, *, good: bool) -> Callable[[Asked], Reply]:
+    """A registry that gives everybody one token, and `good`: lets those in who have it."""
+
+    def answer(asked: Asked) -> Reply:
+        realm = f"http://{asked.headers['host']}/token"
+        if asked.path == "/token":
+            return as_json({"token": token, "expires_in": 300})
+        if asked.authorization == f"Bearer {token}" and good:
+            return an_image()(asked)
+        return Reply(401, (("WWW-Authenticate", f'Bearer realm="{realm}",service="registry"'),))
+
+    return answer
+
+
+def of_token(token: str, *credentials: Credential, good: bool) -> list[Check]:
+    with ScriptedServer(with_tokens(token, good=good)) as server:
+        seen = seen_of(server, *credentials)
+        assert any(asked.query.get("scope") == [SCOPE] for asked in server.asked) or credentials
+    shown = str(seen)
+    assert not [part for part in token.split(".") if part in shown]
+    return [check for check in seen if check.name in ("token", "access")]
+
+
+def test_a_tokens_scope_and_end_are_shown() -> None:
+    token, entry = of_token(jwt(access=access("pull"), exp=4_000_000_000), good=True)
+    # which the service says before the token does; ten seconds before, it is no longer used
+    lasts = "good until 2026-11-01 12:04:50 UTC"
+    assert token == Check("token", Status.OK, f"asked for {SCOPE} with nobody's credentials; grants pull; {lasts}")
+    assert entry == Check("access", Status.OK, "granted with nobody's credentials")
+
+
+def test_the_sooner_end_is_shown() -> None:
+    (token, _) = of_token(jwt(access=access("pull"), exp=ENDS.timestamp()), good=True)
+    assert token.said.endswith("; grants pull; good until 2026-11-01 12:01:00 UTC")
+
+
+def test_a_token_that_grants_less_is_said_to() -> None:
+    token, entry = of_token(jwt(access=[]), good=False)
+    assert (token.status, "; grants nothing; " in token.said) == (Status.WARNING, True)
+    assert token.remedy.startswith(f"check the name and who may pull {PATH}, or docker login 127.0.0.1:")
+    assert (entry.status, entry.said) == (Status.FAILED, "401 with nobody's credentials")
+
+
+def test_a_token_that_is_good_enough_may_say_what_it_likes() -> None:
+    token, entry = of_token(jwt(access=[], exp=1), good=True)
+    assert (token.status, token.remedy, entry.status) == (Status.OK, "", Status.OK)
+
+
+def test_a_token_that_is_over_when_it_is_given() -> None:
+    token, entry = of_token(jwt(access=access("pull"), exp=1_600_000_000), good=False)
+    assert token.said.endswith("; grants pull; over since 2020-09-13 12:26:40 UTC")
+    assert (token.status, token.remedy) == (Status.WARNING, "have a new one, or compare the clocks")
+    assert entry.status is Status.FAILED
+
+
+def test_each_credential_has_its_token() -> None:
+    with DockerHub() as fake:
+        fake.repository(PATH, private=True).image("v1", "one")
+        seen = [check for check in look(fake, fake.stranger()) if check.name in ("token", "access")]
+    assert [check.name for check in seen] == ["token", "access", "token", "access"]
+    assert [check.said.partition(";")[0].partition(" with ")[2] for check in seen[::2]] == [
+        fake.stranger().source,
+        "nobody's credentials",
+    ]
+    assert not any(secret in str(seen) for secret in fake.secrets)
+
+
+def test_a_token_that_is_a_credential() -> None:
+    token = jwt(access=access("push"))
+    given, _, *nobodys = of_token(token, Credential("a file", registry_token=token), good=False)
+    assert given.said == f"a file is one, wanted for {SCOPE}; grants push"
+    assert given.status is Status.WARNING
+    assert [check.name for check in nobodys] == ["token", "access"]
+
+
+def test_no_token_for_the_scope() -> None:
+    with Ghcr() as fake:
+        fake.repository(PATH, private=True).image("v1", "one")
+        seen = look(fake, fake.wrong())
+        assert told(seen, "token") == []
+        assert all(f": no token for {SCOPE}: " in said for _, said in told(seen, "access"))
