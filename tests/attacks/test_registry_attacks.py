@@ -1298,6 +1298,23 @@ def test_a_credential_helper_is_asked_once_for_six_images(tmp_path: Path, monkey
     assert _calls(tmp_path) == 1
 
 
+def test_a_credential_helper_is_asked_once_for_a_pod_of_forty_repositories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for their registry; whoever names forty repositories of one would start forty processes at once."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    keychain = _slow_helper(tmp_path, 'sleep 0.3; echo \'{"Username":"u","Secret":"hunter2-correct-horse"}\'')
+    found = policies(policy(SIGNED))
+    with HostileServer(_always(answer(401, ('WWW-Authenticate: Basic realm="x"',)))) as server:
+        subjects = [Subject(f"{server.host}/acme/api{i}:v1") for i in range(40)]
+        with client_of(server.host, keychain=keychain) as client:
+            reviewer = Reviewer(client, NoRoots(), time.monotonic, SettableClock().now)
+            reviews = reviewer.review(found, subjects, Stage.CHECK, soon(20))
+            reviewer.close()
+    assert {f.code for r in reviews for f in r.decision.findings if f.verdict.stops} == {Code.REGISTRY_UNAUTHORIZED}
+    assert _calls(tmp_path) == 2  # and once more, for all were refused
+
+
 def test_a_review_without_time_leaves_no_failure_behind_for_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,14 +11,14 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import msgspec
 
 from gate.errors import ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
@@ -97,11 +97,27 @@ def scope_of(credentials: Sequence[Credential]) -> str:
     return hashlib.sha256("".join(credential.scope for credential in credentials).encode()).hexdigest()[:16]
 
 
+class Dated(tuple["Credential", ...]):  # noqa: SLOT001 - below a tuple there is no room for them
+    """Credentials that somebody was given before: they count no longer than they do there.
+
+    Attributes:
+        seconds: that they count from now.
+    """
+
+    seconds: float
+
+    def __new__(cls, credentials: Iterable[Credential], seconds: float) -> Self:
+        """Args as named."""
+        made = super().__new__(cls, credentials)
+        made.seconds = seconds
+        return made
+
+
 class Keychain(Protocol):
     """Finds credentials. Thread-safe."""
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
-        """The credentials for a repository, to be tried in turn; none asks anonymously.
+        """The credentials for a repository, to be tried in turn; none asks anonymously. `Dated` where they are not new.
 
         Raises:
             EvidenceUnavailable: there should be some, and they can't be had.

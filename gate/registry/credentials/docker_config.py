@@ -13,7 +13,7 @@ from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import canonical_registry
 from gate.local import read_local
 from gate.registry.credentials.credential import Credential, decode_basic, is_token
-from gate.registry.credentials.helper import ask_helper
+from gate.registry.credentials.sharing import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +54,11 @@ class DockerConfig:
 
     source: str
     _config: _Config = field(repr=False)
+    _sharing: Sharing = field(repr=False, compare=False)
 
     @classmethod
-    def parse(cls, content: bytes, source: str) -> DockerConfig:
-        """Read the text of a file, or of DOCKER_AUTH_CONFIG.
+    def parse(cls, content: bytes, source: str, sharing: Sharing | None = None) -> DockerConfig:
+        """Read the text of a file, or of DOCKER_AUTH_CONFIG; `sharing` asks its helpers.
 
         Raises:
             UsageError: it is no such text. The message holds nothing of it.
@@ -65,7 +66,7 @@ class DockerConfig:
         if len(content) > MAX_CONFIG:
             raise UsageError(f"{source} has more than {MAX_CONFIG} bytes", remedy="is it a docker config.json?")
         try:
-            return cls(source, _CONFIG.decode(content))
+            return cls(source, _CONFIG.decode(content), sharing or Sharing())
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The decoder's message names fields and offsets, never values.
             raise UsageError(f"{source} is not a docker config.json: {error}") from error
@@ -74,15 +75,17 @@ class DockerConfig:
         """credHelpers before credsStore before auths, as docker does; of auths the longest key that matches."""
         helper = self._helper(repository.registry)
         if helper is not None:
-            found = ask_helper(helper, repository.registry, deadline)
-        else:
-            auths = {key: auth for key, auth in (self._config.auths or {}).items() if auth is not None}
-            key = next(iter(_keys_for(repository, tuple(auths))), None)
-            found = None if key is None else self._stored(key, auths[key])
+            return self._sharing.find(helper, repository.registry, deadline)
+        auths = {key: auth for key, auth in (self._config.auths or {}).items() if auth is not None}
+        key = next(iter(_keys_for(repository, tuple(auths))), None)
+        found = None if key is None else self._stored(key, auths[key])
         return () if found is None else (found,)
 
     def forget(self, repository: Repository) -> None:
-        """Nothing: a text does not change, and helpers are asked each time."""
+        """Have its helper asked anew; a text does not change."""
+        helper = self._helper(repository.registry)
+        if helper is not None:
+            self._sharing.renew(helper, repository.registry)
 
     def _helper(self, registry: str) -> str | None:
         """Whom to ask; None for what is in the file. An empty name says so of one registry, whatever credsStore is."""
@@ -122,29 +125,34 @@ class DockerConfigFile:
         self._path = path
         self._source = source
         self._lock = threading.Lock()
+        self._sharing = Sharing()
         self._version = self._stat()
         self._config = self._read(deadline)
+        self._again = False
 
     def find(self, repository: Repository, deadline: Deadline) -> tuple[Credential, ...]:
         """As `DockerConfig.find`, of the file as it is now."""
         return self._current(deadline).find(repository, deadline)
 
     def forget(self, repository: Repository) -> None:
-        """Read it anew the next time, whatever its times say."""
+        """Read it anew the next time, whatever its times say, and have its helper asked anew."""
         with self._lock:
-            self._version = None
+            self._again = True
+            self._config.forget(repository)
 
     def _current(self, deadline: Deadline) -> DockerConfig:
         with self._lock:
             version = self._stat()
-            if version is None or version != self._version:
+            if self._again or version is None or version != self._version:
                 try:
                     self._config = self._read(deadline)
                 except UsageError as error:
                     raise EvidenceUnavailable(
                         Code.REGISTRY_UNAUTHORIZED, error.message, remedy=f"mend {self._source}"
                     ) from error
-                self._version = version
+                if version != self._version:
+                    self._sharing.drop()  # `docker login` writes what it has a helper keep here, too
+                self._version, self._again = version, False
             return self._config
 
     def _stat(self) -> tuple[int, int, int] | None:
@@ -157,7 +165,7 @@ class DockerConfigFile:
 
     def _read(self, deadline: Deadline | None) -> DockerConfig:
         try:
-            return DockerConfig.parse(read_local(self._path, MAX_CONFIG, deadline), self._source)
+            return DockerConfig.parse(read_local(self._path, MAX_CONFIG, deadline), self._source, self._sharing)
         except OSError as error:
             raise UsageError(f"{self._source} cannot be read: {error.strerror}") from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.credentials.credential import Dated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,15 +58,18 @@ class Chain:
         """
         found: dict[str, Credential] = {}
         failure: EvidenceUnavailable | None = None
+        seconds = _KEPT_SECONDS
         for keychain in self.keychains:
             try:
-                for credential in keychain.find(repository, deadline):
+                credentials = keychain.find(repository, deadline)
+                seconds = min(seconds, _seconds(credentials))
+                for credential in credentials:
                     found.setdefault(credential.scope, credential)
             except EvidenceUnavailable as error:
                 failure = failure or error
         if failure is not None:
             raise Incomplete(failure, tuple(found.values()))
-        return tuple(found.values())
+        return Dated(found.values(), seconds)
 
     def forget(self, repository: Repository) -> None:
         """Tell all of them."""
@@ -132,7 +136,8 @@ class Remembering:
 
     def _ask(self, repository: Repository, deadline: Deadline) -> _Remembered:
         try:
-            kept = _Remembered(self._clock() + _KEPT_SECONDS, Found(self._keychain.find(repository, deadline)))
+            credentials = self._keychain.find(repository, deadline)
+            kept = _Remembered(self._clock() + _seconds(credentials), Found(tuple(credentials)))
         except EvidenceUnavailable as failure:
             others = failure.credentials if isinstance(failure, Incomplete) else ()
             kept = _Remembered(self._clock() + _FAILURE_SECONDS, Found(others, failure))
@@ -143,3 +148,8 @@ class Remembering:
                 self._kept.clear()
             self._kept[repository] = kept
         return kept
+
+
+def _seconds(credentials: tuple[Credential, ...]) -> float:
+    """How long they count from now."""
+    return credentials.seconds if isinstance(credentials, Dated) else _KEPT_SECONDS

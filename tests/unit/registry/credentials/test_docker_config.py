@@ -195,6 +195,64 @@ def test_a_helper_with_nothing_is_not_answered_for_by_an_entry(helpers: Path) ->
     assert config(auths={"ghcr.io": auth("entry")}, credsStore="store").find(repository(), soon()) == ()
 
 
+# helpers are asked for hosts
+
+
+def _counting(helpers: Path, name: str = "store") -> Path:
+    """A helper that notes each run and gives the number of them as a password."""
+    runs = helpers / "runs"
+    runs.touch()
+    answer = '{"Username":"u","Secret":"\'$(wc -l < RUNS)\'"}'.replace("RUNS", str(runs))
+    make_helper(helpers, name, f"cat > /dev/null; echo >> {runs}; echo '{answer}'")
+    return runs
+
+
+def _runs(runs: Path) -> int:
+    return len(runs.read_text().splitlines())
+
+
+def test_a_helper_is_asked_once_for_all_repositories_of_a_host(helpers: Path) -> None:
+    runs = _counting(helpers)
+    found = config(credsStore="store")
+    assert {found.find(repository(f"ghcr.io/acme/{n}"), soon())[0].password for n in range(20)} == {"1"}
+    assert _runs(runs) == 1
+    assert found.find(repository("quay.io/acme/api"), soon())[0].password == "2"
+
+
+def test_a_refused_login_of_a_helper_is_asked_for_anew_once(helpers: Path) -> None:
+    runs = _counting(helpers)
+    found = config(auths={"quay.io": auth("u")}, credHelpers={"ghcr.io": "store"})
+    assert found.find(repository(), soon())[0].password == "1"
+    found.forget(repository("quay.io/acme/api"))  # which is in the text
+    assert found.find(repository(), soon())[0].password == "1"
+    for n in range(20):
+        found.forget(repository(f"ghcr.io/acme/{n}"))
+        assert found.find(repository(f"ghcr.io/acme/{n}"), soon())[0].password == "2"
+    assert _runs(runs) == 2
+
+
+def test_a_file_that_is_read_anew_for_a_refused_login_has_its_helper_asked_once(helpers: Path, tmp_path: Path) -> None:
+    runs = _counting(helpers)
+    (tmp_path / "config.json").write_text('{"credsStore": "store"}')
+    file = DockerConfigFile(tmp_path / "config.json", SOURCE)
+    assert _password(file) == "1"
+    for _ in range(20):
+        file.forget(repository())
+        assert _password(file) == "2"
+    assert _runs(runs) == 2
+
+
+def test_a_file_that_is_written_anew_has_its_helper_asked_anew(helpers: Path, tmp_path: Path) -> None:
+    """`docker login` writes the host into the file, and the secret where the helper keeps it."""
+    _counting(helpers)
+    path = tmp_path / "config.json"
+    path.write_text('{"credsStore": "store"}')
+    file = DockerConfigFile(path, SOURCE)
+    assert [_password(file), _password(file)] == ["1", "1"]
+    path.write_text('{"credsStore": "store", "auths": {"ghcr.io": {}}}')
+    assert [_password(file), _password(file)] == ["2", "2"]
+
+
 # files
 
 

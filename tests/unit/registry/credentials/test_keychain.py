@@ -9,7 +9,7 @@ import pytest
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.reference import Repository
-from gate.registry.credentials.credential import Credential
+from gate.registry.credentials.credential import Credential, Dated
 from gate.registry.credentials.keychain import Chain, Found, Incomplete, Remembering
 from tests.fakes.clients import Held, Saying, soon
 from tests.fakes.clock import SettableClock
@@ -146,6 +146,22 @@ def test_a_failure_for_want_of_time_is_remembered_by_nobody() -> None:
     keychain = Remembering(_Listed([FAILURE, (FIRST,)]), clock.monotonic)
     assert keychain.found(repository(), clock.deadline(0)).failure is FAILURE
     assert keychain.found(repository(), clock.deadline()) == Found((FIRST,))
+
+
+@pytest.mark.parametrize("chained", [False, True])
+@pytest.mark.parametrize("answer", [(FIRST,), ()])
+def test_what_is_not_new_is_remembered_no_longer_than_it_counts(answer: tuple[Credential, ...], chained: bool) -> None:  # noqa: FBT001
+    """Else what a helper said a minute ago to others would count for another."""
+    clock = SettableClock()
+    inner: Keychain = _Listed([Dated(answer, 20.0), (SECOND,)])
+    if chained:
+        inner = Chain([Held(None), Chain([Saying(lambda _: Dated((), 40.0)), inner])])
+    keychain = Remembering(inner, clock.monotonic)
+    assert keychain.found(repository(), soon()) == Found(answer)
+    clock.advance(19)
+    assert keychain.found(repository(), soon()) == Found(answer)
+    clock.advance(1)
+    assert keychain.found(repository(), soon()) == Found((SECOND,))
 
 
 @pytest.mark.parametrize("answer", [(FIRST,), (FIRST, SECOND), ()])
