@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
-MAX_IMAGES: Final = 256
+MAX_IMAGES: Final = 128
 """Images judged at a time in a worker: one review has `--jobs` of them, so that it cannot take all."""
 
 

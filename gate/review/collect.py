@@ -18,6 +18,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
+from gate.review.lanes import too_late
 from gate.review.limits import (
     MAX_BESIDE,
     MAX_CANDIDATES,
@@ -139,10 +140,10 @@ class _Collection:
                 result = None
             landed(result)
         if not done:
+            message = too_late(self._repository.registry, self._pending)
+            self._unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
             for future in self._pending:
                 future.cancel()
-            message = f"the time allowed ran out while {self._repository.registry} was asked for signatures"
-            self._unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
         return bool(done)
 
     def _tag_landed(self, kind: str, stored: StoredManifest | None) -> None:

@@ -13,6 +13,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.cosign import usual_payloads
 from gate.evidence.facts import Format
 from gate.image.content import InMemory
+from gate.review.lanes import too_late
 from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE, PAYLOADS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Contents:
                 done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
                 if not done:
                     registry = place.storage.repository.registry
-                    message = f"the time allowed ran out while {registry} was asked for signatures"
+                    message = too_late(registry, under_way)
                     yield (
                         next(iter(under_way.values())),
                         EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry"),

@@ -1,7 +1,8 @@
-"""One pool of threads for the requests to all registries, of which none takes more than its lane.
+"""The threads for requests to all registries, shared out so that none who does not answer keeps them from the others.
 
-Who waits for a turn waits in a list and not in a thread: a registry that does not answer keeps as many threads as it
-may have, and no request of another's.
+Who waits for a turn waits in a list and not in a thread. A registry takes another thread only where twice as many as it
+has are left for others, and of those that wait each has its turn: so who comes after some that hang finds a thread, and
+who comes after very many gets the next that is free.
 """
 
 from __future__ import annotations
@@ -9,80 +10,115 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass
+class _Lane:
+    """What is asked of one registry: how much of it at the moment, and what waits."""
+
+    running: int = 0
+    waiting: deque[tuple[Future[Any], Callable[[], Any]]] = field(default_factory=deque)
+
+
 class Lanes:
-    """Lanes by name, over one pool. Thread-safe."""
+    """Lanes by name, over threads that they share. Thread-safe."""
 
-    def __init__(self, pool: Executor, most: int) -> None:
-        """`most` is how many of one lane run at a time."""
+    def __init__(self, pool: Executor, threads: int, most: int) -> None:
+        """Take a pool of so many `threads`, which nobody else uses; one lane has at `most` so many of them."""
         self._pool = pool
+        self._threads = threads
         self._most = most
         self._lock = threading.Lock()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._ready: deque[str] = deque()  # lanes where something waits, each once, in the order of their turns
+        self._busy = 0
 
-    def of(self, name: str) -> Lane:
-        """The lane of a registry; one that nothing runs in is forgotten."""
-        with self._lock:
-            lane = self._lanes.get(name)
-            if lane is None:
-                for idle in [key for key, other in self._lanes.items() if other.idle]:
-                    del self._lanes[idle]
-                lane = self._lanes[name] = Lane(self._pool, self._most)
-            return lane
+    def of(self, name: str) -> Executor:
+        """The lane of a registry."""
+        return _Entrance(self, name)
 
-
-class Lane(Executor):
-    """Runs what is submitted, so many at a time, the others in their order."""
-
-    def __init__(self, pool: Executor, most: int) -> None:
-        """As `Lanes`."""
-        self._pool = pool
-        self._most = most
-        self._lock = threading.Lock()
-        self._running = 0
-        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing runs in it or waits for that."""
-        return not self._running and not self._waiting
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit(self, name: str, work: Callable[[], T]) -> Future[T]:
         """Run it when its turn has come; until then it can be cancelled."""
         future: Future[T] = Future()
         with self._lock:
-            self._waiting.append((future, lambda: fn(*args, **kwargs)))
-            starts = self._running < self._most
-            self._running += starts
-        if starts:
+            lane = self._lanes.setdefault(name, _Lane())
+            if not lane.waiting:
+                self._ready.append(name)
+            lane.waiting.append((future, work))
+            begun = self._next()
+        if begun is not None:
             try:
-                self._pool.submit(self._run)
-            except BaseException:
-                with self._lock:
-                    self._running -= 1
+                self._pool.submit(self._run, *begun)
+            except BaseException:  # it takes nothing any more
+                begun[1].cancel()
+                self._ended(begun[0])
                 raise
         return future
 
-    def _run(self) -> None:
-        """One after the other, as long as there are any."""
+    def _run(self, name: str, future: Future[Any], work: Callable[[], Any]) -> None:
+        """One thing after the other, of whichever lane is next, as long as there is any that may be done."""
         while True:
-            with self._lock:
-                if not self._waiting:
-                    self._running -= 1
-                    return
-                future, work = self._waiting.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - whoever waits is told
-                future.set_exception(error)
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # noqa: BLE001 - whoever waits is told
+                    future.set_exception(error)
             del future, work
+            begun = self._ended(name)
+            if begun is None:
+                return
+            name, future, work = begun
+
+    def _ended(self, name: str) -> tuple[str, Future[Any], Callable[[], Any]] | None:
+        """A lane has let go of a thread; what is to be done in it next."""
+        with self._lock:
+            lane = self._lanes[name]
+            lane.running -= 1
+            self._busy -= 1
+            begun = self._next()
+            if not lane.running and not lane.waiting:
+                del self._lanes[name]
+            return begun
+
+    def _next(self) -> tuple[str, Future[Any], Callable[[], Any]] | None:
+        """What may begin now, with a thread taken for it; the lock is held."""
+        free = self._threads - self._busy
+        for _ in range(len(self._ready) if free > 0 else 0):
+            name = self._ready.popleft()
+            lane = self._lanes[name]
+            may = not lane.running or lane.running < min(self._most, free // 2)
+            if may:
+                future, work = lane.waiting.popleft()
+                lane.running += 1
+                self._busy += 1
+            if lane.waiting:
+                self._ready.append(name)
+            if may:
+                return name, future, work
+        return None
+
+
+def too_late(name: str, asked: Iterable[Future[Any]]) -> str:
+    """Why there is no answer in time: the registry gave none, or nothing of it had its turn."""
+    if any(future.running() for future in asked):
+        return f"the time allowed ran out while {name} was asked for signatures"
+    return f"the time allowed ran out before {name} was asked for signatures: too many other requests were under way"
+
+
+class _Entrance(Executor):
+    """A lane, for those who submit to it."""
+
+    def __init__(self, lanes: Lanes, name: str) -> None:
+        self._lanes = lanes
+        self._name = name
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._lanes.submit(self._name, lambda: fn(*args, **kwargs))

@@ -41,14 +41,17 @@ if TYPE_CHECKING:
 
 TAG_SECONDS: Final = 5.0
 
-MAX_REQUESTS: Final = 256
+MAX_REQUESTS: Final = 192
 """Requests of all reviews at a time."""
+
+MAX_FIRSTS: Final = 64
+"""Reviews that have a thread of their own, whatever the others are waiting for: as many as a worker answers."""
 
 MAX_LANE: Final = 64
 """Of them to one registry: one that hangs leaves the others their share."""
 
 _TAGS: Final = Bounds(10_000, 0)
-_GRACE: Final = 0.05  # seconds for a review that notices the end of its time by itself and says more
+_GRACE: Final = 0.05  # seconds for images that notice the end of their time by themselves and say more
 _CONCLUDING: Final = (0.25, 0.1)  # seconds, and share of the time, that asking leaves for deciding
 
 
@@ -99,10 +102,10 @@ class _Pending:
     plan: Plan
     future: Future[ImageReview] = field(default_factory=Future)
 
-    def result(self, deadline: Deadline) -> ImageReview:
-        """Its result, or that the time ran out: nobody waits longer than their own deadline."""
+    def result(self, seconds: float) -> ImageReview:
+        """Its result, or after so many seconds that the time ran out: nobody waits longer than their own deadline."""
         try:
-            return self.future.result(timeout=max(0.0, deadline.remaining()) + _GRACE)
+            return self.future.result(timeout=max(0.0, seconds))
         except FutureTimeout:
             reason = Reason(Code.DEADLINE_EXCEEDED, "the time allowed ran out before the image was judged", "retry")
             return ImageReview(self.subject, unable(self.plan, reason), self.plan.reference)
@@ -145,11 +148,14 @@ class Reviewer:
         self._now = now
         self._jobs = jobs
         self._clock = clock
-        # Four pools, each waiting only for those after it: none can wait for itself.
-        self._images = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="image")
-        self._sources = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="source")
-        self._flights = ThreadPoolExecutor(max_workers=threads or jobs, thread_name_prefix="flight")
+        # Each waits only for those after it: none can wait for itself.
+        images = threads or jobs
+        self._firsts = ThreadPoolExecutor(max_workers=MAX_FIRSTS, thread_name_prefix="first")
+        self._images = ThreadPoolExecutor(max_workers=images, thread_name_prefix="image")
+        self._sources = ThreadPoolExecutor(max_workers=images + MAX_FIRSTS, thread_name_prefix="source")
+        self._flights = ThreadPoolExecutor(max_workers=images + MAX_FIRSTS, thread_name_prefix="flight")
         self._requests = ThreadPoolExecutor(max_workers=MAX_REQUESTS, thread_name_prefix="request")
+        self._lanes = Lanes(self._requests, MAX_REQUESTS, MAX_LANE)
         self._store = store or Nothing()
         self._blobs = Blobs(self._store)
         self._sealed = seal(self._store) if seal is not None else None
@@ -161,13 +167,13 @@ class Reviewer:
             self._sealed,
             clock,
             flights=self._flights,
-            lanes=Lanes(self._requests, MAX_LANE),
+            lanes=self._lanes,
             cache=cache,
         )
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""
-        for pool in (self._images, self._sources, self._flights, self._requests):
+        for pool in (self._firsts, self._images, self._sources, self._flights, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
         self._store.close()
 
@@ -206,7 +212,7 @@ class Reviewer:
         def resolve(tag: str) -> Digest:
             return self.resolve(Reference(name.registry, name.path, tag), deadline)
 
-        return look_up(tags, digest, resolve, self._requests, deadline)
+        return look_up(tags, digest, resolve, self._lanes.of(name.registry), deadline)
 
     def survey(
         self, reference: Reference, kept: Kept, trust: TrustNeeds, deadline: Deadline
@@ -248,10 +254,11 @@ class Reviewer:
         """
         begun = {subject: self._begin(policies, subject, stage) for subject in dict.fromkeys(subjects)}
         waiting = deque(pending for pending in begun.values() if isinstance(pending, _Pending))
-        for _ in range(min(self._jobs, len(waiting))):
-            self._images.submit(self._work_off, waiting, deadline)
+        end = deadline.clock() + max(0.0, deadline.remaining()) + _GRACE
+        for index in range(min(self._jobs, len(waiting))):
+            (self._images if index else self._firsts).submit(self._work_off, waiting, deadline)
         reviews = {
-            subject: found if isinstance(found, ImageReview) else found.result(deadline)
+            subject: found if isinstance(found, ImageReview) else found.result(end - deadline.clock())
             for subject, found in begun.items()
         }
         return tuple(reviews[subject] for subject in subjects)

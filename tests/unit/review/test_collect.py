@@ -72,7 +72,7 @@ def collect(
 ) -> Listing:
     """The last of the listings."""
     place = place_of(image, storage, attestations=attestations)
-    (*growing, whole) = Collector(registry, Lanes(executor, 64)).collect(place, SettableClock().deadline())
+    (*growing, whole) = Collector(registry, Lanes(executor, 8, 64)).collect(place, SettableClock().deadline())
     assert all(listing.growing for listing in growing)
     assert not whole.growing
     return whole
@@ -82,7 +82,7 @@ def verified(
     registry: RegistrySimulator, executor: ThreadPoolExecutor, listing: Listing, *keys: SigningKey
 ) -> Evidence:
     needs = TrustNeeds(tuple(WitnessedKey(key.public) for key in keys))
-    examiner = Examiner(Contents(registry, Blobs(Nothing()), Lanes(executor, 64)), NoRoots())
+    examiner = Examiner(Contents(registry, Blobs(Nothing()), Lanes(executor, 8, 64)), NoRoots())
     return examiner.examine(place_of(listing.image), listing, needs, SettableClock().deadline())
 
 

@@ -96,7 +96,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.store)
-        self.contents = Contents(self.registry, self.blobs, Lanes(self.pool, 64))
+        self.contents = Contents(self.registry, self.blobs, Lanes(self.pool, 32, 64))
 
     def put(self, content: bytes, kind: Format = Format.BUNDLE, name: str = NAME) -> Listed:
         """A blob in the registry, as it is listed."""
@@ -500,7 +500,7 @@ def test_what_is_kept_counts_only_as_its_descriptor_says() -> None:
     home = Repository("registry.test", "acme/api")
     place = Place(Storage(home), Digest.of(b"image"), "", home, attestations=True)
     with ThreadPoolExecutor(2) as pool:
-        contents = Contents(registry, blobs, Lanes(pool, 2))
+        contents = Contents(registry, blobs, Lanes(pool, 2, 2))
         for digest, size, asked in ((Digest.of(content), 100, 0), (Digest.of(content), 7, 1), (Digest.of(b"y"), 0, 2)):
             listed = Listed(Format.BUNDLE, Descriptor("x/y", digest, size))
             ((_, found),) = [(d, c) for d, c in contents.of(place, [listed], SettableClock().deadline())]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,20 +11,58 @@ from gate.review.lanes import Lanes
 
 def test_who_does_not_answer_keeps_no_more_threads_than_its_lane_has() -> None:
     go = threading.Event()
-    with ThreadPoolExecutor(8) as pool:
-        lanes = Lanes(pool, 4)
+    with ThreadPoolExecutor(16) as pool:
+        lanes = Lanes(pool, 16, 4)
         held = [lanes.of("hanging").submit(go.wait, 30) for _ in range(50)]
         assert [lanes.of("other").submit(pow, 2, n).result(30) for n in range(20)] == [2**n for n in range(20)]
-        assert sum(future.running() for future in held) == 4
+        assert sum(future.running() for future in held) <= 4
         go.set()
         assert all(future.result(30) for future in held)
         assert lanes.of("hanging").submit(pow, 2, 3).result(30) == 8
 
 
+def test_the_more_hang_the_narrower_their_lanes_and_who_comes_next_finds_a_thread() -> None:
+    go = threading.Event()
+    with ThreadPoolExecutor(64) as pool:
+        lanes = Lanes(pool, 64, 16)
+        try:
+            for host in range(10):
+                for _ in range(100):
+                    lanes.of(f"hanging{host}").submit(go.wait, 60)
+            taken = [lanes._lanes[f"hanging{host}"].running for host in range(10)]
+            assert lanes.of("other").submit(pow, 2, 5).result(30) == 32
+            assert taken == sorted(taken, reverse=True)
+            assert (taken[0], taken[-1], sum(taken) < 64) == (16, 1, True)
+        finally:
+            go.set()
+
+
+def test_where_all_threads_are_taken_each_lane_has_its_turn() -> None:
+    """One lane has a long queue, and others come after it: they wait for the next thread and not for the queue."""
+    turn = threading.Semaphore(0)
+    done: list[str] = []
+    lock = threading.Lock()
+
+    def work(name: str) -> None:
+        assert turn.acquire(timeout=30)
+        with lock:
+            done.append(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        lanes = Lanes(pool, 2, 1)
+        futures = [lanes.of("long").submit(work, "long") for _ in range(20)]
+        futures += [lanes.of("held").submit(work, "held")]
+        futures += [lanes.of(name).submit(work, name) for name in ("a", "b", "c")]
+        turn.release(24)
+        for future in futures:
+            future.result(30)
+    assert max(done.index(name) for name in ("a", "b", "c")) < 10
+
+
 def test_what_waits_can_be_cancelled_and_failures_are_told() -> None:
     go = threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        lane = Lanes(pool, 1).of("x")
+        lane = Lanes(pool, 2, 1).of("x")
         first = lane.submit(go.wait, 30)
         second, third = lane.submit(pow, 2, 2), lane.submit(int, "no number")
         assert second.cancel()
@@ -34,18 +73,24 @@ def test_what_waits_can_be_cancelled_and_failures_are_told() -> None:
         assert lane.submit(pow, 2, 4).result(30) == 16
 
 
+def test_nothing_is_lost_however_many_come_at_once() -> None:
+    with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(16) as callers:
+        lanes = Lanes(pool, 8, 3)
+
+        def ask(number: int) -> int:
+            return lanes.of(f"host{number % 7}").submit(pow, number, 2).result(30)
+
+        assert list(callers.map(ask, range(2000))) == [number**2 for number in range(2000)]
+        until = time.monotonic() + 30
+        while (lanes._busy or lanes._lanes) and time.monotonic() < until:
+            time.sleep(0.001)
+        assert (lanes._busy, lanes._lanes, list(lanes._ready)) == (0, {}, [])
+
+
 def test_a_pool_that_has_ended_refuses() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    lane = Lanes(pool, 1).of("x")
+    lane = Lanes(pool, 1, 1).of("x")
     for _ in range(3):
         with pytest.raises(RuntimeError):
             lane.submit(pow, 2, 2)
-
-
-def test_lanes_that_nothing_runs_in_are_forgotten() -> None:
-    with ThreadPoolExecutor(2) as pool:
-        lanes = Lanes(pool, 1)
-        for n in range(1000):
-            lanes.of(str(n)).submit(pow, 2, 2).result(30)
-        assert len(lanes._lanes) < 10

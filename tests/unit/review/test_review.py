@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,7 @@ from gate.review.limits import MAX_CANDIDATES, MAX_PAYLOADS
 from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.review import TAG_SECONDS, Subject
 from gate.trust.root import TrustedRoot
+from tests.fakes.clients import soon
 from tests.fakes.fulcio import ISSUER, SUBJECT, Profile
 from tests.fakes.signing import alice, bob, mallory
 from tests.fakes.signing_authority import Signature, encode, shared_world, statement
@@ -454,6 +457,44 @@ def test_other_credentials_see_for_themselves() -> None:
 
 
 # deadlines
+
+
+def test_images_whose_turn_never_came_end_together() -> None:
+    """However many there are, there is one moment of grace for all of them."""
+    go = threading.Event()
+    with world(jobs=1) as here:
+
+        def hold(*_: object) -> None:
+            go.wait(60)
+
+        here.registry.hook = hold
+        subjects = [Subject(f"{NAME}:v{n}") for n in range(400)]
+        begun = time.monotonic()
+        found = here.reviewer.review(BY_ALICE, subjects, Stage.CHECK, soon(0.1))
+        assert time.monotonic() - begun < 10  # one moment each were twenty seconds
+        go.set()
+        assert {str(f.code) for review in found for f in review.decision.findings[:1]} == {"DEADLINE_EXCEEDED"}
+
+
+def test_a_review_has_a_thread_of_its_own_whatever_others_wait_for() -> None:
+    go = threading.Event()
+    with world(jobs=2) as here, ThreadPoolExecutor(4) as callers:
+        sign(here, "legacy")
+        other = here.registry.push_image("other.test/x", "v1")
+
+        def hold(_method: str, repository: Repository, _what: str) -> None:
+            if repository.registry == "other.test":
+                go.wait(60)
+
+        here.registry.hook = hold
+        held = [Subject(f"other.test/x:v{n}@{other}") for n in range(50)]
+        waiting = [callers.submit(here.reviewer.review, BY_ALICE, held, Stage.CHECK, soon(30)) for _ in range(4)]
+        while here.registry.calls.total() < 4:  # each of them holds something
+            time.sleep(0.001)
+        assert here.codes(BY_ALICE) == []
+        assert not any(one.done() for one in waiting)
+        go.set()
+        assert all(one.result(60) for one in waiting)
 
 
 def test_no_time_at_all() -> None:
