@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import socket
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -33,6 +34,7 @@ MAX_REVIEWS: Final = 64
 
 KEEPALIVE: Final = 95  # seconds: the API server keeps idle connections for 90
 _GRACEFUL: Final = 10
+_DESCRIPTORS: Final = 65536
 _SHARED_MEMORY: Final = Path("/dev/shm")
 
 
@@ -65,6 +67,7 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callab
     """
     from gate.webhook.tls import Certificate
 
+    _allow_descriptors()
     certificate = Certificate(serving.certificate, serving.key)
     # gunicorn would try for seconds and end with another exit code. Both at once: they may be one, spelled twice.
     with _listen(serving.listen):
@@ -78,6 +81,15 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callab
             f"metrics on http://{serving.metrics_listen}"
         )
         _Application(serving, settings, policies, certificate.context, metrics_socket).run()
+
+
+def _allow_descriptors() -> None:
+    """As many open files and connections as we may have: the soft limit of old is for programs that use `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 from urllib3.util import Retry
 
@@ -30,8 +29,8 @@ from gate.registry.guard.body import Body, Room
 from gate.registry.guard.connection import Answer, GuardedHTTP, GuardedHTTPS
 from gate.registry.guard.dial import Dialer, Seen
 from gate.registry.guard.failing import tls_error, translate
+from gate.registry.guard.idle import Idle, PlainPool, SecurePool
 from gate.registry.guard.origin import Origin
-from gate.registry.guard.pace import MAX_AT_ONCE
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
 from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
@@ -39,6 +38,8 @@ from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
+
+    import urllib3
 
     from gate.deadline import Deadline
     from gate.image.content import Content
@@ -53,7 +54,6 @@ MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
-_POOL: Final = MAX_AT_ONCE  # kept connections a host: as many as it is sent requests at a time
 _HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
 
@@ -135,12 +135,14 @@ class Transport:
         resolver: Callable[[str, int], list[str]] | None = None,
         proxies: Proxies | None = None,
         contexts: tls.Contexts | None = None,
+        idle: Idle | None = None,
     ) -> None:
         """Nothing is connected or read until the first request. `proxies`: none by default."""
         self._hosts = hosts
         self._proxies = proxies or Proxies()
         self._contexts = contexts or tls.Contexts()
         self._dialer = Dialer(hosts, resolver, self._contexts, self, self._connect)
+        self._idle = idle or Idle()
         self._pools: OrderedDict[tuple[Origin, bool], _Way] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
@@ -349,10 +351,10 @@ class Transport:
         bound = {"guard": self, "dial": staticmethod(partial(self._dialer.dial, origin, proxy, context))}
         pool: urllib3.HTTPConnectionPool
         if context is None:
-            pool = urllib3.HTTPConnectionPool(origin.host, origin.port, maxsize=_POOL)
+            pool = PlainPool(self._idle, origin.host, origin.port)
             pool.ConnectionCls = type("_Bound", (GuardedHTTP,), bound)
         else:
-            pool = urllib3.HTTPSConnectionPool(origin.host, origin.port, maxsize=_POOL)
+            pool = SecurePool(self._idle, origin.host, origin.port)
             pool.ConnectionCls = type("_Bound", (GuardedHTTPS,), bound)
         return _Way(pool, proxy, tls.Peer(origin.name, shown, files), context)
 
