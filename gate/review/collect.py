@@ -11,6 +11,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
@@ -18,6 +19,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
+from gate.review.budget import FREE_BYTES, Budget
 from gate.review.lanes import too_late
 from gate.review.limits import (
     MAX_BESIDE,
@@ -29,7 +31,7 @@ from gate.review.limits import (
 from gate.review.listing import Listed, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from gate.deadline import Deadline
@@ -69,28 +71,31 @@ class Collector:
         """Takes its collaborators."""
         self._registry = registry
         self._lanes = lanes
+        self._budget = Budget()
 
     def collect(self, place: Place, deadline: Deadline) -> Iterator[Listing]:
         """What there is in a place: a listing that grows as its parts answer, and at last is whole.
 
         Each is in the order of the parts, so that the last is the same whoever answers first.
         """
-        return _Collection(self._registry, self._lanes, place, deadline).run()
+        return _Collection(self._registry, self._lanes, self._budget, place, deadline).run()
 
 
 class _Collection:
     """One run: what was asked, what came, and what could not be read."""
 
-    def __init__(self, registry: Registry, lanes: Lanes, place: Place, deadline: Deadline) -> None:
+    def __init__(self, registry: Registry, lanes: Lanes, budget: Budget, place: Place, deadline: Deadline) -> None:
         self._registry = registry
+        self._budget = budget
+        self._free = FREE_BYTES
         self._lane = lanes.of(place.storage.repository.registry)
         self._place = place
         self._repository = place.storage.repository
         self._deadline = deadline
         self._pending: dict[Future[Any], Callable[[Any], None]] = {}
         self._unavailable: list[Unavailable] = []
-        self._tagged: dict[str, list[Listed]] = {}
-        self._lists: dict[str, tuple[Descriptor, ...]] = {}
+        self._tagged: dict[str, tuple[Listed, ...]] = {}
+        self._lists: dict[str, tuple[Digest, ...]] = {}
         self._referrers: list[Digest] = []
         self._waiting: deque[Digest] = deque()
         self._attached: dict[Digest, _Attached] = {}
@@ -114,16 +119,49 @@ class _Collection:
     def _ask_places(self) -> None:
         prefix = f"{self._place.storage.tag_prefix}{self._place.image.tag}"
         for kind in _KINDS if self._place.attestations else _KINDS[:1]:
-            self._ask(partial(self._manifest, f"{prefix}.{kind}"), partial(self._tag_landed, kind))
-        image = self._place.image
-        self._ask(
-            lambda: self._registry.referrers(self._repository, image, self._deadline),
-            partial(self._list_landed, "referrers"),
-        )
-        self._ask(partial(self._manifest, image.tag), self._fallback_landed)
+            self._ask(partial(self._tagged_by, kind, f"{prefix}.{kind}"), partial(self._tag_landed, kind))
+        self._ask(self._listed_by_api, partial(self._list_landed, "referrers"))
+        self._ask(self._listed_by_tag, partial(self._list_landed, "fallback"))
 
-    def _manifest(self, target: Digest | str) -> StoredManifest | None:
-        return self._registry.manifest(self._repository, target, self._deadline)
+    # What is asked in a thread of the lane: each keeps of an answer no more than is looked at, for many are under way.
+
+    def _tagged_by(self, kind: str, tag: str) -> tuple[Listed, ...]:
+        stored = self._registry.manifest(self._repository, tag, self._deadline)
+        if stored is None:
+            return ()
+        if not isinstance(stored.manifest, Manifest):
+            raise self._is_broken(f"{stored.digest.short} holds signatures and is a list of manifests")
+        hint = _LAYER_PREDICATE_TYPE if kind == "att" else ""
+        layers = stored.manifest.layers
+        return self._charged([Listed.of(Format.LEGACY, one, one.annotations.get(hint, "")) for one in layers])
+
+    def _listed_by_api(self) -> tuple[Digest, ...]:
+        return _digests(self._registry.referrers(self._repository, self._place.image, self._deadline))
+
+    def _listed_by_tag(self) -> tuple[Digest, ...]:
+        image = self._place.image
+        fallback = self._registry.manifest(self._repository, image.tag, self._deadline)
+        if fallback is None or fallback.digest == image:  # `cosign copy` tags what it copies so
+            return ()
+        if not isinstance(fallback.manifest, Index):
+            raise self._is_broken(f"its tag {image.tag} is an image and not the list of referrers")
+        return _digests(fallback.manifest.manifests)
+
+    def _charged(self, entries: Sequence[Listed]) -> tuple[Listed, ...]:
+        """Entries that are held on the budget, beyond the few that an image has free.
+
+        Raises:
+            EvidenceUnavailable: OVERLOADED: it is spent.
+        """
+        size = sum(entry.size for entry in entries)
+        if size <= self._free:
+            self._free -= size
+            return tuple(entries)
+        charge = self._budget.charge(size)
+        if charge is None:
+            message = f"{self._repository} has many signatures, and so have too many other images that are looked at"
+            raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures")
+        return tuple(replace(entry, charge=charge) for entry in entries)
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
         self._pending[self._lane.submit(question)] = landed
@@ -146,33 +184,16 @@ class _Collection:
                 future.cancel()
         return bool(done)
 
-    def _tag_landed(self, kind: str, stored: StoredManifest | None) -> None:
-        self._tagged[kind] = []
-        if stored is None:
-            return
-        if isinstance(stored.manifest, Manifest):
-            hint = _LAYER_PREDICATE_TYPE if kind == "att" else ""
-            layers = stored.manifest.layers
-            self._tagged[kind] = [Listed.of(Format.LEGACY, one, one.annotations.get(hint, "")) for one in layers]
-        else:
-            self._broken(f"{stored.digest.short} holds signatures and is a list of manifests")
+    def _tag_landed(self, kind: str, tagged: tuple[Listed, ...] | None) -> None:
+        self._tagged[kind] = tagged or ()
 
-    def _fallback_landed(self, fallback: StoredManifest | None) -> None:
-        listed: tuple[Descriptor, ...] = ()
-        if fallback is not None and fallback.digest != self._place.image:  # `cosign copy` tags what it copies so
-            if isinstance(fallback.manifest, Index):
-                listed = fallback.manifest.manifests
-            else:
-                self._broken(f"its tag {self._place.image.tag} is an image and not the list of referrers")
-        self._list_landed("fallback", listed)
-
-    def _list_landed(self, which: str, listed: tuple[Descriptor, ...] | None) -> None:
+    def _list_landed(self, which: str, listed: tuple[Digest, ...] | None) -> None:
         self._lists[which] = listed or ()
         if len(self._lists) == len(_LISTS):
-            both = (entry.digest for each in _LISTS for entry in self._lists[each])
+            both = (digest for each in _LISTS for digest in self._lists[each])
             self._referrers = list(dict.fromkeys(both))
             if len(self._referrers) > MAX_REFERRERS:
-                self._cut(f"{len(self._referrers)} referrers; {MAX_REFERRERS} are read")
+                self._cut(f"more than {MAX_REFERRERS} referrers")
             self._waiting.extend(self._referrers[:MAX_REFERRERS])
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
@@ -211,7 +232,7 @@ class _Collection:
             return _Attached()
         types = (manifest.artifact_type, manifest.config.media_type)
         if _LEGACY_REFERRER in types:
-            return _Attached(tuple(Listed.of(Format.REFERRER_LEGACY, layer) for layer in manifest.layers))
+            return _Attached(self._charged([Listed.of(Format.REFERRER_LEGACY, layer) for layer in manifest.layers]))
         if _NOTATION in types:
             return _Attached(tuple(Listed.of(Format.NOTATION, layer) for layer in manifest.layers[:1]))
         if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
@@ -224,7 +245,7 @@ class _Collection:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
             return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
         hint = manifest.annotations.get(_PREDICATE_TYPE, "")
-        return _Attached((Listed.of(Format.BUNDLE, manifest.layers[0], hint),))
+        return _Attached(self._charged([Listed.of(Format.BUNDLE, manifest.layers[0], hint)]))
 
     def _check_image(self) -> None:
         """Before anything is called unsigned: is there an image at all, and is it one?"""
@@ -255,13 +276,22 @@ class _Collection:
         return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing)
 
     def _broken(self, how: str) -> None:
+        error = self._is_broken(how)
+        self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+
+    def _is_broken(self, how: str) -> EvidenceUnavailable:
         message = f"{self._repository.registry} (repository {self._repository.path}): {how}"
-        self._unavailable.append(Unavailable(Code.REGISTRY_PROTOCOL, message, ""))
+        return EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="")
 
     def _cut(self, what: str) -> None:
         """Something was left out: it may have been the one signature that counts."""
         message = f"{self._repository}@{self._place.image.short} has {what}"
         self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
+
+
+def _digests(listed: Iterable[Descriptor]) -> tuple[Digest, ...]:
+    """Each once, as many as are read, and one more where there are more."""
+    return tuple(islice(dict.fromkeys(entry.digest for entry in listed), MAX_REFERRERS + 1))
 
 
 def _within_caps(entries: Sequence[Listed]) -> int:

@@ -126,6 +126,7 @@ class Lister:
         """Keep a complete listing: for seconds, and for as long as it may stand in for the next."""
         if not listing.complete or not self._cache:
             return
+        listing = listing.uncharged()
         self._fresh.store(place, listing, _seconds_of(listing))
         self._last.store(place, (listing, self._clock()), stale)
         if self._sealed is not None:

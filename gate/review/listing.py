@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Format, Rejection, Storage, Unavailable
     from gate.image.digest import Digest
     from gate.image.reference import Repository
+    from gate.review.budget import Charge
 
 _TYPE: Final = re.compile(r"[!-~]{1,100}://[!-~]{1,200}")  # it is shown to people
+_ENTRY: Final = 700  # bytes of an entry with nothing beside it
 _LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
 
 
@@ -48,11 +50,13 @@ class Listed:
 
     Attributes:
         predicate_type: of the attestation in it, as its manifest says and nobody has signed; "" where it names no URI.
+        charge: of the budget that it is held on, while it is under way and large.
     """
 
     format: Format
     descriptor: Descriptor
     predicate_type: str = ""
+    charge: Charge | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, kind: Format, layer: Descriptor, predicate_type: str = "") -> Listed:
@@ -65,6 +69,11 @@ class Listed:
     def beside(self) -> int:
         """Bytes in memory of what stands beside its payload, about."""
         return sum(len(text) if text.isascii() else 4 * len(text) for text in self.descriptor.annotations.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return _ENTRY + self.beside + len(self.predicate_type)
 
     def candidate(self, content: bytes) -> Candidate:
         """With its payload."""
@@ -99,6 +108,12 @@ class Listing:
         entries = tuple(dict.fromkeys((*self.entries, *other.entries)))
         return Listing(self.image, entries, tuple(dict.fromkeys((*self.rejected, *other.rejected))))
 
+    def uncharged(self) -> Listing:
+        """The same, to be kept on another account."""
+        if not any(entry.charge for entry in self.entries):
+            return self
+        return replace(self, entries=tuple(replace(entry, charge=None) for entry in self.entries))
+
     @property
     def complete(self) -> bool:
         """Whether everything could be read."""
@@ -112,4 +127,4 @@ class Listing:
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        return sum(700 + entry.beside + len(entry.predicate_type) for entry in self.entries) + 700 * len(self.rejected)
+        return sum(entry.size for entry in self.entries) + _ENTRY * len(self.rejected)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
-LARGE: Final = 64 * 1024
+LARGE: Final = 16 * 1024
 """Bytes from which a body is large."""
 
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 16 * 1024
 
 
 class Body:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _A = TypeVar("_A")
 _R = TypeVar("_R")
-MAX_HEADERS: Final = 64 * 1024
+MAX_HEADERS: Final = 32 * 1024
 """Bytes of an answer's status line and headers."""
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a proxy's answer to CONNECT."""
 
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 16 * 1024
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 

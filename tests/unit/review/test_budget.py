@@ -1,0 +1,117 @@
+"""Large listings that are under way share a budget; small ones are none of its business."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.codes import Code
+from gate.evidence.cosign import CHAIN
+from gate.policy.evaluate import Stage
+from gate.review.budget import FREE_BYTES, MAX_CHARGED, Budget
+from gate.review.lister import EVIDENCE_SECONDS
+from gate.review.review import Subject
+from tests.fakes.signing import alice, mallory
+from tests.unit.policy.build import policies, policy
+from tests.unit.review.build import NAME, World, world
+
+if TYPE_CHECKING:
+    from gate.image.digest import Digest
+    from gate.image.reference import Repository
+
+BY_ALICE = policies(policy([{"signature": {"by": "a"}}]))
+
+
+def test_what_is_charged_is_given_back_when_nobody_holds_it() -> None:
+    budget = Budget(100)
+    first, second = budget.charge(60), budget.charge(40)
+    assert first is not None
+    assert second is not None
+    assert budget.charge(1) is None
+    also = first
+    del first
+    assert budget.left == 0
+    del also
+    assert budget.left == 60
+    del second
+    assert budget.left == 100
+
+
+def crowd(here: World, number: int, beside: int) -> tuple[str, Digest]:
+    """An image with one signature that a lot stands beside, and a payload that has to be fetched."""
+    name = f"registry.test/crowd{number}"
+    digest = here.registry.push_image(name, "v1", str(number))
+    here.registry.sign_legacy(name, digest, mallory(), {"n": str(number)})
+    repository = here.registry.repository(name)
+    tag = f"{digest.tag}.sig"
+    document = json.loads(repository.content(tag) or b"")
+    document["layers"][0]["annotations"][CHAIN] = "A" * beside
+    repository.manifest(document, tag)
+    return f"{name}@{digest}", digest
+
+
+def test_large_listings_that_wait_for_a_slow_registry_share_a_budget() -> None:
+    """Their payloads do not come; of the rest each is an error at once, and who has few signatures is judged."""
+    go, held = threading.Event(), threading.Semaphore(0)
+    each = 2 * 1024 * 1024
+    with world(jobs=16) as here:
+        here.registry.sign_bundle(NAME, here.digest, alice())
+        texts = [crowd(here, number, each)[0] for number in range(8)]
+
+        def hold(method: str, repository: Repository, _what: str) -> None:
+            if method == "blob" and "crowd" in repository.path:
+                held.release()
+                assert go.wait(60)
+
+        here.registry.hook = hold
+        found: list[str] = []
+
+        def review() -> None:
+            subjects = [Subject(text) for text in texts]
+            reviews = here.reviewer.review(BY_ALICE, subjects, Stage.CHECK, here.clock.deadline(60))
+            found.extend(str(r.decision.findings[0].code) for r in reviews)
+
+        waiting = threading.Thread(target=review)
+        waiting.start()
+        fit = MAX_CHARGED // (each + 1000)
+        try:
+            for _ in range(fit):
+                assert held.acquire(timeout=60)
+            assert here.codes(BY_ALICE) == []
+        finally:
+            go.set()
+            waiting.join(60)
+        assert sorted(found) == sorted(["KEY_MISMATCH"] * fit + ["OVERLOADED"] * (8 - fit))
+        # what is kept is kept on another account
+        gc.collect()
+        assert here.reviewer._gatherer._lister._collector._budget.left == MAX_CHARGED
+        here.clock.advance(EVIDENCE_SECONDS)
+        assert here.codes(BY_ALICE, texts[-1]) == [("KEY_MISMATCH", "deny")]
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_few_signatures_are_free(count: int) -> None:
+    with world() as here:
+        for number in range(count):
+            here.registry.sign_legacy(NAME, here.digest, alice(), {"n": str(number)})
+        spent = here.reviewer._gatherer._lister._collector._budget.charge(MAX_CHARGED)
+        assert here.codes(BY_ALICE) == []
+        assert spent is not None
+
+
+def test_an_image_has_no_more_free_than_one_image_has() -> None:
+    """A hundred small parts are one large listing."""
+    with world() as here:
+        for number in range(60):
+            here.registry.sign_bundle(NAME, here.digest, mallory(), {"n": str(number)})
+        spent = here.reviewer._gatherer._lister._collector._budget.charge(MAX_CHARGED)
+        assert FREE_BYTES < 60 * 700
+        (finding, *_) = here.review(BY_ALICE).decision.findings
+        assert (finding.code, finding.verdict) == (Code.OVERLOADED, "error")
+        del spent
+        here.clock.advance(EVIDENCE_SECONDS)
+        assert here.codes(BY_ALICE) == [("KEY_MISMATCH", "deny")]
