@@ -16,7 +16,7 @@ from gate.image.manifest import ACCEPTED
 from gate.registry.answer import Answer, Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
-from gate.registry.echo import echoed, is_in_body, is_in_content, is_in_headers, is_partly_in, secrets_of
+from gate.registry.echo import echoed, is_in_a_host, is_in_body, is_in_content, is_in_headers, is_partly_in, secrets_of
 from gate.registry.failures import CredentialRefused
 from gate.registry.guard.transport import Request
 
@@ -219,13 +219,13 @@ class Asker:
         try:
             response = self._transport.send(request, deadline)
         except EvidenceUnavailable as error:
-            if is_partly_in(secrets, str(error)):
+            if is_partly_in(secrets, str(error)) or is_in_a_host(secrets, str(error), host):
                 raise echoed(host) from None  # not `from` it: it was sent where to go next, and says so
             raise
         content = response.content
         if (content is not None and is_in_content(secrets, content)) or is_in_body(secrets, response.body):
             raise echoed(host)
-        if is_in_headers(secrets, response.headers.values()):
+        if is_in_headers(secrets, response.headers.values()) or is_in_a_host(secrets, response.elsewhere, host):
             raise echoed(host)
         return response
 

@@ -17,7 +17,7 @@ import msgspec
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import scope_of
-from gate.registry.echo import echoed, is_partly_in
+from gate.registry.echo import echoed, is_in_a_host, is_partly_in, secrets_in
 from gate.registry.failures import CredentialRefused, token_failure
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.transport import Request
@@ -234,8 +234,9 @@ class Authenticator:
             own = self._is_own(repository.registry, realm.url)
             response = self._transport.send(_token_request(realm, scope, credential, own=own), deadline)
         except EvidenceUnavailable as error:
-            if credential is not None and is_partly_in((credential.identity_token, credential.password), str(error)):
-                raise echoed(Origin.of(realm.url).name) from None
+            secrets, asked = secrets_in(credential), Origin.of(realm.url).name
+            if is_partly_in(secrets, str(error)) or is_in_a_host(secrets, str(error), asked):
+                raise echoed(asked) from None
             message = f"the token service of {repository.registry} was not heard: {error.message}"
             raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
         if response.status != _OK:

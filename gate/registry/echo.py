@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gate.image.content import Content
+    from gate.registry.credentials.credential import Credential
 
 _TELLING: Final = 12  # characters of a secret that are not found somewhere by chance; shorter ones are not looked for
+_LEAST: Final = 6  # characters of one that is looked for in the names of hosts, where little else is
+_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_PLAIN: Final = re.compile(r"[^a-z0-9]")
 _MESSAGE: Final = 4000  # characters of a message that are looked at; none is longer that is not cut
 
 
@@ -28,6 +33,11 @@ def secrets_of(header: str) -> tuple[str, ...]:
     except binascii.Error:
         return (sent,)
     return (sent, password)
+
+
+def secrets_in(credential: Credential | None) -> tuple[str, ...]:
+    """What of a credential nobody is to see."""
+    return (credential.identity_token, credential.password) if credential is not None else ()
 
 
 def is_in_body(secrets: Iterable[str], body: bytes) -> bool:
@@ -65,6 +75,17 @@ def is_partly_in(secrets: Iterable[str], message: str) -> bool:
         return bool(lower)
     parts = {text[start : start + _TELLING] for start in range(len(text) - _TELLING + 1)}
     return any(part in secret for secret in lower for part in parts)
+
+
+def is_in_a_host(secrets: Iterable[str], message: str, asked: str) -> bool:
+    """Whether one is in the name of a host that a message has, other than who was asked; dots and dashes aside.
+
+    A registry names hosts: in them a password can stand that is too short to be looked for elsewhere, or in pieces.
+    """
+    names = [name for name in _HOST.findall(message.lower()[:_MESSAGE]) if name != asked.partition(":")[0].lower()]
+    plain = "\n".join(_PLAIN.sub("", name) for name in names)
+    wanted = (_PLAIN.sub("", secret.lower()) for secret in secrets)
+    return any(len(secret) >= _LEAST and secret in plain for secret in wanted)
 
 
 def echoed(host: str) -> EvidenceUnavailable:

@@ -57,7 +57,7 @@ def read_pages(
             path = following
             if path in seen:
                 raise broken(what, "goes on in a circle")
-        raise _Broken(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most} pages", remedy=_FEWER)
+        raise too_many(what, f"{most} pages")
     except _Broken as error:
         message = f"{error.message} (asked {host} for {first.partition('?')[0]})"
         raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from None
@@ -80,6 +80,11 @@ def _read_page(response: Response, read: Callable[[Response], bool], what: str, 
 def broken(what: str, how: str) -> EvidenceUnavailable:
     """A list that cannot be read to its end. Whoever reads pages for `read_pages` need not say of which registry."""
     return _Broken(Code.REGISTRY_PROTOCOL, f"{what} {how}", remedy=_AMISS)
+
+
+def too_many(what: str, most: str) -> EvidenceUnavailable:
+    """A list that is longer than what is read of one, as `broken`."""
+    return _Broken(Code.RESPONSE_TOO_LARGE, f"{what} has more than {most}", remedy=_FEWER)
 
 
 def _next(header: str, what: str) -> str | None:

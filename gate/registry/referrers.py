@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import Code
-from gate.errors import EvidenceUnavailable
 from gate.image.manifest import Descriptor, Index, parse_manifest
-from gate.registry.paging import broken, read_pages
+from gate.registry.paging import broken, read_pages, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +24,7 @@ MAX_ENTRIES: Final = 1_000
 """Of one image; a review reads a part of them."""
 
 _OK: Final = 200
+_FILTERED: Final = "oci-filters-applied"
 _LIST: Final = "the list of referrers"
 _LONGEST: Final = 255  # characters of a media type (RFC 6838, 4.2)
 
@@ -40,21 +39,21 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
     Raises:
         ParseError: a page is no index.
         EvidenceUnavailable: RESPONSE_TOO_LARGE: more than `MAX_PAGES` or `MAX_ENTRIES`; REGISTRY_PROTOCOL: a page
-            elsewhere, or twice.
+            elsewhere, or twice, or filtered.
     """
     found: list[Descriptor] = []
 
     def read(response: Response) -> bool:
         if response.status != _OK:
             return False
+        if response.headers.get(_FILTERED, "").strip():  # we ask for all there is, and by its own word this is less
+            raise broken(_LIST, "was filtered, and nobody asked for that")
         page = parse_manifest(response.body)
         if not isinstance(page, Index):
             raise broken(_LIST, "is an image and no list")
         found.extend(map(_kept, page.manifests))
         if len(found) > MAX_ENTRIES:
-            raise EvidenceUnavailable(
-                Code.RESPONSE_TOO_LARGE, f"{_LIST} has more than the {MAX_ENTRIES} entries that are read", remedy=""
-            )
+            raise too_many(_LIST, f"{MAX_ENTRIES} entries")
         return True
 
     read_pages(path, get, read, _LIST, MAX_PAGES)

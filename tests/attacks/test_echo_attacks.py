@@ -49,6 +49,42 @@ def tags(client: RegistryClient, repository: Repository) -> object:
     return client.tags(repository, soon())
 
 
+PIECES = [
+    ("hunter2pass", "https://hunter2pass.evil.example/x"),
+    ("hunter2", "https://a.HUNTER-2.example/x"),
+    ("correct-horse-battery-staple", "https://correct-hor.se-battery-.staple.evil.example/x"),
+    ("correct horse", "https://correct.horse.example/x"),
+]
+
+
+@pytest.mark.parametrize(("password", "location"), PIECES)
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_password_in_the_name_of_a_host(password: str, location: str, scheme: str) -> None:
+    def script(asked: Asked) -> Reply:
+        moved = Reply(307, (("Location", location.replace("https", scheme)),))
+        return moved if asked.authorization else WANTS_BASIC
+
+    login = Credential("config.json", "robot", password)
+    with ScriptedServer(script) as server, client_of(server.host, keychain=Held(login)) as client:
+        with pytest.raises(EvidenceUnavailable) as raised:
+            resolve(client, Repository(server.host, "acme/api"))
+        told = "".join(traceback.format_exception(raised.value)) + str(raised.value)
+    assert "sent back the credentials" in told
+    assert location.split("/")[2].lower() not in told.lower()
+
+
+def test_a_host_that_only_looks_like_a_password_of_few_characters_is_named() -> None:
+    login = Credential("config.json", "robot", "evil")
+    moved = Reply(307, (("Location", "http://evil.example/x"),))
+    with (
+        ScriptedServer(lambda a: moved if a.authorization else WANTS_BASIC) as server,
+        client_of(server.host, keychain=Held(login)) as client,
+        pytest.raises(EvidenceUnavailable) as raised,
+    ):
+        resolve(client, Repository(server.host, "acme/api"))
+    assert "evil.example" in str(raised.value)
+
+
 LOCATIONS = [
     f"http://{SECRET}.example/",
     f"ftp://u:{SECRET}@x/",

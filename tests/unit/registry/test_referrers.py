@@ -50,6 +50,21 @@ def test_one_page() -> None:
     assert [entry.digest for entry in found] == [Digest.of(b"a"), Digest.of(b"b")]
 
 
+@pytest.mark.parametrize("names", [(), ("a",)])
+@pytest.mark.parametrize("filters", ["artifactType", "artifactType,other", "x"])
+def test_a_list_that_says_it_was_filtered_is_not_whole(names: tuple[str, ...], filters: str) -> None:
+    def get(path: str) -> Response:
+        return Response(200, {"oci-filters-applied": filters}, _index(*names), BASE + path)
+
+    with pytest.raises(EvidenceUnavailable, match="was filtered, and nobody asked for that") as caught:
+        collect(PATH, get)
+    assert (caught.value.code, bool(caught.value.remedy)) == (Code.REGISTRY_PROTOCOL, True)
+
+
+def test_no_filters_are_no_filters() -> None:
+    assert collect(PATH, lambda path: Response(200, {"oci-filters-applied": " "}, _index(), BASE + path)) == ()
+
+
 def test_an_empty_list() -> None:
     assert collect(PATH, _pages({PATH: (_index(), "")})) == ()
 
