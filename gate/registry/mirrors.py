@@ -2,12 +2,16 @@
 
 What is asked for by digest is compared with it, so a mirror can withhold and not deceive: it is asked first. Tags and
 listings come from the origin, unless the operator calls a mirror authoritative: then that it has no such tag is the
-answer. A place that fails leaves the next its say; only what the last one says of a failure is the answer.
+answer. A place that fails leaves the next its say. Where all fail the code is the origin's, and the message has theirs.
+
+A mirror that was slow, or away, for one repository is left alone for a while, for that repository: whoever names one
+that hangs takes the mirror from nobody else. And it is left alone only as long as the origin answers.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gate.codes import Code
@@ -16,7 +20,7 @@ from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from gate.deadline import Deadline
     from gate.image.content import Content
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 3  # a place gets this part of the time, so that the next one has some too
 _QUIET: Final = 30.0  # seconds that a mirror is left alone after it could not be reached
+_MOST: Final = 10_000  # repositories that this is known of
 _AWAY: Final = frozenset({Code.REGISTRY_UNREACHABLE, Code.REGISTRY_TIMEOUT, Code.DEADLINE_EXCEEDED})
 
 _T = TypeVar("_T")
@@ -56,7 +61,7 @@ class MirroredRegistry:
         self._mirrors = mirrors
         self._clock = clock
         self._lock = threading.Lock()
-        self._away: dict[str, float] = {}
+        self._away: OrderedDict[Repository, float] = OrderedDict()
 
     def scope(self, repository: Repository, deadline: Deadline) -> str:
         """Of every place that may answer."""
@@ -119,30 +124,71 @@ class MirroredRegistry:
     def _mirrors_of(self, repository: Repository) -> list[Repository]:
         return [mirror.of(repository) for mirror in self._mirrors.get(repository.registry, ())]
 
-    def _places(self, repository: Repository, *, by_digest: bool) -> list[Repository]:
-        """Who is asked, in order; the origin last, and those that were away a moment ago not at all."""
-        now = self._clock()
-        found = [
-            mirror.of(repository)
-            for mirror in self._mirrors.get(repository.registry, ())
-            if (by_digest or mirror.authoritative) and self._away.get(mirror.host, now) <= now
-        ]
-        return [*found, repository]
-
     def _first(
         self, repository: Repository, ask: Callable[[Repository, Deadline], _T], deadline: Deadline, *, by_digest: bool
     ) -> _T:
-        *before, last = self._places(repository, by_digest=by_digest)
-        for place in before:
-            try:
-                return ask(place, deadline.sooner(deadline.remaining() / _SHARE))
-            except EvidenceUnavailable as error:
-                if error.code is Code.IMAGE_NOT_FOUND and not by_digest:
-                    raise  # of a tag: the operator calls this place authoritative
-                if error.code in _AWAY:
-                    with self._lock:
-                        self._away[place.registry] = self._clock() + _QUIET
-        return ask(last, deadline)
+        """The answer of the mirrors in their order, of the origin, or of the mirrors that were left alone."""
+        mirrors = [
+            mirror.of(repository)
+            for mirror in self._mirrors.get(repository.registry, ())
+            if by_digest or mirror.authoritative
+        ]
+        away = [place for place in mirrors if self._is_away(place)]
+        failures: list[EvidenceUnavailable] = []
+        for place in mirrors:
+            if place not in away and (found := self._of_mirror(place, ask, deadline, failures, by_digest=by_digest)):
+                return found[0]
+        left = deadline.remaining()
+        try:
+            return ask(repository, deadline.sooner(left - left / _SHARE) if away else deadline)
+        except EvidenceUnavailable as error:
+            for place in away if error.code in _AWAY else ():
+                if found := self._of_mirror(place, ask, deadline, failures, by_digest=by_digest):
+                    return found[0]
+            raise _all_failed(error, failures) from None
+
+    def _of_mirror(
+        self,
+        place: Repository,
+        ask: Callable[[Repository, Deadline], _T],
+        deadline: Deadline,
+        failures: list[EvidenceUnavailable],
+        *,
+        by_digest: bool,
+    ) -> list[_T]:
+        """Its answer; [] where it has none, which is one more of the failures."""
+        try:
+            found = ask(place, deadline.sooner(deadline.remaining() / _SHARE))
+        except EvidenceUnavailable as error:
+            if error.code is Code.IMAGE_NOT_FOUND and not by_digest:
+                raise  # of a tag: the operator calls this place authoritative
+            if error.code in _AWAY:
+                self._leave_alone(place)
+            failures.append(error)
+            return []
+        self._away.pop(place, None)
+        return [found]
+
+    def _is_away(self, place: Repository) -> bool:
+        now = self._clock()
+        return self._away.get(place, now) > now
+
+    def _leave_alone(self, place: Repository) -> None:
+        with self._lock:
+            self._away[place] = self._clock() + _QUIET
+            self._away.move_to_end(place)
+            if len(self._away) > _MOST:
+                self._away.popitem(last=False)
+
+
+def _all_failed(origins: EvidenceUnavailable, failures: Sequence[EvidenceUnavailable]) -> EvidenceUnavailable:
+    """What the origin says, and what the mirrors said: theirs may be what can be mended."""
+    others = [failure for failure in failures if failure.code is not Code.IMAGE_NOT_FOUND]
+    if not others:
+        return origins
+    said = "; ".join(f"of its mirrors: {failure.message}" for failure in others)
+    remedies = dict.fromkeys(failure.remedy for failure in (*others, origins) if failure.remedy)
+    return EvidenceUnavailable(origins.code, f"{origins.message}; {said}", remedy=", or ".join(remedies))
 
 
 def _absent(place: Repository, what: str) -> EvidenceUnavailable:

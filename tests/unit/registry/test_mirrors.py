@@ -33,14 +33,16 @@ class World:
         self.mirrored = MirroredRegistry(self.registry, {"docker.io": mirrors}, self.clock.monotonic)
         self.digests = {place: self.put(place, "v1", "one") for place in (ORIGIN, AT_PLAIN, AT_TRUSTED)}
         self.failing: dict[str, Code] = {}
+        self.slow: dict[Repository, Code] = {}
         self.registry.hook = self._fail
 
     def put(self, place: Repository, tag: str, content: str) -> Digest:
         return self.registry.repository(place).image(tag, content)
 
     def _fail(self, _method: str, repository: Repository, _what: str) -> None:
-        if repository.registry in self.failing:
-            raise EvidenceUnavailable(self.failing[repository.registry], f"{repository.registry} is away")
+        host = repository.registry
+        if code := self.failing.get(host) or self.slow.get(repository):
+            raise EvidenceUnavailable(code, f"{host} is away", remedy=f"see to {host}")
 
     @property
     def asked(self) -> list[str]:
@@ -138,12 +140,62 @@ def test_any_failure_of_a_mirror_leaves_the_origin_its_say(code: Code) -> None:
     assert here.asked == ["mirror.test", "harbor.test", "docker.io", "harbor.test", "docker.io"]
 
 
-def test_where_all_fail_the_origin_is_the_answer() -> None:
+@pytest.mark.parametrize("mirrors", [Code.REGISTRY_TIMEOUT, Code.REGISTRY_UNAUTHORIZED])
+@pytest.mark.parametrize("origins", [Code.REGISTRY_RATE_LIMITED, Code.REGISTRY_UNREACHABLE, Code.REGISTRY_UNAUTHORIZED])
+def test_where_all_fail_the_code_is_the_origins_and_all_are_told(mirrors: Code, origins: Code) -> None:
     here = World(PLAIN)
-    here.failing |= {"mirror.test": Code.REGISTRY_TIMEOUT, "docker.io": Code.REGISTRY_RATE_LIMITED}
-    with pytest.raises(EvidenceUnavailable, match=r"docker\.io is away") as raised:
+    here.failing |= {"mirror.test": mirrors, "docker.io": origins}
+    with pytest.raises(EvidenceUnavailable) as raised:
         here.mirrored.manifest(ORIGIN, here.digest, here.clock.deadline())
-    assert raised.value.code is Code.REGISTRY_RATE_LIMITED
+    told = raised.value
+    assert (told.code, told.message) == (origins, "docker.io is away; of its mirrors: mirror.test is away")
+    assert told.remedy == "see to mirror.test, or see to docker.io"
+
+
+def test_that_a_mirror_does_not_have_it_is_no_word_on_why_the_origin_fails() -> None:
+    here = World(PLAIN)
+    here.failing["docker.io"] = Code.REGISTRY_TIMEOUT
+    other = here.put(ORIGIN, "v2", "only here")
+    with pytest.raises(EvidenceUnavailable, match=r"^docker\.io is away; see to docker\.io$"):
+        here.mirrored.manifest(ORIGIN, other, here.clock.deadline())
+
+
+@pytest.mark.parametrize("code", [Code.REGISTRY_UNREACHABLE, Code.REGISTRY_TIMEOUT, Code.DEADLINE_EXCEEDED])
+def test_a_repository_that_hangs_at_a_mirror_takes_it_from_no_other(code: Code) -> None:
+    here = World(TRUSTED)
+    here.failing["docker.io"] = Code.REGISTRY_UNREACHABLE  # an air gap
+    slow = Repository("docker.io", "evil/slow")
+    here.slow[TRUSTED.of(slow)] = code
+    for _ in range(3):
+        with pytest.raises(EvidenceUnavailable):
+            here.mirrored.resolve(slow, "v1", here.clock.deadline())
+        here.asked  # noqa: B018 - forgotten
+        assert here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline()) == here.digest
+        assert here.asked == ["harbor.test"]
+
+
+def test_a_mirror_that_was_left_alone_is_asked_where_the_origin_cannot_be() -> None:
+    here = World(TRUSTED)
+    here.failing["harbor.test"] = Code.REGISTRY_TIMEOUT
+    assert here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline()) == here.digest
+    assert here.asked == ["harbor.test", "docker.io"]
+    here.failing = {"docker.io": Code.REGISTRY_UNREACHABLE}
+    assert here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline()) == here.digest
+    assert here.asked == ["docker.io", "harbor.test"]
+    # it is back, and comes first again
+    assert here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline()) == here.digest
+    assert here.asked == ["harbor.test"]
+
+
+def test_an_origin_that_refuses_is_no_reason_to_ask_one_that_was_left_alone() -> None:
+    here = World(TRUSTED)
+    here.failing["harbor.test"] = Code.REGISTRY_TIMEOUT
+    assert here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline()) == here.digest
+    here.failing = {"docker.io": Code.REGISTRY_UNAUTHORIZED}
+    here.asked  # noqa: B018 - forgotten
+    with pytest.raises(EvidenceUnavailable):
+        here.mirrored.resolve(ORIGIN, "v1", here.clock.deadline())
+    assert here.asked == ["docker.io"]
 
 
 def test_a_slow_mirror_leaves_the_origin_time() -> None:
