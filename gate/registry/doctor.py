@@ -221,9 +221,9 @@ def _share(deadline: Deadline) -> Deadline:
 
 
 def _shown(challenge: Challenge) -> str:
-    realm = challenge.parameters.get("realm", "")
+    if challenge.scheme != "bearer":
+        return challenge.scheme  # its realm is any text of the registry's
     try:
-        host = Origin.of(realm).name if challenge.scheme == "bearer" else realm
+        return f"bearer by {Origin.of(challenge.parameters.get('realm', '')).name}"
     except ValueError:
-        host = "no URL"
-    return f"{challenge.scheme} by {host[:100]}" if host else challenge.scheme
+        return "bearer by no URL"

@@ -17,6 +17,14 @@ MAX_CHARGED: Final = 8 * 1024 * 1024
 """Bytes of all others together, about."""
 
 
+class Spent(Exception):
+    """The budget is."""
+
+
+class OfOneImage(Exception):
+    """One image has more than one image may have."""
+
+
 class Budget:
     """Bytes to be spent. Thread-safe."""
 
@@ -25,11 +33,15 @@ class Budget:
         self._left = most
         self._lock = threading.Lock()
 
-    def charge(self, size: int) -> Charge | None:
-        """Spend so many bytes for as long as what is returned is held; None where there are not as many."""
+    def charge(self, size: int) -> Charge:
+        """Spend so many bytes, for as long as what is returned is held.
+
+        Raises:
+            Spent: there are not as many left.
+        """
         with self._lock:
             if size > self._left:
-                return None
+                raise Spent
             self._left -= size
         return Charge(self, size)
 
@@ -55,3 +67,30 @@ class Charge:
 
     def __del__(self) -> None:
         self._budget.release(self._size)
+
+
+class Account:
+    """One image's: a little is free, and with all that is charged there is a most. Thread-safe."""
+
+    def __init__(self, budget: Budget, most: int) -> None:
+        """`most` bytes of this image, about."""
+        self._budget = budget
+        self._lock = threading.Lock()
+        self._free = FREE_BYTES
+        self._left = most
+
+    def charge(self, size: int) -> Charge | None:
+        """As of the budget; None for what is free.
+
+        Raises:
+            Spent: as of the budget.
+            OfOneImage: the image has had its most.
+        """
+        with self._lock:
+            if size > self._left:
+                raise OfOneImage
+            self._left -= size
+            if size <= self._free:
+                self._free -= size
+                return None
+        return self._budget.charge(size)

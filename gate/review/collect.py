@@ -19,7 +19,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
-from gate.review.budget import FREE_BYTES, Budget
+from gate.review.budget import Account, Budget, OfOneImage, Spent
 from gate.review.lanes import too_late
 from gate.review.limits import (
     MAX_BESIDE,
@@ -45,6 +45,8 @@ _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
 _KINDS: Final = ("sig", "att")  # what cosign's tags end with
 _LISTS: Final = ("referrers", "fallback")
+_TOO_MANY: Final = f"more than {MAX_CANDIDATES} signatures, or the bytes beside them that are read"
+_MOST: Final = MAX_BESIDE + 1024 * MAX_CANDIDATES  # bytes of what is listed of one image, about
 _PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"  # of a bundle's manifest
 _LAYER_PREDICATE_TYPE: Final = "predicateType"  # of a layer under cosign's `.att` tag
 
@@ -86,8 +88,7 @@ class _Collection:
 
     def __init__(self, registry: Registry, lanes: Lanes, budget: Budget, place: Place, deadline: Deadline) -> None:
         self._registry = registry
-        self._budget = budget
-        self._free = FREE_BYTES
+        self._account = Account(budget, _MOST)
         self._lane = lanes.of(place.storage.repository.registry)
         self._place = place
         self._repository = place.storage.repository
@@ -151,17 +152,16 @@ class _Collection:
         """Entries that are held on the budget, beyond the few that an image has free.
 
         Raises:
-            EvidenceUnavailable: OVERLOADED: it is spent.
+            EvidenceUnavailable: OVERLOADED: it is spent; RESPONSE_TOO_LARGE: this image has more than is read of one.
         """
-        size = sum(entry.size for entry in entries)
-        if size <= self._free:
-            self._free -= size
-            return tuple(entries)
-        charge = self._budget.charge(size)
-        if charge is None:
+        try:
+            charge = self._account.charge(sum(entry.size for entry in entries))
+        except OfOneImage:
+            raise self._is_cut(_TOO_MANY) from None
+        except Spent:
             message = f"{self._repository} has many signatures, and so have too many other images that are looked at"
-            raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures")
-        return tuple(replace(entry, charge=charge) for entry in entries)
+            raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures") from None
+        return tuple(replace(entry, charge=charge) for entry in entries) if charge else tuple(entries)
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
         self._pending[self._lane.submit(question)] = landed
@@ -270,7 +270,7 @@ class _Collection:
     def _listing(self, entries: Sequence[Listed], *, growing: bool) -> Listing:
         within = _within_caps(entries)
         if within < len(entries) and not growing:
-            self._cut(f"more than {MAX_CANDIDATES} signatures, or the bytes beside them that are read")
+            self._cut(_TOO_MANY)
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
         return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing)
@@ -285,8 +285,12 @@ class _Collection:
 
     def _cut(self, what: str) -> None:
         """Something was left out: it may have been the one signature that counts."""
+        error = self._is_cut(what)
+        self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+
+    def _is_cut(self, what: str) -> EvidenceUnavailable:
         message = f"{self._repository}@{self._place.image.short} has {what}"
-        self._unavailable.append(Unavailable(Code.RESPONSE_TOO_LARGE, message, "remove old signatures"))
+        return EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, message, remedy="remove old signatures")
 
 
 def _digests(listed: Iterable[Descriptor]) -> tuple[Digest, ...]:

@@ -12,7 +12,7 @@ import pytest
 from gate.codes import Code
 from gate.evidence.cosign import CHAIN
 from gate.policy.evaluate import Stage
-from gate.review.budget import FREE_BYTES, MAX_CHARGED, Budget
+from gate.review.budget import FREE_BYTES, MAX_CHARGED, Account, Budget, OfOneImage, Spent
 from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.review import Subject
 from tests.fakes.signing import alice, mallory
@@ -29,9 +29,8 @@ BY_ALICE = policies(policy([{"signature": {"by": "a"}}]))
 def test_what_is_charged_is_given_back_when_nobody_holds_it() -> None:
     budget = Budget(100)
     first, second = budget.charge(60), budget.charge(40)
-    assert first is not None
-    assert second is not None
-    assert budget.charge(1) is None
+    with pytest.raises(Spent):
+        budget.charge(1)
     also = first
     del first
     assert budget.left == 0
@@ -39,6 +38,18 @@ def test_what_is_charged_is_given_back_when_nobody_holds_it() -> None:
     assert budget.left == 60
     del second
     assert budget.left == 100
+
+
+def test_an_image_has_a_little_free_and_no_more_than_one_image_has() -> None:
+    budget = Budget()
+    account = Account(budget, 10 * FREE_BYTES)
+    assert account.charge(FREE_BYTES - 1) is None
+    assert account.charge(1) is None
+    charged = account.charge(9 * FREE_BYTES)
+    assert charged is not None
+    assert budget.left == MAX_CHARGED - 9 * FREE_BYTES
+    with pytest.raises(OfOneImage):
+        account.charge(1)
 
 
 def crowd(here: World, number: int, beside: int) -> tuple[str, Digest]:

@@ -480,16 +480,18 @@ def test_a_review_has_a_thread_of_its_own_whatever_others_wait_for() -> None:
     go = threading.Event()
     with world(jobs=2) as here, ThreadPoolExecutor(4) as callers:
         sign(here, "legacy")
-        other = here.registry.push_image("other.test/x", "v1")
+        others = [here.registry.push_image("other.test/x", f"v{n}", f"{n}") for n in range(8)]
 
         def hold(_method: str, repository: Repository, _what: str) -> None:
             if repository.registry == "other.test":
                 go.wait(60)
 
         here.registry.hook = hold
-        held = [Subject(f"other.test/x:v{n}@{other}") for n in range(50)]
-        waiting = [callers.submit(here.reviewer.review, BY_ALICE, held, Stage.CHECK, soon(30)) for _ in range(4)]
-        while here.registry.calls.total() < 4:  # each of them holds something
+        held = [Subject(f"other.test/x@{other}") for other in others]
+        waiting = [
+            callers.submit(here.reviewer.review, BY_ALICE, held[n : n + 2], Stage.CHECK, soon(60)) for n in (0, 2, 4, 6)
+        ]
+        while here.registry.calls.total() < 4:  # both threads for images, and those of the reviews' own, are held
             time.sleep(0.001)
         assert here.codes(BY_ALICE) == []
         assert not any(one.done() for one in waiting)
