@@ -78,6 +78,8 @@ class Account:
         self._lock = threading.Lock()
         self._free = FREE_BYTES
         self._left = most
+        self.exceeded = False
+        """Whether the image has more than it may have."""
 
     def charge(self, size: int) -> Charge | None:
         """As of the budget; None for what is free.
@@ -88,6 +90,7 @@ class Account:
         """
         with self._lock:
             if size > self._left:
+                self.exceeded = True
                 raise OfOneImage
             self._left -= size
             if size <= self._free:

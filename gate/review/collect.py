@@ -200,7 +200,8 @@ class _Collection:
 
     def _ask_referrer(self) -> None:
         """The next one; none once there is more than is looked at."""
-        if self._waiting and self._layers <= MAX_CANDIDATES and self._beside <= MAX_BESIDE:
+        enough = self._layers > MAX_CANDIDATES or self._beside > MAX_BESIDE or self._account.exceeded
+        if self._waiting and not enough:
             digest = self._waiting.popleft()
             self._ask(partial(self._referrer, digest), partial(self._referrer_landed, digest))
 
