@@ -359,6 +359,7 @@ def rows() -> list[Row]:
 
 
 def main(arguments: Sequence[str]) -> Any:
+    """Print the table; with arguments, be the process whose memory is measured."""
     if arguments:
         host, policies, listed = arguments
         print(json.dumps(warm_process(host, Path(policies), Path(listed))))

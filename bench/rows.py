@@ -63,5 +63,6 @@ class Row:
 
 
 def table(found: Sequence[Row]) -> str:
+    """Of Markdown."""
     lines = [f"| {row.what} | {row.got} | {row.allowed} | {row.verdict} |" for row in found]
     return "\n".join(("| what | got | bar | |", "|---|---|---|---|", *lines))

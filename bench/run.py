@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,58 +25,18 @@ from gate.demo.signing import SigningKey
 from gate.feeds.folder import require
 from gate.policy.evaluate import Stage, Workload
 from gate.registry.guard.hosts import Hosts
-from gate.review.review import Reviewer, Subject
+from gate.review.review import Subject
 from gate.settings import Settings
 from gate.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.image.content import Content
-    from gate.image.digest import Digest
-    from gate.image.manifest import Descriptor, StoredManifest
-    from gate.image.reference import Repository
     from gate.policy.policy import PolicySet
-    from gate.review.ports import Registry
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 8.0
 CONNECTIONS = 16
-DELAY = 0.05
-
-
-class Delayed:
-    """A registry whose every answer takes `DELAY`: elapsed time over it is the number of waves in sequence."""
-
-    def __init__(self, inner: Registry) -> None:
-        self.inner = inner
-        self.calls = 0
-
-    def _wait(self) -> None:
-        self.calls += 1
-        time.sleep(DELAY)
-
-    def scope(self, repository: Repository, deadline: Deadline) -> str:
-        return self.inner.scope(repository, deadline)
-
-    def known_scope(self, repository: Repository) -> str | None:
-        return self.inner.known_scope(repository)
-
-    def resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
-        self._wait()
-        return self.inner.resolve(repository, tag, deadline)
-
-    def manifest(self, repository: Repository, target: Digest | str, deadline: Deadline) -> StoredManifest | None:
-        self._wait()
-        return self.inner.manifest(repository, target, deadline)
-
-    def blob(self, repository: Repository, descriptor: Descriptor, limit: int, deadline: Deadline) -> Content:
-        self._wait()
-        return self.inner.blob(repository, descriptor, limit, deadline)
-
-    def referrers(self, repository: Repository, digest: Digest, deadline: Deadline) -> tuple[Descriptor, ...]:
-        self._wait()
-        return self.inner.referrers(repository, digest, deadline)
 
 
 class Bench:
@@ -132,28 +91,6 @@ class Bench:
             raise SystemExit("some warm reviews were not allowed: nothing was measured")
         return {"ours": best, "constant": ceiling, "single": single, "rss": max(rss, default=0)}
 
-    def cold(self, name: str, *, pinned: bool) -> tuple[int, int, float]:
-        """(HTTP requests, waves in sequence, milliseconds of our own) of the first review of an image."""
-        text = self.images[name] if pinned else self.images[name].partition("@")[0]
-        gate = build(self.settings())
-        before = len(self.registry.requests)
-        assert self._review(gate.reviewer, text) == "allow"
-        requests = len(self.registry.requests) - before
-        delayed = Delayed(gate.reviewer._registry)
-        slow = Reviewer(delayed, gate.reviewer._roots, time.monotonic, gate.now)
-        started = time.perf_counter()
-        assert self._review(slow, text) == "allow"
-        elapsed = time.perf_counter() - started
-        waves = int(elapsed / DELAY)
-        slow.close()
-        gate.close()
-        return requests, waves, (elapsed - waves * DELAY) * 1000
-
-    def _review(self, reviewer: Reviewer, text: str) -> str:
-        subject = Subject(text, Workload("Deployment", "shop", None, "default"))
-        (review,) = reviewer.review(self.policies(), [subject], Stage.VALIDATE, Deadline.after(20, time.monotonic))
-        return review.decision.verdict.value
-
     def engine(self) -> float:
         """Microseconds of CPU that the engine takes for a warm review of three images."""
         gate = build(self.settings())
@@ -178,6 +115,7 @@ class Bench:
 
 
 def cpu(work: Callable[[], object], times: int) -> float:
+    """Microseconds of CPU each time."""
     started = time.process_time()
     for _ in range(times):
         work()
@@ -185,6 +123,7 @@ def cpu(work: Callable[[], object], times: int) -> float:
 
 
 def constant_app(folder: Path) -> Any:
+    """The port of a Flask app that answers a constant, in a process of its own, while it is entered."""
     from contextlib import contextmanager
 
     @contextmanager
@@ -292,7 +231,8 @@ def _machine() -> str:
     return f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {parser}"
 
 
-def main() -> None:
+def measured() -> list[tuple[str, str, str]]:
+    """What, what was got, and where it has to go; in a few minutes."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imagegate-bench-")))
         registry = stack.enter_context(DemoRegistry(folder / "registry"))
@@ -303,13 +243,28 @@ def main() -> None:
         print("gate check …", flush=True)
         check, nothing = start_up(folder)
         thousand = many(bench, folder)
+        print("verification …", flush=True)
+        verification = verifications(folder)
     print("cold reviews …", flush=True)
-    cold = collecting.rows()
-    print("verification …", flush=True)
-    verification = verifications(folder_of_results := Path(tempfile.mkdtemp(prefix="imagegate-bench-")))
-    shutil.rmtree(folder_of_results)
+    return [
+        *_served(warm),
+        ("engine share of a warm review (3 images)", f"{engine:.0f} µs CPU", "≤ 150 µs"),
+        ("one ECDSA P-256 signature, the mathematics alone", f"{verify:.0f} µs CPU", ""),
+        *((what, f"{verification[name] * 1000:.2f} ms", bar) for name, what, bar in VERIFICATIONS),
+        *((row.what, row.got, row.allowed) for row in collecting.rows()),
+        (
+            "`gate check` of one manifest, start to end",
+            f"{check:.2f} s ({nothing:.2f} s of it Python itself)",
+            "≤ 0.25 s",
+        ),
+        ("`gate check` of 1,000 manifests, 100 signed images, cold", f"{thousand:.1f} s", "≤ 3 s (warm)"),
+        ("memory of a worker after the load", f"{warm['rss']} MB RSS", "≤ 120 MB"),
+    ]
+
+
+def _served(warm: dict[str, Any]) -> list[tuple[str, str, str]]:
     ours, constant, single = warm["ours"], warm["constant"], warm["single"]
-    rows = [
+    return [
         (
             "warm `/validate`, Pod with 3 signed images, 16 connections",
             f"{ours.rate:,.0f} reviews/s, p50 {ours.p50:.1f} ms, p99 {ours.p99:.1f} ms",
@@ -322,19 +277,12 @@ def main() -> None:
         ),
         ("ratio of the two", f"{ours.rate / constant.rate:.2f}", ""),
         ("one connection", f"p50 {single.p50:.2f} ms, p99 {single.p99:.2f} ms", ""),
-        ("engine share of a warm review (3 images)", f"{engine:.0f} µs CPU", "≤ 150 µs"),
-        ("one ECDSA P-256 signature, the mathematics alone", f"{verify:.0f} µs CPU", ""),
-        *((what, f"{verification[name] * 1000:.2f} ms", bar) for name, what, bar in VERIFICATIONS),
-        *((row.what, row.got, row.allowed) for row in cold),
-        (
-            "`gate check` of one manifest, start to end",
-            f"{check:.2f} s ({nothing:.2f} s of it Python itself)",
-            "≤ 0.25 s",
-        ),
-        ("`gate check` of 1,000 manifests, 100 signed images, cold", f"{thousand:.1f} s", "≤ 3 s (warm)"),
-        ("memory of a worker after the load", f"{warm['rss']} MB RSS", "≤ 120 MB"),
     ]
-    table = "\n".join(f"| {what} | {got} | {bar} |" for what, got, bar in rows)
+
+
+def main() -> None:
+    """Write docs/performance.md."""
+    table = "\n".join(f"| {what} | {got} | {bar} |" for what, got, bar in measured())
     text = f"""# Performance
 
 Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.
