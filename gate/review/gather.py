@@ -22,7 +22,6 @@ from gate.review.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from gate.deadline import Deadline
     from gate.evidence.facts import Storage
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from gate.policy.trust import TrustNeeds
     from gate.review.examine import Examiner
     from gate.review.kept import Blobs, Listings
-    from gate.review.lanes import Lanes
     from gate.review.ports import Registry, TrustedRoots
+    from gate.review.threads import Threads
 
 MAX_EVIDENCE_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the evidence in memory, about."""
@@ -70,8 +69,7 @@ class Gatherer:
         listings: Listings | None,
         clock: Callable[[], float],
         *,
-        flights: Executor,
-        lanes: Lanes,
+        threads: Threads,
         cache: bool,
     ) -> None:
         """Take collaborators.
@@ -82,15 +80,14 @@ class Gatherer:
             blobs: kept from before, and for others.
             listings: likewise; None where nothing can be sealed.
             clock: monotonic, in seconds.
-            flights: runs collections, and nothing that waits for one.
-            lanes: run requests, and nothing that waits for one.
+            threads: of this process.
             cache: whether listings and evidence are kept for seconds.
         """
         self._registry = registry
         self._roots = roots
         self._cache = cache
-        self._contents = Contents(registry, blobs, lanes)
-        self._lister = Lister(registry, listings, clock, flights=flights, lanes=lanes, cache=cache)
+        self._contents = Contents(registry, blobs, threads.lanes)
+        self._lister = Lister(registry, listings, clock, threads, cache=cache)
         self._evidence: FlightCache[Evidence] = FlightCache(_BOUNDS, clock, self._seconds, _size)
 
     def at_hand(self, planned: Plan, source: Storage, digest: Digest) -> Evidence | None:

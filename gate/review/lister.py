@@ -15,13 +15,12 @@ from gate.review.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Executor
 
     from gate.deadline import Deadline
     from gate.review.kept import Listings
-    from gate.review.lanes import Lanes
     from gate.review.listing import Place
     from gate.review.ports import Registry
+    from gate.review.threads import Threads
 
 EVIDENCE_SECONDS: Final = 10.0
 """That what is listed and verified counts for."""
@@ -44,17 +43,16 @@ class Lister:
         registry: Registry,
         sealed: Listings | None,
         clock: Callable[[], float],
+        threads: Threads,
         *,
-        flights: Executor,
-        lanes: Lanes,
         cache: bool,
     ) -> None:
         """As `Gatherer`."""
         self._clock = clock
         self._sealed = sealed
         self._cache = cache
-        self._collector = Collector(registry, lanes)
-        self._growing: Growing[Listing] = Growing(flights)
+        self._collector = Collector(registry, threads.lanes)
+        self._growing: Growing[Listing] = Growing(threads.flights)
         self._fresh: Kept[Listing] = Kept(_BOUNDS, clock, lambda listing: listing.size)
         self._last: Kept[tuple[Listing, float]] = Kept(_BOUNDS, clock, lambda kept: kept[0].size)
 

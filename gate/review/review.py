@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan,
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
 from gate.review.kept import Blobs, Nothing
-from gate.review.lanes import Lanes
 from gate.review.listing import Place
 from gate.review.tags import look_up
+from gate.review.threads import Threads
 from gate.spent import Meter, Spent
 
 if TYPE_CHECKING:
@@ -40,15 +40,6 @@ if TYPE_CHECKING:
     from gate.review.tags import TagsOf
 
 TAG_SECONDS: Final = 5.0
-
-MAX_REQUESTS: Final = 192
-"""Requests of all reviews at a time."""
-
-MAX_FIRSTS: Final = 64
-"""Reviews that have a thread of their own, whatever the others are waiting for: as many as a worker answers."""
-
-MAX_LANE: Final = 64
-"""Of them to one registry: one that hangs leaves the others their share."""
 
 _TAGS: Final = Bounds(10_000, 0)
 _GRACE: Final = 0.05  # seconds for images that notice the end of their time by themselves and say more
@@ -148,14 +139,7 @@ class Reviewer:
         self._now = now
         self._jobs = jobs
         self._clock = clock
-        # Each waits only for those after it: none can wait for itself.
-        images = threads or jobs
-        self._firsts = ThreadPoolExecutor(max_workers=MAX_FIRSTS, thread_name_prefix="first")
-        self._images = ThreadPoolExecutor(max_workers=images, thread_name_prefix="image")
-        self._sources = ThreadPoolExecutor(max_workers=images + MAX_FIRSTS, thread_name_prefix="source")
-        self._flights = ThreadPoolExecutor(max_workers=images + MAX_FIRSTS, thread_name_prefix="flight")
-        self._requests = ThreadPoolExecutor(max_workers=MAX_REQUESTS, thread_name_prefix="request")
-        self._lanes = Lanes(self._requests, MAX_REQUESTS, MAX_LANE)
+        self._threads = Threads(threads or jobs)
         self._store = store or Nothing()
         self._blobs = Blobs(self._store)
         self._sealed = seal(self._store) if seal is not None else None
@@ -166,15 +150,13 @@ class Reviewer:
             self._blobs,
             self._sealed,
             clock,
-            flights=self._flights,
-            lanes=self._lanes,
+            threads=self._threads,
             cache=cache,
         )
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""
-        for pool in (self._firsts, self._images, self._sources, self._flights, self._requests):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._store.close()
 
     @property
@@ -212,7 +194,7 @@ class Reviewer:
         def resolve(tag: str) -> Digest:
             return self.resolve(Reference(name.registry, name.path, tag), deadline)
 
-        return look_up(tags, digest, resolve, self._lanes.of(name.registry), deadline)
+        return look_up(tags, digest, resolve, self._threads.lanes.of(name.registry), deadline)
 
     def survey(
         self, reference: Reference, kept: Kept, trust: TrustNeeds, deadline: Deadline
@@ -256,7 +238,7 @@ class Reviewer:
         waiting = deque(pending for pending in begun.values() if isinstance(pending, _Pending))
         end = deadline.clock() + max(0.0, deadline.remaining()) + _GRACE
         for index in range(min(self._jobs, len(waiting))):
-            (self._images if index else self._firsts).submit(self._work_off, waiting, deadline)
+            (self._threads.images if index else self._threads.firsts).submit(self._work_off, waiting, deadline)
         reviews = {
             subject: found if isinstance(found, ImageReview) else found.result(end - deadline.clock())
             for subject, found in begun.items()
@@ -331,7 +313,7 @@ class Reviewer:
             return self._gatherer.gather(planned, source, digest, deadline, enough)
 
         sources = sorted(planned.sources)
-        started = {source: self._sources.submit(gather, source) for source in sources[1:]}
+        started = {source: self._threads.sources.submit(gather, source) for source in sources[1:]}
         found = {source: gather(source) for source in sources[:1]}  # most have one, and this thread has nothing to do
         return found | {source: _landed(future, source, deadline) for source, future in started.items()}
 
