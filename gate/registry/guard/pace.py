@@ -24,6 +24,7 @@ MAX_AT_ONCE: Final = 64
 
 _LEAST: Final = 1.0
 _HOSTS: Final = 256  # that something is kept of
+_PAUSES: Final = 1_000  # that are kept; registries are many names, and who asks chooses them
 _ROUND: Final = 0.5  # seconds in which refusals are of one round, and count once
 
 
@@ -33,7 +34,6 @@ class _Host:
     limit: float = MAX_AT_ONCE
     under_way: int = 0
     slowed: float = float("-inf")
-    not_before: float = float("-inf")
 
 
 class Pace:
@@ -44,17 +44,24 @@ class Pace:
         self._pause = pause
         self._lock = threading.Lock()
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     @contextmanager
-    def turn(self, host: str, deadline: Deadline) -> Iterator[bool]:
+    def turn(self, host: str, deadline: Deadline, repository: str = "") -> Iterator[bool]:
         """Wait for this request's turn; it is told whether others are under way beside it.
+
+        Args:
+            host: that is asked.
+            deadline: for waiting.
+            repository: that it is asked about; "" for none. Pauses are for one: that of another may be quick to answer,
+                for a registry that fetches what it has from others passes on what those say.
 
         Raises:
             EvidenceUnavailable: it does not come before the deadline: REGISTRY_RATE_LIMITED where the host wants a
                 pause, DEADLINE_EXCEEDED where others are before it.
         """
         known = self._host(host)
-        wait = known.not_before - deadline.clock()
+        wait = self._not_before.get((host, repository), float("-inf")) - deadline.clock()
         if wait > 0:
             if wait >= deadline.remaining():
                 raise EvidenceUnavailable(
@@ -88,19 +95,31 @@ class Pace:
                 known.limit = min(MAX_AT_ONCE, known.limit + 1 / known.limit)
                 known.changed.notify()
 
-    def refused(self, host: str, now: float, seconds: float) -> bool:
-        """It had too many: half as many from now on, and none for so many seconds. Whether others are under way."""
+    def refused(self, host: str, now: float, seconds: float, repository: str = "") -> bool:
+        """It had too many: half as many from now on, and of this repository none for so many seconds.
+
+        Returns:
+            Whether others are under way, of whichever repository.
+        """
+        self._wait(host, repository, now + seconds)
         known = self._host(host)
         with known.changed:
             if now - known.slowed >= _ROUND:
                 known.slowed = now
                 known.limit = max(_LEAST, min(known.limit, known.under_way + 1) / 2)
-            known.not_before = max(known.not_before, now + seconds)
             return known.under_way > 0
 
     def limit(self, host: str) -> int:
         """How many it may have at a time now."""
         return int(self._host(host).limit)
+
+    def _wait(self, host: str, repository: str, until: float) -> None:
+        with self._lock:
+            key = (host, repository)
+            self._not_before[key] = max(until, self._not_before.get(key, until))
+            self._not_before.move_to_end(key)
+            if len(self._not_before) > _PAUSES:
+                self._not_before.popitem(last=False)
 
     def _host(self, name: str) -> _Host:
         with self._lock:

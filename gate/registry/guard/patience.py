@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ _SHARE: Final = 0.5  # of the time that is left
 _DIGITS: Final = 9  # of a number of seconds
 _IMF_FIXDATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _DATE: Final = 29  # characters of one
+_REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs|tags|referrers)/[^/]+")
 _TRIES: Final = 5  # of a request that others of ours were in the way of
 
 
@@ -47,9 +49,10 @@ class Patience:
         Raises:
             EvidenceUnavailable: as `Transport.send`.
         """
-        host = urlsplit(request.url).netloc
+        parts = urlsplit(request.url)
+        host, about = parts.netloc, _REPOSITORY.fullmatch(parts.path)
         for tries in range(1, _TRIES + 1):
-            response, crowded = self._sent(host, request, deadline)
+            response, crowded = self._sent(host, about[1] if about else "", request, deadline)
             seconds = pause_for(response, deadline.remaining(), crowded=crowded)
             if seconds is None or tries >= (_TRIES if crowded else 2):
                 break
@@ -59,21 +62,22 @@ class Patience:
                 self._pause(seconds)
         return response
 
-    def _sent(self, host: str, request: Request, deadline: Deadline) -> tuple[Response, bool]:
+    def _sent(self, host: str, repository: str, request: Request, deadline: Deadline) -> tuple[Response, bool]:
         """The answer; and whether it is that there are too many, and others of ours were under way."""
-        with self._pace.turn(host, deadline) as among_others:
+        with self._pace.turn(host, deadline, repository) as among_others:
             response = self._transport.send(request, deadline)
         if response.elsewhere:
             return response, False  # its answer is not theirs
         if response.status in _TOO_MANY:
             seconds = min(retry_after(response.headers) or 0.0, PAUSE_SECONDS) if _wants_pause(response) else 0.0
-            return response, self._pace.refused(host, deadline.clock(), seconds) or among_others
+            crowded = self._pace.refused(host, deadline.clock(), seconds, repository)
+            return response, crowded or among_others
         self._pace.answered(host)
         return response, False
 
 
 def _wants_pause(response: Response) -> bool:
-    """Whether a host has too many requests and says for how long: then it is for all who would ask it."""
+    """Whether a host has too many requests and says for how long: then it is for all who would ask this of it."""
     return response.status in _TOO_MANY and not response.elsewhere and "retry-after" in response.headers
 
 

@@ -193,3 +193,26 @@ def test_what_a_redirects_target_says_does_not_slow_its_host() -> None:
     patience = Patience(ScriptedTransport(lambda _: answer), clock.advance)
     patience.send(ASKED, clock.deadline())
     assert patience._pace.limit(HOST) == MAX_AT_ONCE
+
+
+def test_a_pause_is_for_the_repository_that_was_refused() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    begun = clock.monotonic()
+    pace.refused(HOST, begun, 5, "evil/a")
+    for repository in ("good/a", "evil", ""):
+        with pace.turn(HOST, clock.deadline(2), repository):
+            assert clock.monotonic() == begun
+    with pytest.raises(EvidenceUnavailable), pace.turn(HOST, clock.deadline(2), "evil/a"):
+        pass
+    assert pace.limit(HOST) < MAX_AT_ONCE
+
+
+def test_of_the_names_of_repositories_no_more_than_a_bound_are_kept() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    for number in range(2_000):
+        pace.refused(HOST, clock.monotonic(), 5, f"evil/{number}")
+    assert len(pace._not_before) == 1_000
+    with pytest.raises(EvidenceUnavailable), pace.turn(HOST, clock.deadline(2), "evil/1999"):
+        pass

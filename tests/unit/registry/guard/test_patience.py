@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.errors import EvidenceUnavailable
 from gate.registry.guard.patience import Patience, pause_for
 from gate.registry.guard.transport import Request, Response
 from tests.fakes.clients import ScriptedTransport
@@ -93,3 +94,32 @@ def test_a_registry_makes_nobody_wait_for_more_than_half_of_what_is_left() -> No
     for _ in range(10):
         Patience(transport, clock.advance).send(ASKED, deadline)
     assert clock.monotonic() - started == 16  # of the last four, four are too many
+
+
+def _asking(path: str) -> Request:
+    return Request("GET", f"https://registry.test{path}", 10)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("what", ["manifests/v1", "blobs/sha256:0", "tags/list?n=1", "referrers/sha256:0?x=/y"])
+def test_a_registry_that_is_busy_for_one_repository_lets_others_ask_at_once(status: int, what: str) -> None:
+    """A Harbor that passes on what the registry behind one of its projects says."""
+    clock = SettableClock()
+    busy = _said(status, retry_after="5")
+    transport = ScriptedTransport(lambda request: busy if "/evil/" in request.url else _said(200))
+    patience = Patience(transport, clock.advance)
+    begun = clock.monotonic()
+    patience.send(_asking(f"/v2/evil/a/{what}"), clock.deadline(6))
+    for path in (f"/v2/good/a/{what}", "/v2/evil/b/manifests/v1", "/v2/", "/token?scope=repository:evil/a:pull"):
+        assert patience.send(_asking(path), clock.deadline(2)).status == (status if "evil/b" in path else 200)
+        assert clock.monotonic() == begun
+    with pytest.raises(EvidenceUnavailable, match="wants no request for 5 s"):
+        patience.send(_asking("/v2/evil/a/manifests/other"), clock.deadline(2))
+
+
+def test_what_is_asked_about_no_repository_waits_together() -> None:
+    clock = SettableClock()
+    patience = Patience(ScriptedTransport(lambda _: _said(429, retry_after="5")), clock.advance)
+    patience.send(_asking("/token?scope=a"), clock.deadline(6))
+    with pytest.raises(EvidenceUnavailable, match="wants no request for 5 s"):
+        patience.send(_asking("/token?scope=b"), clock.deadline(2))
