@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ _SCHEMA: Final = [
     ("index", "sqlite_autoindex_entry_1", "entry", None),
     ("table", "entry", "entry", _TABLE),
 ]
+_RECORD: Final = re.compile(rb"tableentryentry." + re.escape(_TABLE.encode()), re.DOTALL)  # of it in the schema
 _PAGE: Final = 8192  # bytes: a listing or a bundle is some kilobytes, and two or three of them fit
 _CACHE: Final = 512  # KiB a connection
 _LOG_PAGES: Final = 512  # of the log, before they are brought into the file
@@ -51,6 +53,11 @@ _DAMAGE: Final = frozenset(
 
 class NotOurs(Exception):
     """Some other database, or ours with another schema."""
+
+
+def has_our_table(content: bytes) -> bool:
+    """Whether our table's record stands in a file, or in the log or journal of one."""
+    return _RECORD.search(content) is not None
 
 
 def is_damage(error: Exception) -> bool:
@@ -154,12 +161,12 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 def _make(connection: sqlite3.Connection) -> None:
     """The table. Whoever comes second finds it made.
 
-    The disk isn't waited for: what a loss of power leaves of a file so new is damaged, and set aside.
+    It is in the file itself before there is a log, and with it whose file it is: a process that is killed takes that
+    from nobody. The disk isn't waited for: what a loss of power leaves of a file so new is damaged, and set aside.
     """
     rows(connection, "PRAGMA synchronous=OFF")
     rows(connection, f"PRAGMA page_size={_PAGE}")
     rows(connection, "PRAGMA auto_vacuum=INCREMENTAL")
-    rows(connection, "PRAGMA journal_mode=WAL")
     rows(connection, "BEGIN IMMEDIATE")
     if _is_empty(connection):
         for statement in (_TABLE, _BY_EXPIRY, _BY_USE):
@@ -167,6 +174,7 @@ def _make(connection: sqlite3.Connection) -> None:
         rows(connection, f"PRAGMA application_id={APPLICATION}")
         rows(connection, f"PRAGMA user_version={VERSION}")
     rows(connection, "COMMIT")
+    rows(connection, "PRAGMA journal_mode=WAL")
     rows(connection, "PRAGMA synchronous=NORMAL")
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Identity = tuple[int, int]
 """Device and inode."""
 
-_NEIGHBOURS: Final = ("-wal", "-shm", "-journal")
+NEIGHBOURS: Final = ("-wal", "-shm", "-journal")
+"""What SQLite has beside a file, by the ends of their names."""
+
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _READERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OWN: Final = stat.S_IRUSR | stat.S_IWUSR
@@ -130,7 +132,7 @@ class StoreFile:
             neighbour.unlink(missing_ok=True)
 
     def _neighbours(self) -> list[Path]:
-        return [self.path.with_name(self.path.name + suffix) for suffix in _NEIGHBOURS]
+        return [self.path.with_name(self.path.name + suffix) for suffix in NEIGHBOURS]
 
 
 def _lock(folder: int, seconds: float) -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from gate.store.counts import Counts
 from gate.store.database import file_bytes, give_back, rows, used_bytes
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+MAX_VALUE: Final = 16 * 1024 * 1024
+"""Bytes of a value, however large the file may be."""
+
 _READ_BUSY: Final = 0.05  # seconds that a review may wait
 _WRITE_BUSY: Final = 2.0  # seconds, in the background
+_READ: Final = 0.5  # seconds of all the rows of one read
+_ANSWERS: Final = 2 * MAX_VALUE  # bytes of all the values that are read at once
+_STEPS: Final = 10_000  # of SQLite's, about a millisecond, between two looks at the clock
 _LOOK: Final = 1.0  # seconds between two looks at which file it is, when reading
 _USED: Final = 3600.0  # seconds between two notes that a value is still read
 _NOTES: Final = 4096  # of them at once
@@ -82,8 +88,9 @@ class SqliteStore:
             clock: monotonic, in seconds, for pauses.
         """
         self._now = now
+        self._clock = clock
         self._limit = bytes_limit
-        self._largest = bytes_limit // LARGEST_SHARE
+        self._largest = min(bytes_limit // LARGEST_SHARE, MAX_VALUE)
         self._counts = Counts()
         self._file = StoreFile(path, self._counts, clock)
         self._home = Home()
@@ -100,7 +107,7 @@ class SqliteStore:
         return self._counts.so_far()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """What there is of these keys. What can't be read in a moment is absent."""
+        """What there is of these keys. What can't be read in a moment is absent, and what is too much together."""
         if not keys or not self._is_here():
             return {}
         if not self._lock.acquire(timeout=_READ_BUSY):  # another thread is held up by the disk
@@ -142,17 +149,28 @@ class SqliteStore:
         return False
 
     def _select(self, keys: Sequence[str], connection: sqlite3.Connection) -> dict[str, bytes]:
-        """One SELECT, unless there are very many keys."""
+        """One SELECT, unless there are very many keys. It ends where it has too much, or lasts too long."""
         now = self._now()
+        end = self._clock() + _READ
         found: dict[str, bytes] = {}
-        for start in range(0, len(keys), _MOST_KEYS):
-            some = keys[start : start + _MOST_KEYS]
-            for key, value, used in rows(connection, _select_of(len(some)), now, self._largest, *some):
-                # A damaged index can lead to another row.
-                if key in some:
-                    found[cast("str", key)] = cast("bytes", value)
-                    if not abs(now - cast("float", used)) < _USED:
-                        self._note(cast("str", key))
+        size = 0
+        connection.set_progress_handler(lambda: self._clock() > end, _STEPS)
+        try:
+            for start in range(0, len(keys), _MOST_KEYS):
+                some = keys[start : start + _MOST_KEYS]
+                values = (now, self._largest, *some, len(some))
+                with closing(connection.execute(_select_of(len(some)), values)) as cursor:
+                    for key, value, used in cursor:
+                        size += len(value)
+                        if size > _ANSWERS or self._clock() > end:
+                            return found
+                        # A damaged index can lead to another row.
+                        if key in some:
+                            found[key] = value
+                            if not abs(now - used) < _USED:
+                                self._note(key)
+        finally:
+            connection.set_progress_handler(None, 0)
         return found
 
     def _note(self, key: str) -> None:
@@ -208,8 +226,8 @@ class SqliteStore:
 
 
 def _select_of(count: int) -> str:
-    """Its values: an instant, bytes, and so many keys. What is no blob was not written by us."""
-    return f"{_SELECT} AND key IN ({', '.join('?' * count)})"
+    """Its values: an instant, bytes, so many keys, and how many. What is no blob was not written by us."""
+    return f"{_SELECT} AND key IN ({', '.join('?' * count)}) LIMIT ?"
 
 
 def _is_text(key: str) -> bool:
