@@ -11,6 +11,8 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
+import tracemalloc
 from contextlib import ExitStack, closing
 from itertools import chain, repeat
 from pathlib import Path
@@ -20,7 +22,7 @@ import pytest
 
 from gate.store.database import APPLICATION
 from gate.store.memory import MemoryStore
-from gate.store.opening import open_store
+from gate.store.opening import FILE_BYTES, check_place, open_store
 from gate.store.valkey import MAX_VALUE, ValkeyStore
 from tests.fakes.clock import SettableClock
 from tests.fakes.store_files import Kept, kept
@@ -448,6 +450,72 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     assert said["set_aside"] == 0
 
 
+# --- files that hold too much
+
+
+def _poisoned(path: Path, size: int, keys: list[str]) -> None:
+    with kept(path, FILE_BYTES) as world:
+        world.put("a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for key in keys:
+            connection.execute("INSERT INTO entry VALUES (?, 1e12, 1e12, zeroblob(?))", (key, size))
+
+
+def test_values_that_are_too_large_together(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    _poisoned(path, 10 * 1024 * 1024, KEYS[:10])
+    with kept(path, FILE_BYTES) as world:
+        tracemalloc.start()
+        try:
+            found = world.store.get(KEYS)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(found) == 3
+        assert peak < 48 * 1024 * 1024
+        assert world.store.get(KEYS[9:]) == {KEYS[9]: bytes(10 * 1024 * 1024)}
+        assert world.store.counts == {"set_aside": 0, "dropped": 0, "failed": 0}
+
+
+def test_values_of_which_each_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    _poisoned(path, 60 * 1024 * 1024, KEYS[:2])
+    with kept(path, FILE_BYTES) as world:
+        tracemalloc.start()
+        try:
+            assert world.store.get(KEYS) == {}
+            assert tracemalloc.get_traced_memory()[1] < 1024 * 1024
+        finally:
+            tracemalloc.stop()
+        assert world.works()
+
+
+def test_values_that_take_too_long_together(tmp_path: Path) -> None:
+    """What has been read by then is taken."""
+    with kept(tmp_path / "cache.sqlite") as world:
+        for key in KEYS:
+            world.put(key)
+        world.store.get(["a"])
+        world.store._clock = iter(number * 0.1 for number in range(1000)).__next__
+        assert 1 <= len(world.store.get(KEYS)) < 10
+
+
+def test_a_read_of_which_nothing_comes_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where an index leads from row to row, none of which counts."""
+    with kept(tmp_path / "cache.sqlite") as world:
+        world.put("a")
+        for_ever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n WHERE i < 0"
+        monkeypatch.setattr("gate.store.sqlite._select_of", lambda _: f"{for_ever} AND ? + ? + ? + ? IS NOT NULL")
+        world.store._clock = time.monotonic
+        began = time.monotonic()
+        assert world.store.get(["a"]) == {}
+        assert time.monotonic() - began < 30
+        assert world.store.counts == {"set_aside": 0, "dropped": 0, "failed": 1}
+        monkeypatch.undo()
+        world.clock.advance(6)
+        assert world.works()
+
+
 # --- processes
 
 
@@ -458,7 +526,9 @@ def test_a_process_that_is_killed_while_it_writes(tmp_path: Path, values: int) -
     with Worker(write_for_ever, path) as worker:
         worker.go_on()
         said.extend(worker.hear()["key"] for _ in range(values))
+        check_place(path)
         worker.kill()
+    check_place(path)
     with kept(path) as world:
         world.store._now = float  # the process's clock was another: nothing has expired
         found = world.store.get(said)

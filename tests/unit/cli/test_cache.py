@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.store_process import Worker
+from tests.fakes.store_worker import write_for_ever
 from tests.unit.cli.support import gate, signed_by_alice, write
 
 if TYPE_CHECKING:
@@ -72,6 +76,54 @@ def test_a_damaged_file_changes_no_verdict(shop: Shop, tmp_path: Path, content: 
     assert check(shop, tmp_path, "--cache", str(file))["trouble"] == aside
     again = check(shop, tmp_path, "--cache", str(file))
     assert (again["trouble"], again["cacheHits"]) == ({}, 1)
+
+
+def test_a_file_that_is_in_use_or_was_when_its_process_was_killed(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "evidence.sqlite"
+    with Worker(write_for_ever, file) as worker:
+        worker.go_on()
+        assert worker.hear()
+        assert check(shop, tmp_path, "--cache", str(file))["trouble"] == {}
+    with Worker(write_for_ever, another := tmp_path / "another.db") as worker:
+        worker.go_on()
+        assert worker.hear()
+        worker.kill()
+        assert another.with_name("another.db-wal").stat().st_size
+        assert check(shop, tmp_path, "--cache", str(another))["trouble"] == {}
+    assert check(shop, tmp_path, "--cache", str(another))["cacheHits"] == 1
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 16, 40, 80])
+def test_a_disk_that_was_full_when_it_was_made(shop: Shop, tmp_path: Path, blocks: int) -> None:
+    """Of 512 bytes each: nothing, less than a page, a page, less than its tables, and hardly more."""
+    file = tmp_path / "evidence"
+    rules = write(tmp_path, "policy.yaml", signed_by_alice())
+    ran = subprocess.run(
+        [
+            *("sh", "-c", 'ulimit -f "$0"; exec "$@"', str(blocks)),
+            *(sys.executable, "-m", "gate", "check", f"image:{shop.image(WEB)}", "-p", rules, "--cache", file),
+            *shop.flags,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert check(shop, tmp_path, "--cache", str(file))["trouble"] == {}
+    assert check(shop, tmp_path, "--cache", str(file))["cacheHits"] == 1
+
+
+@pytest.mark.parametrize("name", ["evidence.sqlite", "evidence.db"])
+def test_a_damaged_file_of_ours_is_set_aside_under_any_name(shop: Shop, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    check(shop, tmp_path, "--cache", str(file))
+    good = file.read_bytes()
+    for damaged in (good[:70] + b"X" + good[71:], good[:60], good[:5000]):
+        file.write_bytes(damaged)
+        assert check(shop, tmp_path, "--cache", str(file))["trouble"] == {"setAside": 1}
+        assert file.with_name(f"{name}.corrupt").read_bytes() == damaged
+        assert check(shop, tmp_path, "--cache", str(file))["cacheHits"] == 1
 
 
 def test_what_is_named_by_mistake_is_left_as_it_is(shop: Shop, tmp_path: Path) -> None:
