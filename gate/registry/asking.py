@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.errors import EvidenceUnavailable
@@ -16,7 +16,16 @@ from gate.image.manifest import ACCEPTED
 from gate.registry.answer import Answer, Question
 from gate.registry.challenge import parse_challenges
 from gate.registry.credentials.credential import scope_of
-from gate.registry.echo import echoed, is_in_a_host, is_in_body, is_in_content, is_in_headers, is_partly_in, secrets_of
+from gate.registry.echo import (
+    echoed,
+    is_in_a_name,
+    is_in_body,
+    is_in_content,
+    is_in_headers,
+    is_told,
+    secrets_in,
+    secrets_of,
+)
 from gate.registry.failures import CredentialRefused
 from gate.registry.guard.transport import Request
 
@@ -61,6 +70,25 @@ class _Good:
     scope: str
     among: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked, and with what.
+
+    Attributes:
+        base: the registry's URL.
+        host: its host, and port.
+        credential: that is in use.
+        deadline: for all of it.
+        headers: those that were sent.
+    """
+
+    base: str
+    host: str
+    credential: Credential | None
+    deadline: Deadline
+    headers: list[str] = field(default_factory=list)
 
 
 class Asker:
@@ -137,13 +165,47 @@ class Asker:
     ) -> Answer:
         """Ask with one credential: with what is known of it, then with what the registry wants.
 
+        Whatever comes of it is compared with all that nobody is to see: a registry may have been given more than the
+        last request carries, before, or as its own token service.
+
         Raises:
             CredentialRefused: the token service refused it.
             EvidenceUnavailable: as `ask`.
         """
         base = self._hosts.base_url(repository.registry)
+        asked = _Asked(base, base.partition("//")[2], credential, deadline)
+        try:
+            answer = self._once(repository, question, asked)
+        except EvidenceUnavailable as error:
+            if not is_told(self._secrets(repository, asked), error, self._known(repository, asked)):
+                raise
+            told = echoed(asked.host, alike=True)
+            # Not `from` it: it was sent where to go next, and says so. A refusal stays one: others may be let in.
+            if isinstance(error, CredentialRefused):
+                raise CredentialRefused(error.credential, told.message, remedy="") from None
+            raise told from None
+        elsewhere = answer.response.elsewhere
+        if elsewhere and is_in_a_name(self._secrets(repository, asked), elsewhere, self._known(repository, asked)):
+            raise echoed(asked.host, alike=True)
+        return answer
+
+    def _secrets(self, repository: Repository, asked: _Asked) -> set[str]:
+        """What nobody is to see of all that the registry may have been asked with."""
+        credentials = (asked.credential, *self._authenticator.at_hand(repository))
+        sent = (secret for header in asked.headers for secret in secrets_of(header))
+        return {*sent, *(secret for credential in credentials for secret in secrets_in(credential))}
+
+    def _known(self, repository: Repository, asked: _Asked) -> set[str]:
+        """What a message names of who is asked, for what and with what, whatever the registry sends back."""
+        credentials = (asked.credential, *self._authenticator.at_hand(repository))
+        ours = {text for credential in credentials if credential for text in (credential.source, credential.remedy)}
+        names = {asked.host, repository.registry, *self._authenticator.token_services(repository.registry)}
+        return {*ours, *names, *(name.partition(":")[0] for name in names), repository.path}
+
+    def _once(self, repository: Repository, question: Question, asked: _Asked) -> Answer:
+        base, credential, deadline = asked.base, asked.credential, asked.deadline
         header = self._authenticator.known(repository, credential, deadline)
-        response = self._send(base, question, header, deadline)
+        response = self._send(asked, question, header)
         if not _is_refused(response, header, credential, base):
             return Answer(response, credential if header else None)
         if header is not None:
@@ -152,7 +214,7 @@ class Asker:
         challenges = parse_challenges(response.headers.get("www-authenticate", ""))
         if header is not None and not challenges:
             # A token that is refused without a word on where to get another: asked without, the registry says.
-            response = self._send(base, question, None, deadline)
+            response = self._send(asked, question, None)
             if response.status < 300:
                 return Answer(response, None)
             if response.status in _REFUSED:
@@ -165,7 +227,7 @@ class Asker:
             fresh = self._authenticator.known(repository, credential, deadline)
         if fresh is None or fresh == header:
             return refusal
-        return Answer(self._send(base, question, fresh, deadline), credential)
+        return Answer(self._send(asked, question, fresh), credential)
 
     def asked(
         self, repository: Repository, question: Question, credential: Credential | None, deadline: Deadline
@@ -210,23 +272,19 @@ class Asker:
             return None
         return replace(answer, about=_VERSION.path, refused=not _is_late(answer))
 
-    def _send(self, base: str, question: Question, header: str | None, deadline: Deadline) -> Response:
+    def _send(self, asked: _Asked, question: Question, header: str | None) -> Response:
         headers = {**question.headers, "Authorization": header} if header else question.headers
-        url = base + question.path
+        url = asked.base + question.path
         request = Request(question.method, url, question.limit, headers, identified=True, stored=question.stored)
-        secrets = secrets_of(header or "")
-        host = base.partition("//")[2]
-        try:
-            response = self._transport.send(request, deadline)
-        except EvidenceUnavailable as error:
-            if is_partly_in(secrets, str(error)) or is_in_a_host(secrets, str(error), host):
-                raise echoed(host) from None  # not `from` it: it was sent where to go next, and says so
-            raise
+        if header:
+            asked.headers.append(header)
+        secrets = {*secrets_of(header or ""), *secrets_in(asked.credential)}
+        response = self._transport.send(request, asked.deadline)
         content = response.content
         if (content is not None and is_in_content(secrets, content)) or is_in_body(secrets, response.body):
-            raise echoed(host)
-        if is_in_headers(secrets, response.headers.values()) or is_in_a_host(secrets, response.elsewhere, host):
-            raise echoed(host)
+            raise echoed(asked.host)
+        if is_in_headers(secrets, response.headers.values()):
+            raise echoed(asked.host)
         return response
 
 

@@ -17,7 +17,6 @@ import msgspec
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.registry.credentials.credential import scope_of
-from gate.registry.echo import echoed, is_in_a_host, is_partly_in, secrets_in
 from gate.registry.failures import CredentialRefused, token_failure
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.transport import Request
@@ -118,6 +117,15 @@ class Authenticator:
         """The scope of the credentials, if they are at hand; None where somebody would have to be asked."""
         kept = self._keychain.at_hand(repository)
         return None if kept is None else scope_of(kept)
+
+    def at_hand(self, repository: Repository) -> tuple[Credential, ...]:
+        """Those that it may have been asked with, without asking anybody for them."""
+        return self._keychain.at_hand(repository) or ()
+
+    def token_services(self, registry: str) -> frozenset[str]:
+        """The hosts, with ports, that a registry's credentials may go to beside its own: nobody else named them."""
+        named = {realm.partition("//")[2] for realm in self._hosts.token_realms.get(registry, ())}
+        return frozenset({*named, _REALMS.get(registry, registry)})
 
     def known(self, repository: Repository, credential: Credential | None, deadline: Deadline) -> str | None:
         """The header for a registry whose way of asking is known; None the first time, to be challenged.
@@ -234,9 +242,6 @@ class Authenticator:
             own = self._is_own(repository.registry, realm.url)
             response = self._transport.send(_token_request(realm, scope, credential, own=own), deadline)
         except EvidenceUnavailable as error:
-            secrets, asked = secrets_in(credential), Origin.of(realm.url).name
-            if is_partly_in(secrets, str(error)) or is_in_a_host(secrets, str(error), asked):
-                raise echoed(asked) from None
             message = f"the token service of {repository.registry} was not heard: {error.message}"
             raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
         if response.status != _OK:

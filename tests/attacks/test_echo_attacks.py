@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
 from gate.image.reference import Repository
 from gate.registry.credentials.credential import Credential
-from gate.registry.echo import is_partly_in
+from gate.registry.echo import is_in_a_name, is_partly_in, is_told
 from tests.fakes.clients import Held, client_of, soon
 from tests.fakes.hostile_server import HostileServer, answer
 from tests.fakes.scripted_server import Asked, Reply, ScriptedServer, as_json
@@ -54,6 +55,10 @@ PIECES = [
     ("hunter2", "https://a.HUNTER-2.example/x"),
     ("correct-horse-battery-staple", "https://correct-hor.se-battery-.staple.evil.example/x"),
     ("correct horse", "https://correct.horse.example/x"),
+    ("hunter2pass", "https://hunter2pass/x"),
+    ("hunter2pass", "https://HUNTER-2-pass:444/x"),
+    ("hunter2pass", "https://a-hunter2pass/x"),
+    ("letmein", "https://letmein/x"),
 ]
 
 
@@ -71,6 +76,111 @@ def test_a_password_in_the_name_of_a_host(password: str, location: str, scheme: 
         told = "".join(traceback.format_exception(raised.value)) + str(raised.value)
     assert "sent back the credentials" in told
     assert location.split("/")[2].lower() not in told.lower()
+
+
+@pytest.mark.parametrize(("password", "location"), PIECES)
+def test_a_password_that_its_token_service_was_given(password: str, location: str) -> None:
+    """Which is the registry itself: the request that is sent elsewhere carries a token only."""
+
+    def script(asked: Asked) -> Reply:
+        if asked.path == "/token":
+            return as_json({"token": "t" * 40}) if asked.authorization else Reply(401)
+        if asked.authorization:
+            return Reply(307, (("Location", location),))
+        return Reply(401, (("WWW-Authenticate", f'Bearer realm="http://{asked.headers["host"]}/token"'),))
+
+    told = _told_of(password, script)
+    assert "sent back the credentials" in told
+    assert location.split("/")[2].lower() not in told.lower()
+
+
+@pytest.mark.parametrize(("password", "location"), PIECES)
+def test_a_password_in_a_token_service_that_is_named_later(password: str, location: str) -> None:
+    seen: list[str] = []
+
+    def script(asked: Asked) -> Reply:
+        if not asked.authorization:
+            return WANTS_BASIC
+        seen.append(asked.authorization)
+        return Reply(401, (("WWW-Authenticate", f'Bearer realm="{location}",service="s"'),)) if seen[1:] else Reply(404)
+
+    with ScriptedServer(script) as server:
+        login = Credential("config.json", "robot", password)
+        with client_of(server.host, keychain=Held(login)) as client:
+            told = [_trace(client, server.host) for _ in range(2)][1]
+    assert "sent back the credentials" in told
+    assert location.split("/")[2].lower() not in told.lower()
+
+
+def _told_of(password: str, script: Callable[[Asked], Reply]) -> str:
+    login = Credential("config.json", "robot", password)
+    with ScriptedServer(script) as server, client_of(server.host, keychain=Held(login)) as client:
+        return _trace(client, server.host)
+
+
+def _trace(client: RegistryClient, host: str) -> str:
+    with pytest.raises(EvidenceUnavailable) as raised:
+        resolve(client, Repository(host, "acme/api"))
+    return "".join(traceback.format_exception(raised.value)) + str(raised.value)
+
+
+@pytest.mark.parametrize("password", ["{}", "{}-robot", "robot@{}", "acme/production", "production"])
+def test_what_is_asked_and_fails_is_no_echo(password: str) -> None:
+    """A password may have the name of the registry in it, or of the repository, as every message does."""
+
+    def raw(peer: Peer) -> bool:
+        if not peer.header("authorization"):
+            peer.send(answer(401, ('WWW-Authenticate: Basic realm="x"',)))
+            return True
+        peer.send(b"what?\r\n\r\n")
+        return False
+
+    with HostileServer(raw) as server:
+        login = Credential("production", "robot", password.format(server.host))
+        with (
+            client_of(server.host, keychain=Held(login)) as client,
+            pytest.raises(EvidenceUnavailable, match="did not speak HTTP properly"),
+        ):
+            client.resolve(Repository(server.host, "acme/production"), "v1", soon())
+
+
+@pytest.mark.parametrize(
+    ("secret", "message", "found"),
+    [
+        ("registry.test:5000-robot", "registry.test:5000 did not answer", False),
+        ("registry.test:5000-robot", "redirected to registry.test:5000-robot", True),
+        ("robot registry.test:5000 robot", "it said robot registry.test:5000 robot", True),
+        ("robot-registry.test:5000", "it said robot-registry.test", True),
+        ("registry.test", "registry.test:5000, and registry.test, did not answer", False),
+        ("my-registry.test", "my-registry.test.evil.example did not answer", True),
+    ],
+)
+def test_who_was_asked_is_left_out(secret: str, message: str, found: bool) -> None:  # noqa: FBT001
+    assert is_partly_in((secret,), message, ("registry.test:5000", "registry.test")) == found
+
+
+@pytest.mark.parametrize(
+    ("secret", "message", "found"),
+    [
+        ("answer", "it answered 500", False),
+        ("answer", "answer:444 could not be reached", True),
+        ("answer1", "xanswer1 could not be reached", True),
+        ("answer", "answered.example could not be reached", True),
+        ("h\u00fcnter2pass", "h\u00fcnter2.pass.example could not be reached", True),
+        ("hunt", "hunt.example could not be reached", False),
+    ],
+)
+def test_names_and_words(secret: str, message: str, found: bool) -> None:  # noqa: FBT001
+    assert is_in_a_name((secret,), message) == found
+
+
+def test_what_led_to_an_error_is_looked_at_too() -> None:
+    error = EvidenceUnavailable(Code.REGISTRY_PROTOCOL, "it failed")
+    assert not is_told(("hunter2pass",), error, ())
+    error.__cause__ = OSError("hunter2pass could not be reached")
+    assert is_told(("hunter2pass",), error, ())
+    error.__cause__ = error  # a chain that has no end is not gone through for ever
+    assert is_told(("hunter2pass",), error, ())
 
 
 def test_a_host_that_only_looks_like_a_password_of_few_characters_is_named() -> None:

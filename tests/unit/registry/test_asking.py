@@ -46,6 +46,8 @@ class World:
         found: the status of what is let in.
         foreign: where a question without a header is redirected to.
         grants: whom the token service gives tokens: headers, or refresh tokens.
+        away: a host that does not answer.
+        where: what is named then; "" for the host itself.
     """
 
     held: list[Credential] = field(default_factory=list)
@@ -57,11 +59,14 @@ class World:
     grants: set[str] = field(default_factory=set)
     clock: SettableClock = field(default_factory=SettableClock)
     issued: int = 0
+    hosts: Hosts = field(default_factory=Hosts)
+    away: str = ""
+    where: str = ""
 
     def __post_init__(self) -> None:
         self.transport = ScriptedTransport(self._answer)
         self.keychain = Saying(lambda _: self.held)
-        hosts = Hosts()
+        hosts = self.hosts
         patience = Patience(self.transport, self.clock.advance)
         remembering = Remembering(self.keychain, self.clock.monotonic)
         authenticator = Authenticator(patience, remembering, hosts, self.clock.monotonic, self.clock.now)
@@ -69,6 +74,8 @@ class World:
 
     def _answer(self, request: Request) -> Response:
         header = request.headers.get("Authorization", "")
+        if self.away and f"//{self.away}/" in request.url:
+            raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, f"{self.where or self.away} did not answer")
         if "/token" in request.url:
             who = header or (request.body or b"").decode().partition("refresh_token=")[2].rpartition("=")[2]
             if who not in self.grants:
@@ -770,3 +777,53 @@ def test_what_is_remembered_of_repositories_is_bounded() -> None:
         world.ask(Repository("registry.test", f"acme/{i}"))
     assert len(world.asker._good) == len(world.asker._renewed) == 10_000
     assert Repository("registry.test", "acme/10009") in world.asker._good
+
+
+# what looks like what was sent
+
+
+def test_a_token_service_whose_name_looks_like_a_password_is_a_refusal_that_does_not_name_it() -> None:
+    login = Credential("login", "robot", "production")
+    challenge = {"www-authenticate": 'Bearer realm="https://production.other.test/token",service="s"'}
+    world = World([login], challenge=challenge)
+    refused = world.refused()
+    assert isinstance(refused, CredentialRefused)
+    assert "or a name that looks like them" in refused.message
+    assert "production" not in str(refused)
+    world.grants.add("")  # which others may be given a token by
+    assert world.ask().response.status == 200
+
+
+def test_a_token_service_that_the_operator_names_is_no_echo() -> None:
+    login = Credential("login", "robot", "tokens.other.test-robot")
+    challenge = {"www-authenticate": 'Bearer realm="https://tokens.other.test/token",service="s"'}
+    hosts = Hosts(token_realms={"registry.test": frozenset({"https://tokens.other.test"})})
+    world = World([login], challenge=challenge, hosts=hosts)
+    world.away = "tokens.other.test"
+    with pytest.raises(EvidenceUnavailable, match=r"was not heard: tokens\.other\.test did not answer"):
+        world.ask()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        Credential("x", "robot", "hunter2pass"),
+        Credential("x", identity_token="hunter2pass"),
+        Credential("x", registry_token="hunter2pass"),
+    ],
+    ids=["password", "identity token", "registry token"],
+)
+def test_whatever_is_secret_of_a_credential_is_not_told(secret: Credential) -> None:
+    world = World([secret])
+    world.away, world.where = "registry.test", "hunter2pass.evil.test"
+    with pytest.raises(EvidenceUnavailable, match=r"^registry\.test sent back the credentials"):
+        world.ask()
+
+
+def test_what_somebody_was_asked_with_is_not_told_when_nobody_asks() -> None:
+    login = Credential("x", "robot", "hunter2pass")
+    world = World([login], {login.basic})
+    world.ask()
+    world.away, world.where = "registry.test", "hunter2pass.evil.test"
+    with pytest.raises(EvidenceUnavailable, match=r"^registry\.test sent back the credentials"):
+        world.asker.once(API, QUESTION, None, world.clock.deadline(100))
