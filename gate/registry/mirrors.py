@@ -166,12 +166,17 @@ class MirroredRegistry:
                 self._leave_alone(place)
             failures.append(error)
             return []
-        self._away.pop(place, None)
+        self._is_back(place)
         return [found]
 
     def _is_away(self, place: Repository) -> bool:
         now = self._clock()
         return self._away.get(place, now) > now
+
+    def _is_back(self, place: Repository) -> None:
+        if place in self._away:
+            with self._lock:
+                self._away.pop(place, None)
 
     def _leave_alone(self, place: Repository) -> None:
         with self._lock:

@@ -8,12 +8,13 @@ and a small one, as nearly all are, is none of its business.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Final
 
 FREE_BYTES: Final = 16 * 1024
 """Bytes of entries, about, that each image has without being charged."""
 
-MAX_CHARGED: Final = 8 * 1024 * 1024
+MAX_CHARGED: Final = 12 * 1024 * 1024
 """Bytes of all others together, about."""
 
 
@@ -31,50 +32,69 @@ class Budget:
     def __init__(self, most: int = MAX_CHARGED) -> None:
         """Nothing is spent yet."""
         self._left = most
+        self._held: dict[str, int] = {}
+        self._returned: deque[tuple[str, int]] = deque()
         self._lock = threading.Lock()
 
-    def charge(self, size: int) -> Charge:
+    def charge(self, registry: str, size: int) -> Charge:
         """Spend so many bytes, for as long as what is returned is held.
 
         Raises:
-            Spent: there are not as many left.
+            Spent: there are not as many left; or the registry, which holds some already, would leave less to others
+                than it has.
         """
         with self._lock:
-            if size > self._left:
-                raise Spent
-            self._left -= size
-        return Charge(self, size)
+            self._take_back()
+            held, left = self._held.get(registry, 0), self._left - size
+            enough = left >= 0 and (not held or held + size <= left)
+            if enough:
+                self._left, self._held[registry] = left, held + size
+        if not enough:
+            raise Spent
+        return Charge(self, registry, size)
 
-    def release(self, size: int) -> None:
-        """Something that was charged is no longer there."""
-        with self._lock:
-            self._left += size
+    def release(self, registry: str, size: int) -> None:
+        """Something that was charged is no longer there. Takes no lock: the collector may call it at any moment."""
+        self._returned.append((registry, size))
 
     @property
     def left(self) -> int:
         """Bytes that can be spent."""
-        return self._left
+        with self._lock:
+            self._take_back()
+            return self._left
+
+    def _take_back(self) -> None:
+        """The lock is held; what is returned meanwhile is taken the next time."""
+        for _ in range(len(self._returned)):
+            registry, size = self._returned.popleft()
+            self._left += size
+            self._held[registry] -= size
+            if not self._held[registry]:
+                del self._held[registry]
 
 
 class Charge:
     """Stands beside what it was charged for, wherever that goes, and ends with it."""
 
-    __slots__ = ("_budget", "_size")
+    __slots__ = ("_budget", "_registry", "_size")
 
-    def __init__(self, budget: Budget, size: int) -> None:
+    def __init__(self, budget: Budget, registry: str, size: int) -> None:
         self._budget = budget
+        self._registry = registry
         self._size = size
 
     def __del__(self) -> None:
-        self._budget.release(self._size)
+        self._budget.release(self._registry, self._size)
 
 
 class Account:
     """One image's: a little is free, and with all that is charged there is a most. Thread-safe."""
 
-    def __init__(self, budget: Budget, most: int) -> None:
-        """`most` bytes of this image, about."""
+    def __init__(self, budget: Budget, registry: str, most: int) -> None:
+        """`most` bytes of this image, about, of what a registry says."""
         self._budget = budget
+        self._registry = registry
         self._lock = threading.Lock()
         self._free = FREE_BYTES
         self._left = most
@@ -96,4 +116,4 @@ class Account:
             if size <= self._free:
                 self._free -= size
                 return None
-        return self._budget.charge(size)
+        return self._budget.charge(self._registry, size)

@@ -88,7 +88,7 @@ class _Collection:
 
     def __init__(self, registry: Registry, lanes: Lanes, budget: Budget, place: Place, deadline: Deadline) -> None:
         self._registry = registry
-        self._account = Account(budget, _MOST)
+        self._account = Account(budget, place.storage.repository.registry, _MOST)
         self._lane = lanes.of(place.storage.repository.registry)
         self._place = place
         self._repository = place.storage.repository
@@ -104,6 +104,14 @@ class _Collection:
         self._beside = 0
 
     def run(self) -> Iterator[Listing]:
+        """What comes, as it comes; nothing of it is held here any more when that is over."""
+        try:
+            yield from self._versions()
+        finally:
+            for kept in (self._pending, self._tagged, self._attached):
+                kept.clear()
+
+    def _versions(self) -> Iterator[Listing]:
         self._ask_places()
         known = 0
         while self._pending and self._land():

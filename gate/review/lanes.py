@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -26,6 +27,16 @@ class _Lane:
 
     running: int = 0
     waiting: deque[tuple[Future[Any], Callable[[], Any]]] = field(default_factory=deque)
+
+
+@dataclass
+class _Turn:
+    """Something that has a thread, until that is given back."""
+
+    name: str
+    future: Future[Any]
+    work: Callable[[], Any]
+    over: bool = False
 
 
 class Lanes:
@@ -53,62 +64,70 @@ class Lanes:
             if not lane.waiting:
                 self._ready.append(name)
             lane.waiting.append((future, work))
-            begun = self._next()
-        if begun is not None:
-            try:
-                self._pool.submit(self._run, *begun)
-            except BaseException:  # it takes nothing any more
-                begun[1].cancel()
-                self._ended(begun[0])
-                raise
+        self._begin()
         return future
 
-    def _run(self, name: str, future: Future[Any], work: Callable[[], Any]) -> None:
-        """One thing after the other, of whichever lane is next, as long as there is any that may be done."""
-        while True:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(work())
-                except BaseException as error:  # noqa: BLE001 - whoever waits is told
-                    future.set_exception(error)
-            del future, work
-            begun = self._ended(name)
-            if begun is None:
-                return
-            name, future, work = begun
+    def _begin(self) -> None:
+        """Begin whatever may, each in a thread of its own.
 
-    def _ended(self, name: str) -> tuple[str, Future[Any], Callable[[], Any]] | None:
-        """A lane has let go of a thread; what is to be done in it next."""
+        Raises:
+            RuntimeError: the pool takes nothing, or there can be no more threads; what was to begin is cancelled.
+        """
+        while (turn := self._next()) is not None:
+            try:
+                self._pool.submit(self._run, turn)
+            except BaseException:
+                turn.future.cancel()
+                self._end(turn)
+                raise
+
+    def _run(self, turn: _Turn | None) -> None:
+        """One thing after the other, of whichever lane is next, as long as there is any that may be done."""
+        while turn is not None:
+            if turn.future.set_running_or_notify_cancel():
+                try:
+                    turn.future.set_result(turn.work())
+                except BaseException as error:  # noqa: BLE001 - whoever waits is told
+                    turn.future.set_exception(error)
+            turn = self._next() if self._end(turn) else None
+            if turn is not None:  # of one end, more than one may begin
+                with suppress(RuntimeError):
+                    self._begin()
+
+    def _end(self, turn: _Turn) -> bool:
+        """Give a thread back; False where that has been done, for a pool may run what it has refused."""
         with self._lock:
-            lane = self._lanes[name]
+            if turn.over:
+                return False
+            turn.over = True
+            lane = self._lanes[turn.name]
             lane.running -= 1
             self._busy -= 1
-            begun = self._next()
             if not lane.running and not lane.waiting:
-                del self._lanes[name]
-            return begun
+                del self._lanes[turn.name]
+            return True
 
-    def _next(self) -> tuple[str, Future[Any], Callable[[], Any]] | None:
-        """What may begin now, with a thread taken for it; the lock is held."""
-        free = self._threads - self._busy
-        for _ in range(len(self._ready) if free > 0 else 0):
-            name = self._ready.popleft()
-            lane = self._lanes[name]
-            may = not lane.running or lane.running < min(self._most, free // 2)
-            if may:
-                future, work = lane.waiting.popleft()
-                lane.running += 1
-                self._busy += 1
-            if lane.waiting:
-                self._ready.append(name)
-            if may:
-                return name, future, work
-        return None
+    def _next(self) -> _Turn | None:
+        """What may begin now, with a thread taken for it."""
+        with self._lock:
+            free = self._threads - self._busy
+            for _ in range(len(self._ready) if free > 0 else 0):
+                name = self._ready.popleft()
+                lane = self._lanes[name]
+                may = not lane.running or lane.running < min(self._most, free // 2)
+                turn = _Turn(name, *lane.waiting.popleft()) if may else None
+                if lane.waiting:
+                    self._ready.append(name)
+                if turn is not None:
+                    lane.running += 1
+                    self._busy += 1
+                    return turn
+            return None
 
 
 def too_late(name: str, asked: Iterable[Future[Any]]) -> str:
     """Why there is no answer in time: the registry gave none, or nothing of it had its turn."""
-    if any(future.running() for future in asked):
+    if any(future.running() or (future.done() and not future.cancelled()) for future in asked):
         return f"the time allowed ran out while {name} was asked for signatures"
     return f"the time allowed ran out before {name} was asked for signatures: too many other requests were under way"
 
