@@ -34,6 +34,7 @@ _CACHE: Final = 512  # KiB a connection
 _LOG_PAGES: Final = 512  # of the log, before they are brought into the file
 _LOG_BYTES: Final = _PAGE * _LOG_PAGES  # that it is cut to
 _SLACK: Final = 64 * 1024  # bytes of a row beside its value
+_STEPS: Final = 100_000  # of SQLite's: what a schema of thousands of tables takes, and not what ours does
 _PRIMARY: Final = 0xFF  # of an extended result code
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGE: Final = frozenset(
@@ -102,12 +103,21 @@ def connect(path: Path, largest: int, busy: float, *, frozen: bool = False) -> s
         check_same_thread=False,
     )
     try:
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, largest + _SLACK)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _SLACK)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        connection.set_progress_handler(lambda: True, _STEPS)
         _prepare(connection)
         if _is_empty(connection):
             _make(connection)
         _check(connection)
+        connection.set_progress_handler(None, 0)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, largest + _SLACK)
+        rows(connection, "SELECT 1 FROM entry LIMIT 1")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise NotOurs from error
+        raise
     except BaseException:
         connection.close()
         raise
@@ -187,7 +197,6 @@ def _check(connection: sqlite3.Connection) -> None:
         raise NotOurs
     if rows(connection, "PRAGMA journal_mode") != [("wal",)]:
         rows(connection, "PRAGMA journal_mode=WAL")
-    rows(connection, "SELECT 1 FROM entry LIMIT 1")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

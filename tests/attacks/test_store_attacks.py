@@ -490,6 +490,16 @@ def test_values_of_which_each_is_too_large(tmp_path: Path) -> None:
         assert world.works()
 
 
+def test_a_schema_that_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    _poisoned(path, 1, [])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"CREATE TABLE theirs ({'x' * 1024 * 1024})")
+    with kept(path) as world:
+        assert world.works()
+        assert world.store.counts["set_aside"] == 1
+
+
 def test_values_that_take_too_long_together(tmp_path: Path) -> None:
     """What has been read by then is taken."""
     with kept(tmp_path / "cache.sqlite") as world:
