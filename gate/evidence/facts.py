@@ -308,6 +308,7 @@ class Evidence:
         partial: there may be more, which was not waited for: to be used only where this suffices.
         passed_over: predicate types that attestations say they have and no rule wants: they were not read, and nothing
             of it is proved.
+        hurried: something is not known, or stands in, for want of time: with more there might be more.
         stale: that a listing of before stands in for a registry that cannot be reached, for people; "" where none does.
     """
 
@@ -317,4 +318,5 @@ class Evidence:
     unavailable: tuple[Unavailable, ...] = ()
     partial: bool = False
     stale: str = ""
+    hurried: bool = False
     passed_over: tuple[str, ...] = ()

@@ -69,13 +69,13 @@ class Kept(Generic[V]):
         return None if kept is None else kept.until - self._clock()
 
     def store(self, key: Hashable, value: V, seconds: float) -> None:
-        """Keep a value for so long; not at all for 0."""
+        """Keep a value for so long; not at all for 0. What was kept before it is over in any case."""
         weight = self._weigh(value)
-        if seconds <= 0 or weight * 4 > self._bounds.weight:
-            return
         now = self._clock()
         with self._lock:
             self._drop(key)
+            if seconds <= 0 or weight * 4 > self._bounds.weight:
+                return
             self._kept[key] = _Kept(value, now + seconds, weight)
             self._weight += weight
             while self._kept:

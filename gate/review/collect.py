@@ -101,6 +101,7 @@ class _Collection:
         self._waiting: deque[Digest] = deque()
         self._attached: dict[Digest, _Attached] = {}
         self._layers = 0
+        self._heard = False
         self._beside = 0
 
     def run(self) -> Iterator[Listing]:
@@ -120,10 +121,9 @@ class _Collection:
                 known = len(found)
                 yield self._listing(found, growing=True)
         found = self._entries()
-        answered = not self._unavailable
-        if not found and answered:
+        if not found and not self._unavailable:
             self._check_image()
-        yield replace(self._listing(found, growing=False), answered=answered)
+        yield self._listing(found, growing=False)
 
     def _ask_places(self) -> None:
         prefix = f"{self._place.storage.tag_prefix}{self._place.image.tag}"
@@ -181,6 +181,7 @@ class _Collection:
             landed = self._pending.pop(future)
             try:
                 result = future.result()
+                self._heard = True
             except EvidenceUnavailable as error:
                 self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
                 result = None
@@ -282,7 +283,7 @@ class _Collection:
             self._cut(_TOO_MANY)
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
-        return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing)
+        return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing, self._heard)
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)

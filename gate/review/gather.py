@@ -86,6 +86,7 @@ class Gatherer:
         self._registry = registry
         self._roots = roots
         self._cache = cache
+        self._clock = clock
         self._contents = Contents(registry, blobs, threads.lanes)
         self._lister = Lister(registry, listings, clock, threads, cache=cache)
         self._evidence: FlightCache[Evidence] = FlightCache(_BOUNDS, clock, self._seconds, _size)
@@ -128,7 +129,10 @@ class Gatherer:
     def _get(self, wanted: _Wanted, stale: float, deadline: Deadline, enough: Callable[[Evidence], bool]) -> Evidence:
         place = wanted.place
 
+        until = 0.0
+
         def load() -> Evidence:
+            nonlocal until
             self._lister.recall(place, stale)
             may_stand_in = stale > 0 and self._lister.last(place, stale) is not None
             asking = deadline.sooner(deadline.remaining() * _ASKING) if may_stand_in else deadline
@@ -136,35 +140,36 @@ class Gatherer:
             for listing in self._lister.versions(place, stale, asking):
                 if listing.growing and not wanted.early:
                     continue  # all of it is wanted
+                until = self._clock() + self._lister.left(place)  # from now on: payloads may be slow
                 evidence = self._examine(wanted, listing, deadline)
                 if evidence.partial and enough(evidence):
                     return evidence
             return self._stood_in(wanted, evidence, listing, stale, deadline) if may_stand_in else evidence
 
         def seconds(evidence: Evidence) -> float:
-            return min(self._seconds(evidence), self._lister.left(place))
+            return min(self._seconds(evidence), until - self._clock())
 
         return self._evidence.get(wanted, load, deadline, timed_out=_is_timed_out, seconds=seconds)
 
     def _stood_in(
         self, wanted: _Wanted, evidence: Evidence, listing: Listing, stale: float, deadline: Deadline
     ) -> Evidence:
-        """The same; or, where the registry could not be reached, with what it listed before (POLICY §2).
+        """The same; or, where the registry could not be reached, of what it listed before (POLICY §2).
 
-        What was found now counts as well: that a part did not answer takes nothing from what others said.
+        One of which a part was heard can be reached: what is gone from there is not brought back.
         """
         reasons = listing.unavailable
-        if not reasons or listing.answered or not all(r.code in _UNREACHABLE for r in reasons):
+        if not reasons or listing.heard or not all(r.code in _UNREACHABLE for r in reasons):
             return evidence
         before = self._lister.last(wanted.place, stale)
         if before is None:
             return evidence
-        found = self._examine(wanted, listing.with_those_of(before[0]), deadline)
+        found = self._examine(wanted, before[0], deadline)
         repository = wanted.place.storage.repository
         message = (
             f"what {repository} listed {before[1]:.0f} s ago stands in for it (staleIfError): {reasons[0].message}"
         )
-        return replace(found, stale=message)
+        return replace(found, stale=message, hurried=listing.timed_out)
 
     def _examine(self, wanted: _Wanted, listing: Listing, deadline: Deadline) -> Evidence:
         listing = selected(listing, wanted.place, wanted.types)
@@ -191,7 +196,7 @@ def _wanted(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Want
 
 
 def _is_timed_out(evidence: Evidence) -> bool:
-    return any(u.code in _LATE for u in evidence.unavailable)
+    return evidence.hurried or any(u.code in _LATE for u in evidence.unavailable)
 
 
 def _size(evidence: Evidence) -> int:

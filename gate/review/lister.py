@@ -110,9 +110,9 @@ class Lister:
         yield known
 
     def left(self, place: Place) -> float:
-        """Seconds that what is listed now still counts for."""
+        """Seconds that what has just been listed counts for."""
         left = self._fresh.left(place)
-        return EVIDENCE_SECONDS if left is None else left
+        return EVIDENCE_SECONDS if left is None or left <= 0 else left
 
     def last(self, place: Place, most: float) -> tuple[Listing, float] | None:
         """The last complete listing, by whoever, that is at most so many seconds old, and its age."""

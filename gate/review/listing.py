@@ -91,7 +91,7 @@ class Listing:
         rejected: what is none for the way it is stored.
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
-        answered: all places have; what is unavailable is the image itself.
+        heard: some place has answered, so that the registry can be reached.
         passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
 
@@ -100,13 +100,8 @@ class Listing:
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
     growing: bool = False
-    answered: bool = False
+    heard: bool = False
     passed_over: tuple[str, ...] = ()
-
-    def with_those_of(self, other: Listing) -> Listing:
-        """A whole one, with what either has."""
-        entries = tuple(dict.fromkeys((*self.entries, *other.entries)))
-        return Listing(self.image, entries, tuple(dict.fromkeys((*self.rejected, *other.rejected))))
 
     def uncharged(self) -> Listing:
         """The same, to be kept on another account."""

@@ -13,7 +13,9 @@ import pytest
 from gate.codes import Code
 from gate.deadline import Deadline
 from gate.demo.images import BUNDLE, Layer
+from gate.errors import EvidenceUnavailable
 from gate.evidence import cosign
+from gate.evidence.cosign import CHAIN
 from gate.evidence.facts import Format, KeySigner, Storage
 from gate.image.content import InMemory
 from gate.image.digest import Digest
@@ -740,10 +742,82 @@ def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> 
             if method == "referrers":
                 times.append(here.clock.monotonic())
                 here.clock.advance(7)
+            if method in PLACES:
+                raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it gave up", remedy="retry")
 
         here.registry.hook = take_time
         assert codes(ask(here, STALE_ALICE, seconds=10)) == [STOOD_IN]
         assert len(times) == 1
+
+
+@pytest.mark.parametrize("place", ["referrers", "fallback"])
+def test_nothing_stands_in_where_a_part_was_heard(place: str) -> None:
+    """The registry can be reached, and what is gone from there is not brought back."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(1800)
+        unsign(here)
+        what = "referrers" if place == "referrers" else f"manifest:{here.digest.tag}"
+        here.registry.fail_with(what, Code.REGISTRY_UNREACHABLE)
+        assert codes(ask(here, STALE_ALICE)) == [("REGISTRY_UNREACHABLE", "error")]
+
+
+def test_what_stood_in_for_want_of_time_is_nothing_to_who_has_time() -> None:
+    """The first has no time for a registry that is slow and well; who joined its flight has, and sees what there is."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(1800)
+        unsign(here)
+        holding = Held(here, *PLACES)
+        hurried = Asking(lambda: ask(here, STALE_ALICE, seconds=1.0))
+        assert holding.entered.wait(30)
+        patient = Asking(lambda: ask(here, STALE_ALICE, seconds=60.0))
+        assert codes(hurried.end()) == [STOOD_IN]
+        holding.go.set()
+        assert codes(patient.end()) == MISSING
+
+
+def test_what_stands_in_is_the_last_listing_even_if_that_was_too_large_to_keep() -> None:
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(60)
+        unsign(here)
+        crowd(here, 900, 4150)
+        assert codes(ask(here, STALE_ALICE)) == [("KEY_MISMATCH", "deny")]
+        here.clock.advance(60)
+        fail_places(here, Code.REGISTRY_UNREACHABLE)
+        assert codes(ask(here, STALE_ALICE)) == [("REGISTRY_UNREACHABLE", "error")]
+
+
+def crowd(here: World, count: int, beside: int) -> None:
+    """As many signatures by somebody else, of one payload, each with so many bytes beside it."""
+    sign(here, who="m")
+    repository, tag = here.registry.repository(NAME), f"{here.digest.tag}.sig"
+    document = json.loads(repository.content(tag) or b"")
+    (layer,) = document["layers"]
+    document["layers"] = [
+        {**layer, "annotations": {**layer["annotations"], CHAIN: f"{number}".ljust(beside)}} for number in range(count)
+    ]
+    repository.manifest(document, tag)
+
+
+@pytest.mark.parametrize("slow", [9.0, 11.0])
+def test_evidence_counts_from_when_it_was_listed_however_slow_its_payloads_are(slow: float) -> None:
+    with world() as here:
+        sign(here, "bundle")
+
+        def take_time(method: str, _repository: Repository, _what: str) -> None:
+            if method == "blob":
+                here.clock.advance(slow)
+
+        here.registry.hook = take_time
+        assert codes(ask(here, seconds=60)) == []
+        unsign(here)
+        here.clock.advance(max(0.0, EVIDENCE_SECONDS - slow))
+        assert codes(ask(here, seconds=60)) == MISSING
 
 
 # what processes share
