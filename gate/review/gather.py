@@ -202,4 +202,5 @@ def _is_timed_out(evidence: Evidence) -> bool:
 def _size(evidence: Evidence) -> int:
     """Bytes, about."""
     statements = sum(len(a.statement) for a in evidence.attestations)
-    return statements + 2000 * (len(evidence.signatures) + len(evidence.attestations) + len(evidence.rejected))
+    named = sum(100 + len(text) for text in evidence.passed_over)
+    return statements + named + 2000 * (len(evidence.signatures) + len(evidence.attestations) + len(evidence.rejected))

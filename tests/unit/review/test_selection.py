@@ -11,13 +11,14 @@ import pytest
 from gate.codes import Code
 from gate.demo.images import BUNDLE, Layer
 from gate.evidence.dsse import COSIGN_SIGN, ENVELOPE
-from gate.evidence.facts import Format, Storage, Unavailable
+from gate.evidence.facts import Evidence, Format, Storage, Unavailable
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
 from gate.image.reference import Reference
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import AttestationRequirement, Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import One
+from gate.review.gather import _size
 from gate.review.limits import MAX_ATTESTATION, MAX_ATTESTATIONS, MAX_CANDIDATES, MAX_PAYLOADS, MAX_SIGNATURES
 from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.listing import Listed, Listing, Place
@@ -228,3 +229,12 @@ def test_what_is_left_out_makes_it_incomplete(
     before = Unavailable(Code.RESPONSE_TOO_LARGE, "was cut", "")
     again = selected(replace(Listing(IMAGE, tuple(entries), growing=growing), unavailable=(before,)), PLACE, types)
     assert again.unavailable == (before,)
+
+
+def test_what_is_passed_over_weighs_something_where_evidence_is_kept() -> None:
+    """Names of types that strangers wrote, of five thousand images, would be kept for nothing otherwise."""
+    none, many = (
+        Evidence(),
+        Evidence(passed_over=tuple(f"https://{number}.example/{'t' * 200}" for number in range(100))),
+    )
+    assert _size(many) - _size(none) >= 100 * 200
