@@ -28,6 +28,7 @@ from gate.registry.echo import (
 )
 from gate.registry.failures import CredentialRefused
 from gate.registry.guard.transport import Request
+from gate.registry.tries import Tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.registry.auth import Authenticator
     from gate.registry.credentials.credential import Credential
-    from gate.registry.credentials.keychain import Found
     from gate.registry.guard.hosts import Hosts
     from gate.registry.guard.patience import Patience
     from gate.registry.guard.transport import Response
@@ -51,7 +51,6 @@ _TOKEN_REFUSED: Final = frozenset({400, 401, 403})
 _MOST: Final = 10_000  # repositories, or registries, that something is kept of
 _LATER: Final = frozenset({408, 425, 429})
 _ERROR: Final = 500
-_TELLING: Final = ("www-authenticate", "retry-after", "date", "ratelimit-limit", "ratelimit-remaining", "content-type")
 _RECENT: Final = 60.0  # seconds that what was good speaks for the repository
 _VERSION: Final = Question("GET", "/v2/", {}, 64 * 1024)
 _QUIET: Final = 5.0  # seconds after which a keychain is asked anew for a repository again
@@ -109,7 +108,7 @@ class Asker:
         self._open: OrderedDict[str, float] = OrderedDict()
 
     def ask(self, repository: Repository, question: Question, deadline: Deadline) -> Answer:
-        """The first answer that is neither a refusal nor "not found"; where there is none, what `_Tries` makes of it.
+        """The first answer that is neither a refusal nor "not found"; where there is none, what `Tries` makes of it.
 
         Raises:
             EvidenceUnavailable: the registry or its token service could not be asked, or all refused a token.
@@ -118,7 +117,7 @@ class Asker:
         self.room.leave()  # it may take time until there is something to send
         known = self._authenticator.found(repository, deadline)
         good = self._good_of(repository, known.credentials)
-        tries = _Tries(self, repository, question, deadline, known, self._recent(good))
+        tries = Tries(self, repository, question, deadline, known, self._recent(good))
         settled: Answer | None = None
         answer = tries.each(_in_order(known.credentials, good))
         if answer is None and tries.refused and known.credentials and self._may_renew(repository):
@@ -288,115 +287,6 @@ class Asker:
         return response
 
 
-class _Tries:
-    """One question's tries, and what they were answered.
-
-    What "not found" means is decided here and nowhere else, and an empty list of referrers is the same. It is the
-    answer of whom the repository is shown to, as it was just now. Of others it may be how a registry hides what they
-    may not see: then the next is asked. Where somebody was refused, or a keychain failed, that one might have seen it:
-    then it is the answer of whom the image itself is shown to, and of nobody else.
-    """
-
-    def __init__(
-        self,
-        asker: Asker,
-        repository: Repository,
-        question: Question,
-        deadline: Deadline,
-        known: Found,
-        recent: str | None,
-    ) -> None:
-        self._asker = asker
-        self._repository = repository
-        self._question = question
-        self._deadline = deadline
-        self.known = known
-        self._recent = recent
-        self._refusals: list[Answer | CredentialRefused] = []
-        self._absent: list[Answer] = []
-
-    @property
-    def refused(self) -> bool:
-        """Whether somebody was."""
-        return any(refusal.credential is not None for refusal in self._refusals)
-
-    def each(self, ways: Sequence[Credential | None]) -> Answer | None:
-        """The first answer that decides; None where there is none."""
-        for credential in ways:
-            if credential is None and self._is_told_to_nobody():
-                continue
-            try:
-                # What it gave to anybody just now it wants nobody for.
-                ask = self._asker.once if self._recent == "" else self._asker.asked
-                answer = ask(self._repository, self._question, credential, self._deadline)
-            except CredentialRefused as refused:
-                self._refusals.append(refused)
-                continue
-            except EvidenceUnavailable:
-                if credential is not None or not (self._refusals or self.known.failure):
-                    raise
-                continue  # what was refused before is what can be mended
-            if self._decides(answer):
-                return answer
-        return None
-
-    @property
-    def _shown(self) -> Question:
-        """Whether the image itself is there."""
-        return Question("HEAD", self._question.shown, {"Accept": ", ".join(ACCEPTED)}, 0)
-
-    def _is_told_to_nobody(self) -> bool:
-        """Whether the registry has said already what it says to nobody; or that to somebody it is not there."""
-        return bool(self._absent) or any(r.credential is None for r in self._refusals if isinstance(r, Answer))
-
-    def _decides(self, answer: Answer) -> bool:
-        response = answer.response
-        if self._question.says_nothing(response):
-            recent = self._recent == (answer.credential.scope if answer.credential else "")
-            if recent and not response.elsewhere:
-                return True
-            self._absent.append(_told(answer))
-            return False
-        if answer.refused or (response.status in _REFUSED and not response.elsewhere):
-            self._refusals.append(_told(answer))
-            return False
-        return True  # from elsewhere a refusal, too: nobody's credentials go there
-
-    def settled(self) -> Answer | None:
-        """Where somebody was refused, the answer of the first of the others whom the image itself is shown to."""
-        if not (self.refused or self.known.failure) or not self._question.shown:
-            return None
-        for answer in self._absent:
-            try:
-                found = self._asker.once(self._repository, self._shown, answer.credential, self._deadline)
-            except CredentialRefused:
-                continue
-            if found.response.status < 300 and not found.response.elsewhere:
-                return answer
-        return None
-
-    def outcome(self) -> Answer:
-        """What to say where nothing decided: the first of somebody's refusals, for he was meant to be good.
-
-        Raises:
-            CredentialRefused: that is what it is.
-            EvidenceUnavailable: why a keychain failed.
-        """
-        failure = self.known.failure
-        if failure is not None:
-            others = sum(tried.credential is not None for tried in (*self._refusals, *self._absent))
-            also = f"; what others have did not do ({others} tried)" if others else ""
-            # Anew each time: an exception that is raised again collects the traces of all who raised it.
-            raise EvidenceUnavailable(failure.code, failure.message + also, remedy=failure.remedy)
-        if self._absent and not self.refused:
-            first = next((answer for answer in self._absent if answer.response.status < 300), self._absent[0])
-            return replace(first, others=len(self._absent) - 1)
-        refusal = next((refusal for refusal in self._refusals if refusal.credential), self._refusals[0])
-        if isinstance(refusal, CredentialRefused):
-            raise refusal
-        return replace(refusal, others=len(self._refusals) + len(self._absent) - 1)
-
-
 def _is_late(answer: Answer) -> bool:
     """Whether it says neither yes nor no, but later."""
     return answer.response.status in _LATER or answer.response.status >= _ERROR
@@ -406,14 +296,6 @@ def _is_let_in(door: Answer) -> bool:
     """Whether somebody was asked who he is, and was not turned away: that what is asked for is not there is no such."""
     status = door.response.status
     return door.credential is not None and not _is_late(door) and (status < 300 or status == _NOT_FOUND)
-
-
-def _told(answer: Answer) -> Answer:
-    """What may be said of it later, while others are asked: no more, for there may be many."""
-    response = answer.response
-    headers = {name: response.headers[name] for name in _TELLING if name in response.headers}
-    body = response.body if response.status < 300 else b""  # an empty list, which is short
-    return replace(answer, response=replace(response, headers=headers, body=body))
 
 
 def _in_order(credentials: Sequence[Credential], good: _Good | None) -> list[Credential | None]:

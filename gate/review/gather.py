@@ -127,9 +127,7 @@ class Gatherer:
         return self._examiner.examine(place, listing, trust, deadline, claims=True)
 
     def _get(self, wanted: _Wanted, stale: float, deadline: Deadline, enough: Callable[[Evidence], bool]) -> Evidence:
-        place = wanted.place
-
-        until = 0.0
+        place, until = wanted.place, 0.0
 
         def load() -> Evidence:
             nonlocal until
