@@ -6,6 +6,7 @@ not be done.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,3 +64,13 @@ class EvidenceUnavailable(GateError):
         """Name the cause by its code, so that it is never taken for "not signed"."""
         super().__init__(message, remedy=remedy)
         self.code = code
+
+
+def empty_frames(error: BaseException) -> None:
+    """Let go of what those frames hold that an exception came through: bodies, perhaps, for as long as it is kept."""
+    seen: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in seen:
+        traceback.clear_frames(at.__traceback__)
+        seen.append(at)
+        at = at.__cause__ or at.__context__

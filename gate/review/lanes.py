@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from gate.errors import empty_frames
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -75,19 +77,24 @@ class Lanes:
         """
         while (turn := self._next()) is not None:
             try:
-                self._pool.submit(self._run, turn)
+                self._pool.submit(self._run, [turn])
             except BaseException:
                 turn.future.cancel()
                 self._end(turn)
                 raise
 
-    def _run(self, turn: _Turn | None) -> None:
-        """One thing after the other, of whichever lane is next, as long as there is any that may be done."""
+    def _run(self, first: list[_Turn]) -> None:
+        """One thing after the other, of whichever lane is next, as long as there is any that may be done.
+
+        The first is taken out of its list, which the pool holds to the end: not what came of it.
+        """
+        turn: _Turn | None = first.pop()
         while turn is not None:
             if turn.future.set_running_or_notify_cancel():
                 try:
                     turn.future.set_result(turn.work())
                 except BaseException as error:  # noqa: BLE001 - whoever waits is told
+                    empty_frames(error)
                     turn.future.set_exception(error)
             turn = self._next() if self._end(turn) else None
             if turn is not None:  # of one end, more than one may begin

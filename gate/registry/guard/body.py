@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import traceback
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
 from gate.codes import Code
-from gate.errors import EvidenceUnavailable
+from gate.errors import EvidenceUnavailable, empty_frames
 from gate.image.digest import Digest
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ class Room:
         try:
             yield
         except Exception as error:
-            _forget(error)
+            empty_frames(error)
             raise
         finally:
             self._current.inside = False
@@ -170,13 +169,3 @@ class Room:
                 remedy="retry",
             )
         self._current.holds = True
-
-
-def _forget(error: BaseException) -> None:
-    """Empty the frames that an exception came through: it is kept while others are waited for, and they hold bodies."""
-    seen: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in seen:
-        traceback.clear_frames(at.__traceback__)
-        seen.append(at)
-        at = at.__cause__ or at.__context__

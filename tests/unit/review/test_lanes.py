@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -94,3 +95,54 @@ def test_a_pool_that_has_ended_refuses() -> None:
     for _ in range(3):
         with pytest.raises(RuntimeError):
             lane.submit(pow, 2, 2)
+
+
+class Large:
+    """What a question comes to, or has at hand."""
+
+
+def test_nothing_is_kept_of_what_a_thread_did_before() -> None:
+    queued, go = threading.Event(), threading.Event()
+    made: list[weakref.ref[Large]] = []
+
+    def answer() -> Large:
+        assert queued.wait(30)
+        large = Large()
+        made.append(weakref.ref(large))
+        return large
+
+    with ThreadPoolExecutor(1) as pool:
+        lane = Lanes(pool, 1, 1).of("x")
+        first = lane.submit(answer)
+        hanging = lane.submit(go.wait, 30)
+        queued.set()
+        assert isinstance(first.result(30), Large)
+        until = time.monotonic() + 30
+        while not hanging.running() and time.monotonic() < until:
+            time.sleep(0.001)
+        del first
+        assert made[0]() is None
+        go.set()
+        assert hanging.result(30)
+
+
+def test_a_failure_keeps_nothing_that_was_at_hand() -> None:
+    made: list[weakref.ref[Large]] = []
+
+    def fail() -> None:
+        large = Large()
+        made.append(weakref.ref(large))
+        try:
+            _fail_with(large)
+        except ValueError:
+            raise KeyError("why") from None
+
+    with ThreadPoolExecutor(1) as pool:
+        failed = Lanes(pool, 1, 1).of("x").submit(fail)
+        with pytest.raises(KeyError, match="why"):
+            failed.result(30)
+        assert made[0]() is None
+
+
+def _fail_with(_large: Large) -> None:
+    raise ValueError
