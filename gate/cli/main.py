@@ -35,6 +35,10 @@ class _Lazy(click.Group):
         # the name of whoever called them, other libraries too. At the end of the list: who asks for warnings (-W) has
         # them.
         warnings.filterwarnings("ignore", append=True)
+        if args is None and sys.argv[1:2] == ["serve"]:
+            from gate.allocator import begin_without_caches
+
+            begin_without_caches()
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
         try:

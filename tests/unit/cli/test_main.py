@@ -108,3 +108,18 @@ def test_listing_the_commands_imports_none_of_them() -> None:
     assert ran.code == 0
     assert "Judge every image" in ran.out
     assert "0 pass, 1 denied, 2 usage" in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "begun"),
+    [(["serve", "-h"], None, 1), (["check", "-h"], None, 0), (["check", "serve"], None, 0), (["-h"], ["serve"], 0)],
+)
+def test_a_server_begins_anew_without_caches_and_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], given: list[str] | None, begun: int
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("gate.allocator.begin_without_caches", lambda: calls.append("begun"))
+    monkeypatch.setattr("sys.argv", ["gate", *words])
+    with pytest.raises(SystemExit):
+        main.main(given)
+    assert len(calls) == begun
