@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BUNDLE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
 """Media types of Sigstore bundles begin so, whatever their version."""
 
+PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
+"""An annotation of a bundle's manifest, and of its entry in a list of referrers: nobody has signed it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -1,13 +1,14 @@
 """The referrers listing (distribution-spec v1.1, "Listing Referrers"): pages, caps, and registries without the API.
 
 The descriptors of a listing are hints: registries and clients get their `artifactType` and annotations wrong, so
-nothing is filtered by them.
+nothing is filtered by them here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gate.evidence.candidate import PREDICATE_TYPE
 from gate.image.manifest import Descriptor, Index, parse_manifest
 from gate.registry.paging import broken, read_pages, too_many
 
@@ -27,10 +28,11 @@ _OK: Final = 200
 _FILTERED: Final = "oci-filters-applied"
 _LIST: Final = "the list of referrers"
 _LONGEST: Final = 255  # characters of a media type (RFC 6838, 4.2)
+_LONGEST_URI: Final = 303  # characters of a predicate type; longer ones say nothing
 
 
 def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]:
-    """Every page's descriptors, without their annotations.
+    """Every page's descriptors, and of their annotations what they say of a bundle.
 
     Args:
         path: of the first page.
@@ -62,6 +64,6 @@ def collect(path: str, get: Callable[[str], Response]) -> tuple[Descriptor, ...]
 
 def _kept(entry: Descriptor) -> Descriptor:
     """No more than is looked at, while the next page is waited for."""
-    return Descriptor(
-        entry.media_type[:_LONGEST], entry.digest, entry.size, artifact_type=entry.artifact_type[:_LONGEST]
-    )
+    said = entry.annotations.get(PREDICATE_TYPE, "")
+    hints = {PREDICATE_TYPE: said} if 0 < len(said) <= _LONGEST_URI else {}
+    return Descriptor(entry.media_type[:_LONGEST], entry.digest, entry.size, hints, entry.artifact_type[:_LONGEST])

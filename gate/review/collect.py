@@ -11,12 +11,11 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.evidence.candidate import BUNDLE_PREFIX
+from gate.evidence.candidate import BUNDLE_PREFIX, PREDICATE_TYPE
 from gate.evidence.facts import Format, Rejection, Unavailable
 from gate.image.manifest import Index, Manifest
 from gate.review.budget import Account, Budget, OfOneImage, Spent
@@ -29,6 +28,7 @@ from gate.review.limits import (
     REFERRERS_AT_ONCE,
 )
 from gate.review.listing import Listed, Listing
+from gate.review.referrers import Referrer, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor, StoredManifest
+    from gate.review.budget import Charge
     from gate.review.lanes import Lanes
     from gate.review.listing import Place
     from gate.review.ports import Registry
@@ -46,8 +47,8 @@ _NOTATION: Final = "application/vnd.cncf.notary.signature"
 _KINDS: Final = ("sig", "att")  # what cosign's tags end with
 _LISTS: Final = ("referrers", "fallback")
 _TOO_MANY: Final = f"more than {MAX_CANDIDATES} signatures, or the bytes beside them that are read"
-_MOST: Final = MAX_BESIDE + 1024 * MAX_CANDIDATES  # bytes of what is listed of one image, about
-_PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"  # of a bundle's manifest
+_MAX_LISTS: Final = 512 * 1024  # bytes of what is kept of the lists of one image's referrers, about
+_MOST: Final = MAX_BESIDE + 1024 * MAX_CANDIDATES + _MAX_LISTS  # bytes of all that is listed of it
 _LAYER_PREDICATE_TYPE: Final = "predicateType"  # of a layer under cosign's `.att` tag
 
 
@@ -96,8 +97,10 @@ class _Collection:
         self._pending: dict[Future[Any], Callable[[Any], None]] = {}
         self._unavailable: list[Unavailable] = []
         self._tagged: dict[str, tuple[Listed, ...]] = {}
-        self._lists: dict[str, tuple[Digest, ...]] = {}
-        self._referrers: list[Digest] = []
+        self._lists: dict[str, tuple[Referrer, ...]] = {}
+        self._charges: list[Charge] = []  # of the lists
+        self._referrers: tuple[Digest, ...] = ()
+        self._unread: tuple[str, ...] = ()
         self._waiting: deque[Digest] = deque()
         self._attached: dict[Digest, _Attached] = {}
         self._layers = 0
@@ -109,7 +112,7 @@ class _Collection:
         try:
             yield from self._versions()
         finally:
-            for kept in (self._pending, self._tagged, self._attached):
+            for kept in (self._pending, self._tagged, self._attached, self._lists, self._charges):
                 kept.clear()
 
     def _versions(self) -> Iterator[Listing]:
@@ -144,32 +147,42 @@ class _Collection:
         layers = stored.manifest.layers
         return self._charged([Listed.of(Format.LEGACY, one, one.annotations.get(hint, "")) for one in layers])
 
-    def _listed_by_api(self) -> tuple[Digest, ...]:
-        return _digests(self._registry.referrers(self._repository, self._place.image, self._deadline))
+    def _listed_by_api(self) -> tuple[Referrer, ...]:
+        return self._referring(self._registry.referrers(self._repository, self._place.image, self._deadline))
 
-    def _listed_by_tag(self) -> tuple[Digest, ...]:
+    def _listed_by_tag(self) -> tuple[Referrer, ...]:
         image = self._place.image
         fallback = self._registry.manifest(self._repository, image.tag, self._deadline)
         if fallback is None or fallback.digest == image:  # `cosign copy` tags what it copies so
             return ()
         if not isinstance(fallback.manifest, Index):
             raise self._is_broken(f"its tag {image.tag} is an image and not the list of referrers")
-        return _digests(fallback.manifest.manifests)
+        return self._referring(fallback.manifest.manifests)
+
+    def _referring(self, entries: Iterable[Descriptor]) -> tuple[Referrer, ...]:
+        referrers = tuple(map(Referrer.of, entries))
+        if charge := self._charge(sum(one.size for one in referrers)):
+            self._charges.append(charge)
+        return referrers
 
     def _charged(self, entries: Sequence[Listed]) -> tuple[Listed, ...]:
-        """Entries that are held on the budget, beyond the few that an image has free.
+        """Entries that are held on the budget for as long as they are anywhere."""
+        charge = self._charge(sum(entry.size for entry in entries))
+        return tuple(replace(entry, charge=charge) for entry in entries) if charge else tuple(entries)
+
+    def _charge(self, size: int) -> Charge | None:
+        """Of the budget, beyond the little that an image has free.
 
         Raises:
             EvidenceUnavailable: OVERLOADED: it is spent; RESPONSE_TOO_LARGE: this image has more than is read of one.
         """
         try:
-            charge = self._account.charge(sum(entry.size for entry in entries))
+            return self._account.charge(size)
         except OfOneImage:
             raise self._is_cut(_TOO_MANY) from None
         except Spent:
             message = f"{self._repository} has many signatures, and so have too many other images that are looked at"
             raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures") from None
-        return tuple(replace(entry, charge=charge) for entry in entries) if charge else tuple(entries)
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
         self._pending[self._lane.submit(question)] = landed
@@ -196,14 +209,17 @@ class _Collection:
     def _tag_landed(self, kind: str, tagged: tuple[Listed, ...] | None) -> None:
         self._tagged[kind] = tagged or ()
 
-    def _list_landed(self, which: str, listed: tuple[Digest, ...] | None) -> None:
+    def _list_landed(self, which: str, listed: tuple[Referrer, ...] | None) -> None:
         self._lists[which] = listed or ()
         if len(self._lists) == len(_LISTS):
-            both = (digest for each in _LISTS for digest in self._lists[each])
-            self._referrers = list(dict.fromkeys(both))
-            if len(self._referrers) > MAX_REFERRERS:
-                self._cut(f"more than {MAX_REFERRERS} referrers")
-            self._waiting.extend(self._referrers[:MAX_REFERRERS])
+            both = (one for each in _LISTS for one in self._lists[each])
+            choice = choose(both, attestations=self._place.attestations)
+            self._referrers, self._unread = choice.read, choice.unread
+            self._lists.clear()
+            self._charges.clear()
+            if choice.excess:
+                self._cut(f"more than {MAX_REFERRERS} referrers that may be signatures")
+            self._waiting.extend(choice.read)
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
 
@@ -254,7 +270,7 @@ class _Collection:
         if len(manifest.layers) != 1:
             reason = f"a manifest of {len(manifest.layers)} layers; a bundle's has one"
             return _Attached(rejected=(Rejection(Format.BUNDLE, digest, Code.SIGNATURE_INVALID, reason),))
-        hint = manifest.annotations.get(_PREDICATE_TYPE, "")
+        hint = manifest.annotations.get(PREDICATE_TYPE, "")
         return _Attached(self._charged([Listed.of(Format.BUNDLE, manifest.layers[0], hint)]))
 
     def _check_image(self) -> None:
@@ -283,7 +299,10 @@ class _Collection:
             self._cut(_TOO_MANY)
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
-        return Listing(self._place.image, tuple(entries[:within]), tuple(rejected), unavailable, growing, self._heard)
+        listed = tuple(entries[:within])
+        return Listing(
+            self._place.image, listed, tuple(rejected), unavailable, self._unread, growing=growing, heard=self._heard
+        )
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)
@@ -301,11 +320,6 @@ class _Collection:
     def _is_cut(self, what: str) -> EvidenceUnavailable:
         message = f"{self._repository}@{self._place.image.short} has {what}"
         return EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, message, remedy="remove old signatures")
-
-
-def _digests(listed: Iterable[Descriptor]) -> tuple[Digest, ...]:
-    """Each once, as many as are read, and one more where there are more."""
-    return tuple(islice(dict.fromkeys(entry.digest for entry in listed), MAX_REFERRERS + 1))
 
 
 def _within_caps(entries: Sequence[Listed]) -> int:

@@ -22,6 +22,11 @@ _ENTRY: Final = 700  # bytes of an entry with nothing beside it
 _LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
 
 
+def predicate_type_of(said: str) -> str:
+    """What something says that it attests, where that is a URI; otherwise nothing is said, and ""."""
+    return said if _TYPE.fullmatch(said) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where evidence is looked for, and for whom: what a listing is kept under.
@@ -63,7 +68,7 @@ class Listed:
         """Of a layer no more is kept than is read of it."""
         beside = {key: text for key, text in layer.annotations.items() if key in BESIDE}
         described = Descriptor(layer.media_type, layer.digest, layer.size, beside)
-        return cls(kind, described, predicate_type if _TYPE.fullmatch(predicate_type) else "")
+        return cls(kind, described, predicate_type_of(predicate_type))
 
     @property
     def beside(self) -> int:
@@ -91,6 +96,7 @@ class Listing:
         rejected: what is none for the way it is stored.
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
+        unread: predicate types that further attestations say they have, of which no more is known.
         heard: some place has answered, so that the registry can be reached.
         passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
@@ -99,6 +105,7 @@ class Listing:
     entries: tuple[Listed, ...]
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    unread: tuple[str, ...] = ()
     growing: bool = False
     heard: bool = False
     passed_over: tuple[str, ...] = ()
@@ -122,4 +129,5 @@ class Listing:
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        return sum(entry.size for entry in self.entries) + _ENTRY * len(self.rejected)
+        unread = sum(100 + len(kind) for kind in self.unread)
+        return sum(entry.size for entry in self.entries) + _ENTRY * len(self.rejected) + unread

@@ -28,6 +28,7 @@ from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, TrustNeeds
+from gate.review.cache import Bounds
 from gate.review.examine import Examiner
 from gate.review.kept import Listings
 from gate.review.limits import MAX_REFERRERS
@@ -779,13 +780,14 @@ def test_what_stood_in_for_want_of_time_is_nothing_to_who_has_time() -> None:
         assert codes(patient.end()) == MISSING
 
 
-def test_what_stands_in_is_the_last_listing_even_if_that_was_too_large_to_keep() -> None:
+def test_what_stands_in_is_the_last_listing_even_if_that_was_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gate.review.lister._BOUNDS", Bounds(5_000, 4_000_000))
     with world() as here:
         sign(here)
         assert codes(ask(here, STALE_ALICE)) == []
         here.clock.advance(60)
         unsign(here)
-        crowd(here, 900, 4150)
+        crowd(here, 900, 1000)
         assert codes(ask(here, STALE_ALICE)) == [("KEY_MISMATCH", "deny")]
         here.clock.advance(60)
         fail_places(here, Code.REGISTRY_UNREACHABLE)
