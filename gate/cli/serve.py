@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
-MAX_IMAGES: Final = 128
-"""Images judged at a time in a worker: one review has `--jobs` of them, so that it cannot take all."""
+MAX_IMAGES: Final = 64
+"""Images judged at a time in a worker, beside the first of each review: one has `--jobs` of them, not all."""
 
 
 @click.command("serve")

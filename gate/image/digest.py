@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +35,8 @@ class Digest:
         found = _FORM.fullmatch(text)
         if not found:
             raise ParseError(f"{text[:100]!r} is not a digest", remedy="write sha256: and 64 lower-case hex digits")
-        algorithm, hexadecimal = found.groups()
+        hexadecimal = found[2]
+        algorithm = sys.intern(found[1])  # one string for all digests: many are held
         wanted = _HEX_LENGTH.get(algorithm)
         if wanted is None:
             raise ParseError(f"digest algorithm {algorithm[:20]!r} is not supported", remedy="use sha256")

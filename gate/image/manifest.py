@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -242,6 +243,6 @@ def _descriptor(raw: _Descriptor) -> Descriptor:
     if not _MEDIA_TYPE.fullmatch(raw.mediaType):
         raise ParseError(f"{raw.mediaType[:100]!r} is not a media type")
     platform = Platform(raw.platform.os, raw.platform.architecture, raw.platform.variant) if raw.platform else None
-    return Descriptor(
-        raw.mediaType, Digest.parse(raw.digest), raw.size, raw.annotations or {}, raw.artifactType or "", platform
-    )
+    media_type = sys.intern(raw.mediaType)  # there are few of them, and of descriptors many are held
+    digest = Digest.parse(raw.digest)
+    return Descriptor(media_type, digest, raw.size, raw.annotations or {}, raw.artifactType or "", platform)

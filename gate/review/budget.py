@@ -14,7 +14,7 @@ from typing import Final
 FREE_BYTES: Final = 16 * 1024
 """Bytes of entries, about, that each image has without being charged."""
 
-MAX_CHARGED: Final = 12 * 1024 * 1024
+MAX_CHARGED: Final = 7 * 1024 * 1024
 """Bytes of all others together, about."""
 
 

@@ -22,11 +22,11 @@ MAX_ATTESTATION: Final = 64 * 1024 * 1024
 MAX_ATTESTATIONS: Final = 128 * 1024 * 1024
 """Bytes of all of them: on disk, each in memory only while it is verified."""
 
-MAX_BESIDE: Final = 4 * 1024 * 1024
+MAX_BESIDE: Final = 2 * 1024 * 1024
 """Bytes of what stands beside the payloads of one image: certificates, chains, log entries."""
 
 MAX_REFERRERS: Final = 100
-"""Manifests that refer to one image."""
+"""Manifests that refer to one image, and are read: of more of them those first that may be signatures."""
 
 MAX_REFERRER: Final = 512 * 1024
 """Bytes of one of them: it has one bundle, or one signer's layers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import resource
@@ -35,6 +36,7 @@ MAX_REVIEWS: Final = 64
 KEEPALIVE: Final = 95  # seconds: the API server keeps idle connections for 90
 _GRACEFUL: Final = 10
 _DESCRIPTORS: Final = 65536
+_FOR_ALL: Final = ("gate.wiring", "gate.review.examine", "gate.review.prewarm", "gate.registry.client")
 _SHARED_MEMORY: Final = Path("/dev/shm")
 
 
@@ -68,6 +70,7 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callab
     from gate.webhook.tls import Certificate
 
     _allow_descriptors()
+    _load_for_all()
     certificate = Certificate(serving.certificate, serving.key)
     # gunicorn would try for seconds and end with another exit code. Both at once: they may be one, spelled twice.
     with _listen(serving.listen):
@@ -81,6 +84,15 @@ def serve(serving: Serving, settings: Settings, policies: PolicySet, say: Callab
             f"metrics on http://{serving.metrics_listen}"
         )
         _Application(serving, settings, policies, certificate.context, metrics_socket).run()
+
+
+def _load_for_all() -> None:
+    """What every worker comes to need, once for all of them: the first review of each waits for nothing.
+
+    But for what counts: see `_shared_folder`.
+    """
+    for module in _FOR_ALL:
+        importlib.import_module(module)
 
 
 def _allow_descriptors() -> None:

@@ -27,7 +27,7 @@ MAX_HEADERS: Final = 32 * 1024
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a proxy's answer to CONNECT."""
 
-_CHUNK: Final = 16 * 1024
+_CHUNK: Final = 8 * 1024
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
