@@ -89,3 +89,6 @@ INABILITY: Final = frozenset(
     }
 )
 """Codes that say "could not evaluate": never taken for a denial's cause such as "not signed"."""
+
+LATE: Final = frozenset({Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT})
+"""Those of them that say no more than that the time was too short."""

@@ -47,6 +47,13 @@ class Deadline:
         """The same, with another account."""
         return replace(self, meter=meter)
 
+    def outlasts(self, left: float) -> bool:
+        """Whether this leaves so much more than `left` seconds that what those were too short for is worth a try.
+
+        Twice as much, so that of many who wait for each other's tries only a few make one.
+        """
+        return self.remaining() > 2 * max(0.0, left)
+
     def check(self, doing: str) -> float:
         """Seconds left.
 

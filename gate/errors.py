@@ -10,6 +10,8 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gate.codes import LATE
+
 if TYPE_CHECKING:
     from gate.codes import Code
 
@@ -57,13 +59,20 @@ class SourceError(GateError):
 class EvidenceUnavailable(GateError):
     """Could not evaluate: the answer is unknown, and unknown is not "no" (exit code 3).
 
-    `code` is one of `gate.codes.INABILITY`.
+    Attributes:
+        code: one of `gate.codes.INABILITY`.
+        hurried: who has more time might have fared better.
     """
 
-    def __init__(self, code: Code, message: str, *, remedy: str = "retry") -> None:
+    def __init__(self, code: Code, message: str, *, remedy: str = "retry", hurried: bool = False) -> None:
         """Name the cause by its code, so that it is never taken for "not signed"."""
         super().__init__(message, remedy=remedy)
         self.code = code
+        self.hurried = hurried or code in LATE
+
+    def told(self, message: str, remedy: str) -> EvidenceUnavailable:
+        """The same cause in other words."""
+        return EvidenceUnavailable(self.code, message, remedy=remedy, hurried=self.hurried)
 
 
 def empty_frames(error: BaseException) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.codes import Code
+    from gate.errors import EvidenceUnavailable
     from gate.image.digest import Digest
     from gate.image.reference import Repository
     from gate.trust.key import PublicKey
@@ -292,12 +293,19 @@ class Unavailable:
 
     Attributes:
         trust: the name of the trust root that could not be had: it matters to those who trust it; "" to everybody.
+        hurried: as `EvidenceUnavailable`.
     """
 
     code: Code
     message: str
     remedy: str
     trust: str = ""
+    hurried: bool = False
+
+    @classmethod
+    def of(cls, error: EvidenceUnavailable, trust: str = "") -> Unavailable:
+        """Why not."""
+        return cls(error.code, error.message, error.remedy, trust, error.hurried)
 
 
 @dataclass(frozen=True, slots=True)

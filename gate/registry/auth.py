@@ -106,7 +106,7 @@ class Authenticator:
         found = self.found(repository, deadline)
         if found.failure is not None and not found.credentials:
             # Anew each time: an exception that is raised again collects the traces of all who raised it.
-            raise EvidenceUnavailable(found.failure.code, found.failure.message, remedy=found.failure.remedy)
+            raise found.failure.told(found.failure.message, found.failure.remedy)
         return found.credentials
 
     def renew(self, repository: Repository) -> None:
@@ -243,7 +243,7 @@ class Authenticator:
             response = self._transport.send(_token_request(realm, scope, credential, own=own), deadline)
         except EvidenceUnavailable as error:
             message = f"the token service of {repository.registry} was not heard: {error.message}"
-            raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from error
+            raise error.told(message, error.remedy) from error
         if response.status != _OK:
             raise token_failure(repository, response, credential, self._now())
         try:

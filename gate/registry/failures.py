@@ -50,6 +50,7 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
             f"{repository.registry} redirected to {response.elsewhere} for {what} of repository {repository.path}, "
             f"and that answered {response.status}",
             remedy=_when(response, "retry"),
+            hurried=response.hurried,
         )
     said = f"{repository.registry} answered {response.status} for {what} of repository {repository.path}"
     if answer.refused:
@@ -109,8 +110,14 @@ def _explained(
             Code.REGISTRY_RATE_LIMITED,
             f"{said} with {who}{_left(response)}",
             remedy=_when(response) + ("" if credential else f", or docker login {repository.registry} for more"),
+            hurried=response.hurried,
         )
-    return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, f"{said} with {who}", remedy=_when(response, "retry"))
+    return EvidenceUnavailable(
+        Code.REGISTRY_UNREACHABLE,
+        f"{said} with {who}",
+        remedy=_when(response, "retry"),
+        hurried=response.hurried,
+    )
 
 
 def _refused(

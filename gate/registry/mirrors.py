@@ -193,7 +193,10 @@ def _all_failed(origins: EvidenceUnavailable, failures: Sequence[EvidenceUnavail
         return origins
     said = "; ".join(f"of its mirrors: {failure.message}" for failure in others)
     remedies = dict.fromkeys(failure.remedy for failure in (*others, origins) if failure.remedy)
-    return EvidenceUnavailable(origins.code, f"{origins.message}; {said}", remedy=", or ".join(remedies))
+    hurried = any(failure.hurried for failure in (origins, *failures))
+    return EvidenceUnavailable(
+        origins.code, f"{origins.message}; {said}", remedy=", or ".join(remedies), hurried=hurried
+    )
 
 
 def _absent(place: Repository, what: str) -> EvidenceUnavailable:

@@ -60,7 +60,7 @@ def read_pages(
         raise too_many(what, f"{most} pages")
     except _Broken as error:
         message = f"{error.message} (asked {host} for {first.partition('?')[0]})"
-        raise EvidenceUnavailable(error.code, message, remedy=error.remedy) from None
+        raise error.told(message, error.remedy) from None
 
 
 class _Broken(EvidenceUnavailable):

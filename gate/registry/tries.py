@@ -123,7 +123,7 @@ class Tries:
             others = sum(tried.credential is not None for tried in (*self._refusals, *self._absent))
             also = f"; what others have did not do ({others} tried)" if others else ""
             # Anew each time: an exception that is raised again collects the traces of all who raised it.
-            raise EvidenceUnavailable(failure.code, failure.message + also, remedy=failure.remedy)
+            raise failure.told(failure.message + also, failure.remedy)
         if self._absent and not self.refused:
             first = next((answer for answer in self._absent if answer.response.status < 300), self._absent[0])
             return replace(first, others=len(self._absent) - 1)

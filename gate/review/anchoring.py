@@ -82,5 +82,5 @@ class Anchoring:
                 self._loaded[wanted] = self._roots.current(wanted, self._deadline)
             except EvidenceUnavailable as error:
                 self._loaded[wanted] = None
-                self.unavailable.append(Unavailable(error.code, error.message, error.remedy, wanted.name))
+                self.unavailable.append(Unavailable.of(error, wanted.name))
         return self._loaded[wanted]

@@ -39,11 +39,16 @@ class _Kept(Generic[V]):
 
 @dataclass(slots=True)
 class _Flight(Generic[V]):
-    """Work under way: those who wait for it get its value or its failure."""
+    """Work under way: those who wait for it get its value or its failure.
+
+    Attributes:
+        left: seconds that who did it had left in the end.
+    """
 
     done: threading.Event = field(default_factory=threading.Event)
     value: V | None = None
     failure: BaseException | None = None
+    left: float = 0.0
 
 
 class Kept(Generic[V]):
@@ -127,7 +132,7 @@ class FlightCache(Generic[V]):
             load: fetches it within this caller's deadline; a failure goes to those who are waiting and is not kept.
             deadline: of this caller.
             timed_out: whether a value is what it is because its loader's time was up: those who waited for it and
-                have time left load it themselves.
+                have much more load it themselves.
             seconds: how long the value is kept, where it is not as long as others.
         """
         while True:
@@ -143,12 +148,19 @@ class FlightCache(Generic[V]):
                         return _hit(found, deadline)
                     flight = self._flights[key] = _Flight()
             if leads:
-                return self._lead(key, flight, load, seconds or self._seconds)
+                return self._lead(key, flight, load, deadline, seconds or self._seconds)
             found = _wait(flight, deadline, timed_out)
             if found is not None:
                 return _hit(found, deadline)
 
-    def _lead(self, key: Hashable, flight: _Flight[V], load: Callable[[], V], seconds: Callable[[V], float]) -> V:
+    def _lead(
+        self,
+        key: Hashable,
+        flight: _Flight[V],
+        load: Callable[[], V],
+        deadline: Deadline,
+        seconds: Callable[[V], float],
+    ) -> V:
         try:
             value = load()
             flight.value = value
@@ -159,6 +171,7 @@ class FlightCache(Generic[V]):
         finally:
             with self._lock:
                 del self._flights[key]
+            flight.left = deadline.remaining()
             flight.done.set()
         return value
 
@@ -174,12 +187,11 @@ def _wait(flight: _Flight[V], deadline: Deadline, timed_out: Callable[[V], bool]
     if not flight.done.wait(max(0.0, deadline.remaining())):
         raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, _LATE)
     failure = flight.failure
-    if isinstance(failure, EvidenceUnavailable) and failure.code in (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT):
-        deadline.check("fetching what another review had no time for")
+    if isinstance(failure, EvidenceUnavailable) and failure.hurried and deadline.outlasts(flight.left):
         return None
     if failure is not None:
         raise failure
     assert flight.value is not None
-    if timed_out(flight.value) and deadline.remaining() > 0:
+    if timed_out(flight.value) and deadline.outlasts(flight.left):
         return None
     return flight.value

@@ -196,12 +196,12 @@ class _Collection:
                 result = future.result()
                 self._heard = True
             except EvidenceUnavailable as error:
-                self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+                self._unavailable.append(Unavailable.of(error))
                 result = None
             landed(result)
         if not done:
             message = too_late(self._repository.registry, self._pending)
-            self._unavailable.append(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"))
+            self._unavailable.append(Unavailable.of(EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message)))
             for future in self._pending:
                 future.cancel()
         return bool(done)
@@ -306,7 +306,7 @@ class _Collection:
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)
-        self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+        self._unavailable.append(Unavailable.of(error))
 
     def _is_broken(self, how: str) -> EvidenceUnavailable:
         message = f"{self._repository.registry} (repository {self._repository.path}): {how}"
@@ -315,7 +315,7 @@ class _Collection:
     def _cut(self, what: str) -> None:
         """Something was left out: it may have been the one signature that counts."""
         error = self._is_cut(what)
-        self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+        self._unavailable.append(Unavailable.of(error))
 
     def _is_cut(self, what: str) -> EvidenceUnavailable:
         message = f"{self._repository}@{self._place.image.short} has {what}"

@@ -189,7 +189,7 @@ class _Examination:
         try:
             self._verify_all(missing)
         except EvidenceUnavailable as error:
-            self._unavailable.append(Unavailable(error.code, error.message, error.remedy))
+            self._unavailable.append(Unavailable.of(error))
         return self._evidence()
 
     def _key(self, entry: Listed) -> _Key:
@@ -209,7 +209,7 @@ class _Examination:
         firsts = [entries[indices[0]] for indices in wanted.values()]
         for digest, content in self._examiner.contents(self._place, firsts, self._deadline):
             if isinstance(content, EvidenceUnavailable):
-                self._unavailable.append(Unavailable(content.code, content.message, content.remedy))
+                self._unavailable.append(Unavailable.of(content))
                 continue
             with self._examiner.in_memory(content, self._deadline) as payload:
                 good = self._verify(wanted.pop(digest), payload)

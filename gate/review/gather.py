@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import Code
+from gate.codes import LATE, Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import Evidence, Unavailable
 from gate.policy.evaluate import early_rules
@@ -39,8 +39,7 @@ MAX_EVIDENCE_BYTES: Final = 32 * 1024 * 1024
 
 _BOUNDS: Final = Bounds(5_000, MAX_EVIDENCE_BYTES)
 _ASKING: Final = 0.6  # share of the time, where something may stand in
-_LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
-_UNREACHABLE: Final = frozenset({Code.REGISTRY_UNREACHABLE, *_LATE})
+_UNREACHABLE: Final = frozenset({Code.REGISTRY_UNREACHABLE, *LATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Gatherer:
             if found.partial and not enough(found):  # it sufficed a moment ago
                 found = self._get(replace(wanted, early=()), planned.stale_if_error, deadline, lambda _: False)
         except EvidenceUnavailable as error:
-            return Evidence(unavailable=(Unavailable(error.code, error.message, error.remedy),))
+            return Evidence(unavailable=(Unavailable.of(error),))
         return found
 
     def survey(self, place: Place, trust: TrustNeeds, deadline: Deadline) -> Evidence:
@@ -194,7 +193,7 @@ def _wanted(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Want
 
 
 def _is_timed_out(evidence: Evidence) -> bool:
-    return evidence.hurried or any(u.code in _LATE for u in evidence.unavailable)
+    return evidence.hurried or any(u.hurried for u in evidence.unavailable)
 
 
 def _size(evidence: Evidence) -> int:

@@ -21,11 +21,18 @@ _LATE: Final = "the time allowed ran out while the registry was asked for signat
 
 @dataclass(slots=True)
 class _Flight(Generic[V]):
+    """Versions of a value as they come.
+
+    Attributes:
+        left: seconds that it had left in the end.
+    """
+
     changed: threading.Condition = field(default_factory=threading.Condition)
     value: V | None = None
     version: int = 0
     done: bool = False
     failure: BaseException | None = None
+    left: float = 0.0
 
     def wait(self, seen: int, seconds: float) -> bool:
         """Whether there is something newer, or nothing more to come, within the time."""
@@ -42,6 +49,11 @@ class Watching(Generic[V]):
 
     leads: bool
     _flight: _Flight[V]
+
+    @property
+    def left(self) -> float:
+        """Seconds that the flight had left, once it is over."""
+        return self._flight.left
 
     def versions(self, deadline: Deadline) -> Iterator[V]:
         """Each value that is newer than the one before, until the flight is over; some may be passed over.
@@ -76,13 +88,16 @@ class Growing(Generic[V]):
         self._lock = threading.Lock()
         self._flights: dict[Hashable, _Flight[V]] = {}
 
-    def watch(self, key: Hashable, grow: Callable[[], Iterator[V]], land: Callable[[V], None]) -> Watching[V]:
+    def watch(
+        self, key: Hashable, grow: Callable[[Deadline], Iterator[V]], land: Callable[[V], None], deadline: Deadline
+    ) -> Watching[V]:
         """Join the flight of a key, or begin it.
 
         Args:
             key: names the value.
-            grow: the versions of it; run by the flight.
+            grow: the versions of it, until a deadline; run by the flight.
             land: is given the last, before the flight is over: who asks after that finds what it kept.
+            deadline: of the flight, if this begins it.
         """
         with self._lock:
             flight = self._flights.get(key)
@@ -90,19 +105,24 @@ class Growing(Generic[V]):
                 return Watching(leads=False, _flight=flight)
             flight = self._flights[key] = _Flight()
         try:
-            self._executor.submit(self._fly, key, flight, grow, land)
+            self._executor.submit(self._fly, key, flight, grow, land, deadline)
         except BaseException as error:
-            self._end(key, flight, error)
+            self._end(key, flight, error, deadline)
             raise
         return Watching(leads=True, _flight=flight)
 
     def _fly(
-        self, key: Hashable, flight: _Flight[V], grow: Callable[[], Iterator[V]], land: Callable[[V], None]
+        self,
+        key: Hashable,
+        flight: _Flight[V],
+        grow: Callable[[Deadline], Iterator[V]],
+        land: Callable[[V], None],
+        deadline: Deadline,
     ) -> None:
         failure: BaseException | None = None
         try:
             value: V | None = None
-            for value in grow():
+            for value in grow(deadline):
                 with flight.changed:
                     flight.value, flight.version = value, flight.version + 1
                     flight.changed.notify_all()
@@ -110,11 +130,11 @@ class Growing(Generic[V]):
             land(value)
         except BaseException as error:  # noqa: BLE001 - those who watch are told
             failure = error
-        self._end(key, flight, failure)
+        self._end(key, flight, failure, deadline)
 
-    def _end(self, key: Hashable, flight: _Flight[V], failure: BaseException | None) -> None:
+    def _end(self, key: Hashable, flight: _Flight[V], failure: BaseException | None, deadline: Deadline) -> None:
         with self._lock:
             del self._flights[key]
         with flight.changed:
-            flight.done, flight.failure = True, failure
+            flight.done, flight.failure, flight.left = True, failure, deadline.remaining()
             flight.changed.notify_all()

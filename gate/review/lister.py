@@ -81,7 +81,7 @@ class Lister:
             self._last.store(place, (listing, at), stale - age)
 
     def versions(self, place: Place, stale: float, deadline: Deadline) -> Iterator[Listing]:
-        """What is listed, as it grows; of a flight that was shorter of time than this one another is begun.
+        """What is listed, as it grows; of a flight that was much shorter of time than this one another is begun.
 
         Args:
             place: to list.
@@ -94,18 +94,18 @@ class Lister:
         while known is None:
             least, share = _LANDING
             flying = deadline.earlier(min(least, deadline.remaining() * share))
-            grow, land = partial(self._collector.collect, place, flying), partial(self._land, place, stale)
-            watching = self._growing.watch(place, grow, land)
+            grow, land = partial(self._collector.collect, place), partial(self._land, place, stale)
+            watching = self._growing.watch(place, grow, land, flying)
             seen = Listing(place.image, ())
             try:
                 for listing in watching.versions(deadline):
                     seen = listing
                     if listing.growing:
                         yield listing
-                    elif watching.leads or not listing.timed_out or deadline.remaining() <= 0:
-                        known = listing
+                if watching.leads or not (seen.timed_out and deadline.outlasts(watching.left)):
+                    known = seen
             except EvidenceUnavailable as error:  # this one's time: what is known so far is known
-                missing = Unavailable(error.code, error.message, error.remedy)
+                missing = Unavailable.of(error)
                 known = replace(seen, unavailable=(*seen.unavailable, missing), growing=False)
         yield known
 

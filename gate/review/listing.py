@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import Code
 from gate.evidence.candidate import Candidate
 from gate.evidence.cosign import BESIDE
 from gate.image.manifest import Descriptor
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _TYPE: Final = re.compile(r"[!-~]{1,100}://[!-~]{1,200}")  # it is shown to people
 _ENTRY: Final = 700  # bytes of an entry with nothing beside it
-_LATE: Final = (Code.DEADLINE_EXCEEDED, Code.REGISTRY_TIMEOUT)
 
 
 def predicate_type_of(said: str) -> str:
@@ -124,7 +122,7 @@ class Listing:
     @property
     def timed_out(self) -> bool:
         """Whether more time would have shown more."""
-        return any(u.code in _LATE for u in self.unavailable)
+        return any(u.hurried for u in self.unavailable)
 
     @property
     def size(self) -> int:

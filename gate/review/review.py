@@ -333,7 +333,7 @@ def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Ev
         return future.result(timeout=max(0.0, deadline.remaining()))
     except FutureTimeout:
         message = f"the time allowed ran out while {source.repository.registry} was asked for signatures"
-        return Evidence(unavailable=(Unavailable(Code.DEADLINE_EXCEEDED, message, "retry"),))
+        return Evidence(unavailable=(Unavailable.of(EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message)),))
 
 
 def _merged(evidence: Mapping[Storage, Evidence]) -> Evidence:

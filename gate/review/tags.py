@@ -84,4 +84,4 @@ def _landed(tag: str, future: Future[Digest], deadline: Deadline) -> Digest | Un
         future.cancel()
         return Unavailable(Code.DEADLINE_EXCEEDED, f"the time allowed ran out while tag {tag} was looked up", "retry")
     except EvidenceUnavailable as error:
-        return Unavailable(error.code, error.message, error.remedy)
+        return Unavailable.of(error)

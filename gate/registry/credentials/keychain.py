@@ -27,7 +27,7 @@ class Incomplete(EvidenceUnavailable):
 
     def __init__(self, failure: EvidenceUnavailable, credentials: tuple[Credential, ...]) -> None:
         """`failure` is the first one's."""
-        super().__init__(failure.code, failure.message, remedy=failure.remedy)
+        super().__init__(failure.code, failure.message, remedy=failure.remedy, hurried=failure.hurried)
         self.credentials = credentials
 
 

@@ -87,7 +87,7 @@ class Renewing:
             return kept.credential
         assert kept.failure is not None
         # Anew each time: an exception that is raised again collects the traces of all who raised it.
-        raise EvidenceUnavailable(kept.failure.code, kept.failure.message, remedy=kept.failure.remedy)
+        raise kept.failure.told(kept.failure.message, kept.failure.remedy)
 
     def drop(self, key: str) -> None:
         """It was refused: ask anew."""

@@ -65,7 +65,10 @@ class Pace:
         if wait > 0:
             if wait >= deadline.remaining():
                 raise EvidenceUnavailable(
-                    Code.REGISTRY_RATE_LIMITED, f"{host} wants no request for {wait:.0f} s", remedy="retry later"
+                    Code.REGISTRY_RATE_LIMITED,
+                    f"{host} wants no request for {wait:.0f} s",
+                    remedy="retry later",
+                    hurried=True,
                 )
             self._pause(wait)
         with known.changed:

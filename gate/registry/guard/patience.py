@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -41,7 +43,7 @@ class Patience:
         self.room = transport.room
 
     def send(self, request: Request, deadline: Deadline) -> Response:
-        """The answer, or that of a later try.
+        """The answer, or that of a later try; it says whether there was no time for one more.
 
         A busy host is asked once more. One that has too many of ours at a time is asked again as often as its turn
         comes with fewer beside it, a few times.
@@ -54,7 +56,10 @@ class Patience:
         for tries in range(1, _TRIES + 1):
             response, crowded = self._sent(host, about[1] if about else "", request, deadline)
             seconds = pause_for(response, deadline.remaining(), crowded=crowded)
-            if seconds is None or tries >= (_TRIES if crowded else 2):
+            if seconds is None:
+                hurried = pause_for(response, math.inf, crowded=crowded) is not None
+                return replace(response, hurried=True) if hurried else response
+            if tries >= (_TRIES if crowded else 2):
                 break
             if crowded:  # longer each time, so that those who are many have become fewer
                 self._pause(min(_SHORTLY * 2 ** (tries - 1), deadline.remaining() * _SHARE))

@@ -67,6 +67,7 @@ class Response:
         url: that answered.
         elsewhere: the host that was redirected to, where it is not who was asked; its answer is not theirs.
         content: the body of a 2xx answer that was asked for as `Request.stored`; `body` is empty then.
+        hurried: it was busy, and there was no time to ask it again.
     """
 
     status: int
@@ -75,6 +76,7 @@ class Response:
     url: str
     elsewhere: str = ""
     content: Content | None = None
+    hurried: bool = False
 
     @property
     def size(self) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -162,3 +163,16 @@ def test_nothing_that_came_back_is_in_a_message(status: int) -> None:
         ):
             assert SECRET not in str(error)
             assert SECRET not in repr(error)
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+@pytest.mark.parametrize("elsewhere", ["", "cdn.test"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_that_there_was_no_time_for_another_try_is_not_lost(
+    status: int,
+    elsewhere: str,
+    hurried: bool,  # noqa: FBT001
+) -> None:
+    response = replace(_response(status), elsewhere=elsewhere, hurried=hurried)
+    assert failure(REPOSITORY, Answer(response, None, 0), "tag v1", NOW).hurried is hurried
+    assert token_failure(REPOSITORY, response, None, NOW).hurried is hurried

@@ -350,8 +350,21 @@ def test_who_has_no_more_time_either_is_told_so(code: Code) -> None:
     _, others = race(cache, load, clock, clock.deadline(60))
     (failure,) = others
     assert isinstance(failure, EvidenceUnavailable)
-    assert failure.code is Code.DEADLINE_EXCEEDED
+    assert failure.code is code
     assert load.then.loads == 0
+
+
+@pytest.mark.parametrize(("hurried", "loads"), [(True, 1), (False, 0)])
+def test_a_refusal_is_passed_on_unless_it_was_for_want_of_time(hurried: bool, loads: int) -> None:  # noqa: FBT001
+    def refused() -> int:
+        raise EvidenceUnavailable(Code.REGISTRY_RATE_LIMITED, "later", hurried=hurried)
+
+    clock, load = SettableClock(), Late(refused)
+    cache: FlightCache[int] = FlightCache(Bounds(5, 0), clock.monotonic, lambda _: 10)
+    first, others = race(cache, load, clock, *[clock.deadline(600) for _ in range(5)])
+    assert [type(e) for e in first] == [EvidenceUnavailable]
+    assert load.then.loads == loads
+    assert others == [1] * 5 if hurried else all(isinstance(e, EvidenceUnavailable) for e in others)
 
 
 def test_a_value_cut_short_is_better_than_none_for_who_has_no_time_left() -> None:

@@ -751,6 +751,30 @@ def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> 
         assert len(times) == 1
 
 
+def test_who_has_time_is_not_told_that_another_had_none_for_another_try() -> None:
+    """A registry wants a pause that the first has no time for; who joined its flight has."""
+    with world() as here:
+        sign(here)
+        entered, go = threading.Event(), threading.Event()
+
+        def refuse_once(_method: str, _repository: Repository, what: str) -> None:
+            if what.endswith(".sig") and not entered.is_set():
+                entered.set()
+                assert go.wait(30)
+                raise EvidenceUnavailable(Code.REGISTRY_RATE_LIMITED, "no request for 1 s", hurried=True)
+
+        here.registry.hook = refuse_once
+        hurried = Asking(lambda: ask(here, seconds=1.0))
+        assert entered.wait(30)
+        patient = Asking(lambda: ask(here, seconds=60.0))
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:  # it joins meanwhile, or asks for itself
+            time.sleep(0.01)
+        go.set()
+        assert codes(hurried.end()) == [("REGISTRY_RATE_LIMITED", "error")]
+        assert codes(patient.end()) == []
+
+
 @pytest.mark.parametrize("place", ["referrers", "fallback"])
 def test_nothing_stands_in_where_a_part_was_heard(place: str) -> None:
     """The registry can be reached, and what is gone from there is not brought back."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
 
 CLOCK = SettableClock()
+FLIGHT = CLOCK.deadline(60)
 
 
 class Tree:
@@ -38,7 +39,7 @@ class Tree:
         for _ in range(times):
             self._may.release()
 
-    def __call__(self) -> Iterator[str]:
+    def __call__(self, _deadline: Deadline) -> Iterator[str]:
         self.flights += 1
         for version in self.versions:
             assert self._may.acquire(timeout=30)
@@ -95,7 +96,7 @@ def growing(pool: ThreadPoolExecutor) -> Growing[str]:
 
 def test_each_version_and_then_the_end(growing: Growing[str]) -> None:
     tree = Tree("a", "ab", "abc")
-    watching = growing.watch("k", tree, tree.land)
+    watching = growing.watch("k", tree, tree.land, FLIGHT)
     assert watching.leads
     watcher = Watcher(watching)
     for i in range(3):
@@ -108,7 +109,7 @@ def test_each_version_and_then_the_end(growing: Growing[str]) -> None:
 
 def test_versions_that_nobody_looked_at_are_passed_over(growing: Growing[str], pool: ThreadPoolExecutor) -> None:
     tree = Tree("a", "ab", "abc")
-    watching = growing.watch("k", tree, tree.land)
+    watching = growing.watch("k", tree, tree.land, FLIGHT)
     tree.grow(3)
     pool.shutdown(wait=True)
     # the last is never passed over, and after it there is nothing
@@ -119,14 +120,14 @@ def test_versions_that_nobody_looked_at_are_passed_over(growing: Growing[str], p
 
 def test_one_leads_and_the_others_follow(growing: Growing[str]) -> None:
     tree, other = Tree("a", "ab"), Tree("other")
-    leader = growing.watch("k", tree, tree.land)
-    followers = [growing.watch("k", other, other.land) for _ in range(5)]
+    leader = growing.watch("k", tree, tree.land, FLIGHT)
+    followers = [growing.watch("k", other, other.land, FLIGHT) for _ in range(5)]
     assert [w.leads for w in [leader, *followers]] == [True, *[False] * 5]
     watchers = [Watcher(w) for w in [leader, *followers]]
     tree.grow()
     for watcher in watchers:
         watcher.wait(1)
-    late = growing.watch("k", other, other.land)
+    late = growing.watch("k", other, other.land, FLIGHT)
     assert not late.leads
     # who comes later sees what there is, at once
     assert next(late.versions(CLOCK.deadline())) == "a"
@@ -137,7 +138,7 @@ def test_one_leads_and_the_others_follow(growing: Growing[str]) -> None:
 
 def test_keys_do_not_share(growing: Growing[str]) -> None:
     trees = {key: Tree(f"{key}") for key in ("a", "b", ("a", ""), ("a", None))}
-    watchers = [Watcher(growing.watch(key, tree, tree.land)) for key, tree in trees.items()]
+    watchers = [Watcher(growing.watch(key, tree, tree.land, FLIGHT)) for key, tree in trees.items()]
     for tree in trees.values():
         tree.grow()
     assert [watcher.end() for watcher in watchers] == [[f"{key}"] for key in trees]
@@ -145,8 +146,8 @@ def test_keys_do_not_share(growing: Growing[str]) -> None:
 
 def test_who_leaves_cancels_nothing(growing: Growing[str]) -> None:
     tree = Tree("a", "ab")
-    leader = Watcher(growing.watch("k", tree, tree.land), most=1)
-    follower = Watcher(growing.watch("k", tree, tree.land))
+    leader = Watcher(growing.watch("k", tree, tree.land, FLIGHT), most=1)
+    follower = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
     tree.grow()
     assert leader.end() == ["a"]  # what there was sufficed for it
     assert tree.landed == []
@@ -157,7 +158,7 @@ def test_who_leaves_cancels_nothing(growing: Growing[str]) -> None:
 
 def test_a_flight_lands_though_everybody_has_left(growing: Growing[str], pool: ThreadPoolExecutor) -> None:
     tree = Tree("a", "ab")
-    watcher = Watcher(growing.watch("k", tree, tree.land), most=1)
+    watcher = Watcher(growing.watch("k", tree, tree.land, FLIGHT), most=1)
     tree.grow()
     watcher.end()
     del watcher
@@ -177,11 +178,11 @@ def test_it_has_landed_before_it_is_over(growing: Growing[str]) -> None:
         assert go.wait(30)
         kept.append(value)
 
-    watcher = Watcher(growing.watch("k", tree, land))
+    watcher = Watcher(growing.watch("k", tree, land, FLIGHT))
     tree.grow()
     assert entered.wait(30)
     # still under way: who comes now joins it
-    joined = growing.watch("k", tree, tree.land)
+    joined = growing.watch("k", tree, tree.land, FLIGHT)
     assert not joined.leads
     watcher.wait(1)  # the value is there already
     assert watcher.failure is None
@@ -189,13 +190,13 @@ def test_it_has_landed_before_it_is_over(growing: Growing[str]) -> None:
     assert watcher.end() == ["a"]
     assert kept == ["a"]
     assert list(joined.versions(CLOCK.deadline())) == ["a"]
-    assert growing.watch("k", Tree(), lambda _: None).leads
+    assert growing.watch("k", Tree(), lambda _: None, FLIGHT).leads
 
 
 def test_the_next_begins_anew(growing: Growing[str]) -> None:
     tree = Tree("a")
     for _ in range(3):
-        watching = growing.watch("k", tree, tree.land)
+        watching = growing.watch("k", tree, tree.land, FLIGHT)
         assert watching.leads
         tree.grow()
         assert Watcher(watching).end() == ["a"]
@@ -205,7 +206,7 @@ def test_the_next_begins_anew(growing: Growing[str]) -> None:
 @pytest.mark.parametrize("failure", [EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "no"), RuntimeError("broken")])
 def test_a_failure_goes_to_those_who_watch_and_to_nobody_else(growing: Growing[str], failure: Exception) -> None:
     tree = Tree("a", failure=failure)
-    watchers = [Watcher(growing.watch("k", tree, tree.land)) for _ in range(4)]
+    watchers = [Watcher(growing.watch("k", tree, tree.land, FLIGHT)) for _ in range(4)]
     tree.grow()
     for watcher in watchers:
         watcher.wait(1)
@@ -215,7 +216,7 @@ def test_a_failure_goes_to_those_who_watch_and_to_nobody_else(growing: Growing[s
     assert tree.landed == []
     # who comes after that is told nothing of it
     good = Tree("b")
-    watching = growing.watch("k", good, good.land)
+    watching = growing.watch("k", good, good.land, FLIGHT)
     assert watching.leads
     good.grow()
     last = Watcher(watching)
@@ -229,7 +230,7 @@ def test_a_failure_after_the_last_value_is_one(growing: Growing[str], pool: Thre
     def land(_: str) -> None:
         raise OSError("no room")
 
-    watching = growing.watch("k", tree, land)
+    watching = growing.watch("k", tree, land, FLIGHT)
     tree.grow()
     pool.shutdown(wait=True)
     versions = watching.versions(CLOCK.deadline())
@@ -240,20 +241,20 @@ def test_a_failure_after_the_last_value_is_one(growing: Growing[str], pool: Thre
 
 def test_what_grows_into_nothing_is_a_failure(growing: Growing[str]) -> None:
     tree = Tree()
-    watcher = Watcher(growing.watch("k", tree, tree.land))
+    watcher = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
     assert watcher.end() == []
     assert isinstance(watcher.failure, AssertionError)
     assert tree.landed == []
 
 
 def test_what_can_not_even_begin_to_grow(growing: Growing[str]) -> None:
-    def broken() -> Iterator[str]:
+    def broken(_deadline: Deadline) -> Iterator[str]:
         raise RuntimeError("broken")
 
-    watcher = Watcher(growing.watch("k", broken, lambda _: None))
+    watcher = Watcher(growing.watch("k", broken, lambda _: None, FLIGHT))
     watcher.end()
     assert isinstance(watcher.failure, RuntimeError)
-    assert growing.watch("k", Tree(), lambda _: None).leads
+    assert growing.watch("k", Tree(), lambda _: None, FLIGHT).leads
 
 
 # deadlines
@@ -262,8 +263,8 @@ def test_what_can_not_even_begin_to_grow(growing: Growing[str]) -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 0.02])
 def test_nobody_waits_longer_than_their_own_deadline(growing: Growing[str], seconds: float) -> None:
     tree = Tree("a", "ab")
-    leader = Watcher(growing.watch("k", tree, tree.land))
-    hurried = growing.watch("k", tree, tree.land)
+    leader = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
+    hurried = growing.watch("k", tree, tree.land, FLIGHT)
     with pytest.raises(EvidenceUnavailable) as caught:
         next(hurried.versions(CLOCK.deadline(seconds)))
     assert caught.value.code is Code.DEADLINE_EXCEEDED
@@ -281,8 +282,8 @@ def test_nobody_waits_longer_than_their_own_deadline(growing: Growing[str], seco
 
 def test_the_leaders_deadline_is_the_leaders(growing: Growing[str]) -> None:
     tree = Tree("a")
-    leader = growing.watch("k", tree, tree.land)
-    patient = Watcher(growing.watch("k", tree, tree.land))
+    leader = growing.watch("k", tree, tree.land, FLIGHT)
+    patient = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
     with pytest.raises(EvidenceUnavailable):
         next(leader.versions(CLOCK.deadline(0)))
     tree.grow()
@@ -305,7 +306,7 @@ def test_an_executor_that_refuses() -> None:
     tree = Tree("a")
     for _ in range(2):  # nothing of the first is left in the way of the second
         with pytest.raises(RuntimeError, match="shutdown"):
-            growing.watch("k", tree, tree.land)
+            growing.watch("k", tree, tree.land, FLIGHT)
     assert growing._flights == {}
     assert tree.flights == 0
 
@@ -315,13 +316,13 @@ def test_an_executor_that_refuses_while_somebody_has_joined() -> None:
 
     class Slow(Refusing):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-            joined.append(growing.watch("k", tree, tree.land))
+            joined.append(growing.watch("k", tree, tree.land, FLIGHT))
             return super().submit(fn, *args, **kwargs)
 
     growing: Growing[str] = Growing(Slow())
     tree = Tree("a")
     with pytest.raises(RuntimeError, match="shutdown"):
-        growing.watch("k", tree, tree.land)
+        growing.watch("k", tree, tree.land, FLIGHT)
     (follower,) = joined
     assert not follower.leads
     with pytest.raises(RuntimeError, match="shutdown"):
@@ -343,7 +344,7 @@ def test_a_flight_that_waits_for_its_thread_is_joined_all_the_same() -> None:
     executor = Later()
     growing: Growing[str] = Growing(executor)
     tree = Tree("a")
-    watching = [growing.watch("k", tree, tree.land) for _ in range(3)]
+    watching = [growing.watch("k", tree, tree.land, FLIGHT) for _ in range(3)]
     assert [w.leads for w in watching] == [True, False, False]
     assert len(executor.work) == 1
     with pytest.raises(EvidenceUnavailable):
@@ -360,7 +361,7 @@ def test_a_hundred_at_once(growing: Growing[str]) -> None:
     running: list[int] = []
     ends: list[list[str]] = []
 
-    def grow() -> Iterator[str]:
+    def grow(_deadline: Deadline) -> Iterator[str]:
         flights["begun"] += 1
         running.append(1)
         assert len(running) == 1
@@ -370,7 +371,7 @@ def test_a_hundred_at_once(growing: Growing[str]) -> None:
 
     def run() -> None:
         together.wait(30)
-        ends.append(list(growing.watch("k", grow, lambda _: None).versions(CLOCK.deadline(60))))
+        ends.append(list(growing.watch("k", grow, lambda _: None, FLIGHT).versions(CLOCK.deadline(60))))
 
     threads = [threading.Thread(target=run) for _ in range(100)]
     for thread in threads:

@@ -85,6 +85,7 @@ def test_who_has_no_time_for_a_pause_is_told_at_once() -> None:
     ):
         pass
     assert caught.value.code is Code.REGISTRY_RATE_LIMITED
+    assert caught.value.hurried
 
 
 def test_who_waits_in_vain_ends_with_the_deadline_and_takes_nobodys_turn() -> None:

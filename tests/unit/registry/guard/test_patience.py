@@ -86,6 +86,24 @@ def test_a_busy_registry_is_asked_once_more(answers: list[Response], statuses: l
     assert waited == pytest.approx(pauses)
 
 
+@pytest.mark.parametrize(
+    ("answer", "left", "hurried"),
+    [
+        (_said(429, retry_after="2"), 3, True),
+        (_said(503, retry_after="2"), 3, True),
+        (_said(503), 0.3, True),
+        (_said(429, retry_after="2"), 60, False),  # asked again, and the same
+        (_said(429, retry_after="60"), 3, False),
+        (_said(429), 3, False),
+        (_said(404), 0.1, False),
+    ],
+)
+def test_who_had_no_time_for_another_try_is_told(answer: Response, left: float, hurried: bool) -> None:  # noqa: FBT001
+    transport = ScriptedTransport(lambda _: answer)
+    clock = SettableClock()
+    assert Patience(transport, clock.advance).send(ASKED, clock.deadline(left)).hurried is hurried
+
+
 def test_a_registry_makes_nobody_wait_for_more_than_half_of_what_is_left() -> None:
     clock = SettableClock()
     transport = ScriptedTransport(lambda _: _said(503, retry_after="4"))
