@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from gate.errors import EvidenceUnavailable
 from gate.evidence.cosign import usual_payloads
 from gate.evidence.facts import Format
 from gate.image.content import InMemory
+from gate.review.downloads import Downloads
 from gate.review.lanes import too_late
 from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE, PAYLOADS_AT_ONCE
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gate.image.content import Content
     from gate.image.digest import Digest
     from gate.image.manifest import Descriptor
+    from gate.review.downloads import Download
     from gate.review.kept import Blobs
     from gate.review.lanes import Lanes
     from gate.review.listing import Listed, Place
@@ -40,6 +41,7 @@ class Contents:
         self._registry = registry
         self._blobs = blobs
         self._lanes = lanes
+        self._downloads = Downloads()
 
     def of(
         self, place: Place, entries: Iterable[Listed], deadline: Deadline
@@ -74,40 +76,39 @@ class Contents:
         self, place: Place, missing: deque[Descriptor], deadline: Deadline
     ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
         limit = MAX_ATTESTATION if place.attestations else MAX_SIGNATURE
-        lane = self._lanes.of(place.storage.repository.registry)
-        under_way: dict[Future[Content], Digest] = {}
+        under_way: dict[Future[Content], tuple[Descriptor, Download]] = {}
         try:
             while missing or under_way:
                 while missing and len(under_way) < PAYLOADS_AT_ONCE:
                     descriptor = missing.popleft()
-                    ask = partial(self._registry.blob, place.storage.repository, descriptor, limit, deadline)
-                    under_way[lane.submit(ask)] = descriptor.digest
+                    download = self._download(place, descriptor, limit, deadline)
+                    under_way[download.future] = (descriptor, download)
                 done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
                 if not done:
                     registry = place.storage.repository.registry
                     message = too_late(registry, under_way)
-                    yield (
-                        next(iter(under_way.values())),
-                        EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry"),
-                    )
+                    first, _ = next(iter(under_way.values()))
+                    yield first.digest, EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
                     return
                 for future in done:
-                    yield from self._landed(under_way.pop(future), future)
+                    descriptor, download = under_way.pop(future)
+                    try:
+                        found = download.outcome()
+                        if _was_hurried(download, found, deadline):
+                            missing.append(descriptor)
+                        else:
+                            yield descriptor.digest, found
+                    finally:
+                        download.leave()
         finally:
-            for future in under_way:
-                future.add_done_callback(_closed)
-                future.cancel()
+            for _, download in under_way.values():
+                download.leave()
 
-    def _landed(
-        self, digest: Digest, future: Future[Content]
-    ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
-        try:
-            content = future.result()
-        except EvidenceUnavailable as error:
-            yield digest, error
-            return
-        with closing(content):
-            yield digest, content
+    def _download(self, place: Place, descriptor: Descriptor, limit: int, deadline: Deadline) -> Download:
+        repository = place.storage.repository
+        key = (repository, place.scope, descriptor.digest, descriptor.size, limit)
+        fetch = partial(self._registry.blob, repository, descriptor, limit)
+        return self._downloads.join(key, fetch, self._lanes.of(repository.registry), deadline)
 
 
 def _groups(entries: Iterable[Listed]) -> Iterator[list[Descriptor]]:
@@ -130,7 +131,7 @@ def _made_up(place: Place, wanted: Mapping[Digest, Listed]) -> dict[Digest, byte
     }
 
 
-def _closed(future: Future[Content]) -> None:
-    """Nobody waits any more for what may still come."""
-    if not future.cancelled() and future.exception() is None:
-        future.result().close()
+def _was_hurried(download: Download, found: Content | EvidenceUnavailable, deadline: Deadline) -> bool:
+    """Whether another had too little time for it, and there is much more here."""
+    hurried = isinstance(found, EvidenceUnavailable) and found.hurried
+    return hurried and not download.leads and deadline.outlasts(download.left)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -353,8 +354,8 @@ def test_so_many_are_fetched_ahead_and_no_more(here: World) -> None:
 def test_a_slow_reader_has_no_more_open_than_so_many(here: World) -> None:
     entries = [here.put(bytes([i])) for i in range(40)]
     for _, content in here.contents.of(PLACE, entries, here.clock.deadline()):
-        assert isinstance(content, Watched)
-        assert not content.closed
+        assert not isinstance(content, EvidenceUnavailable)
+        assert content.read() in {bytes([i]) for i in range(40)}
         assert here.registry.calls["blob"] - len([one for one in here.registry.given if one.closed]) <= AT_ONCE
     assert here.registry.most_open <= AT_ONCE
     assert here.registry.left_open == 0
@@ -364,7 +365,7 @@ def test_a_slow_reader_has_no_more_open_than_so_many(here: World) -> None:
 def test_what_was_yielded_is_closed_by_the_next(here: World) -> None:
     running = here.contents.of(PLACE, [here.put(b"one"), here.put(b"two")], here.clock.deadline())
     _, first = next(running)
-    assert isinstance(first, Watched)
+    assert not isinstance(first, EvidenceUnavailable)
     assert first.read() in (b"one", b"two")
     next(running)
     with pytest.raises(AssertionError):
@@ -473,6 +474,73 @@ def test_each_who_asks_has_content_of_their_own(here: World) -> None:
     assert here.registry.left_open == 0
 
 
+def shared_by(here: World, *asked: tuple[Place, Listed]) -> int:
+    """How often the registry is asked by readers who come while the first is answered."""
+    held = Hold(here.registry)
+    threads = [threading.Thread(target=lambda p=p, e=e: here.of(e, place=p)) for p, e in asked]
+    for count, thread in enumerate(threads, 1):
+        thread.start()
+        until = time.monotonic() + 30
+        while sum(f.readers for f in here.contents._downloads._flights.values()) < count and time.monotonic() < until:
+            time.sleep(0.001)
+    held.go.set()
+    for thread in threads:
+        thread.join(30)
+    assert here.registry.left_open == 0
+    return len(held.asked)
+
+
+def test_who_asks_at_the_same_time_shares_a_fetch(here: World) -> None:
+    entry = here.put(b"one")
+    assert shared_by(here, *[(PLACE, entry)] * 5) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLACE, scope="another's"),
+        replace(PLACE, storage=Storage(Reference.parse("registry.test/evil/api").name)),
+        replace(PLACE, attestations=True),  # as much is not read of a signature
+    ],
+)
+def test_but_not_with_another_place_or_other_credentials(here: World, other: Place) -> None:
+    entry = here.put(b"one")
+    here.put(b"one", name="registry.test/evil/api")
+    assert shared_by(here, (PLACE, entry), (other, entry), (PLACE, entry)) == 2
+
+
+def test_who_has_much_more_time_asks_again_where_the_first_had_too_little(here: World) -> None:
+    entry = here.put(b"one")
+    entered, go = threading.Event(), threading.Event()
+
+    def too_late_once(_method: str, _repository: Repository, _what: str) -> None:
+        if not entered.is_set():
+            entered.set()
+            assert go.wait(30)
+            here.clock.advance(2)
+
+    here.registry.hook = too_late_once
+    found: dict[str, list[tuple[Digest, bytes | Code]]] = {}
+
+    def ask(name: str, deadline: Deadline) -> threading.Thread:
+        thread = threading.Thread(target=lambda: found.update({name: here.of(entry, deadline=deadline)}))
+        thread.start()
+        return thread
+
+    hurried = ask("hurried", here.clock.deadline(1))
+    assert entered.wait(30)
+    patient = ask("patient", here.clock.deadline(60))
+    until = time.monotonic() + 30
+    flights = here.contents._downloads._flights
+    while not any(flight.readers > 1 for flight in list(flights.values())) and time.monotonic() < until:
+        time.sleep(0.001)
+    go.set()
+    for thread in (hurried, patient):
+        thread.join(30)
+    digest = entry.descriptor.digest
+    assert found == {"hurried": [(digest, Code.DEADLINE_EXCEEDED)], "patient": [(digest, b"one")]}
+
+
 def test_what_is_at_hand_comes_before_what_is_fetched(here: World) -> None:
     usual, kept = listed(payload(), Format.LEGACY), listed(b"kept")
     here.contents.keep(kept.descriptor.digest, b"kept")
@@ -484,7 +552,7 @@ def test_what_is_at_hand_comes_before_what_is_fetched(here: World) -> None:
     assert held.asked == []  # and before anything is asked for
     held.go.set()
     (_, last) = next(running)
-    assert isinstance(last, Watched)
+    assert not isinstance(last, EvidenceUnavailable)
     assert last.read() == b"fetched"
     assert next(running, None) is None
 

@@ -1151,3 +1151,19 @@ def test_a_storage_with_a_prefix_is_another_place() -> None:
         assert codes(ask(here, found)) == []
         assert codes(ask(here)) == MISSING
         assert json.loads(payload)["critical"]["identity"]["docker-reference"] == NAME
+
+
+def test_those_who_trust_differently_share_a_payload() -> None:
+    with world() as here:
+        sign(here, "bundle")
+        held = Held(here, "blob")
+        bobs = policies(policy([{"signature": {"by": "b"}}]))
+        asking = [Asking(lambda f=found: ask(here, f, Stage.CHECK)) for found in (BY_ALICE, bobs)]  # type: ignore[misc]
+        assert held.entered.wait(30)
+        flights = here.reviewer._gatherer._contents._downloads._flights
+        until = time.monotonic() + 30
+        while sum(flight.readers for flight in list(flights.values())) < 2 and time.monotonic() < until:
+            time.sleep(0.001)
+        held.go.set()
+        assert [codes(one.end()) for one in asking] == [[], [("KEY_MISMATCH", "deny")]]
+        assert here.registry.calls["blob"] == 1
