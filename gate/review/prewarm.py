@@ -44,6 +44,8 @@ class Prewarmer:
         self.requests = 0
         """Sent for them."""
 
+        self._most = 0  # that one has taken
+
     @property
     def holds(self) -> bool:
         """Whether nothing is ready because of it; not for ever, whatever registries do."""
@@ -59,7 +61,12 @@ class Prewarmer:
         """All of them, or as many as the budget allows. Whatever goes wrong is no reason not to become ready."""
         try:
             images = iter(self._warming.images)
-            while self.requests < self._warming.requests and (some := tuple(islice(images, _AT_ONCE))):
+            while (left := self._warming.requests - self.requests) > 0:
+                # The first by itself, and then as many as there are requests for: not many more are sent than allowed.
+                affordable = min(_AT_ONCE, left // max(1, self._most)) if self.done else 1
+                some = tuple(islice(images, max(1, affordable)))
+                if not some:
+                    break
                 self._warm(some)
         finally:
             self._over.set()
@@ -69,4 +76,5 @@ class Prewarmer:
         subjects = [Subject(image) for image in images]
         for review in self._reviewer.review(self._policies(), subjects, Stage.CHECK, deadline):
             self.requests += review.spent.requests
+            self._most = max(self._most, review.spent.requests)
             self.done += 1

@@ -29,18 +29,26 @@ class _Kept:
 class MemoryStore:
     """Values by key, of so many bytes together. Thread-safe."""
 
-    def __init__(self, bytes_limit: int, clock: Callable[[], float]) -> None:
-        """`bytes_limit` counts keys, values and what goes with them; `clock` is monotonic, in seconds."""
+    def __init__(self, bytes_limit: int, clock: Callable[[], float], *, instead: bool = False) -> None:
+        """Nothing is kept yet.
+
+        Args:
+            bytes_limit: counts keys, values and what goes with them.
+            clock: monotonic, in seconds.
+            instead: it stands in for a file that there cannot be, which is trouble.
+        """
         self._limit = bytes_limit
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._weight = 0
         self._counts = Counts()
+        if instead:
+            self._counts.add("failed")
 
     @property
     def counts(self) -> dict[str, int]:
-        """As of the other stores; here all stay 0."""
+        """As of the other stores; nothing is added to them here."""
         return self._counts.so_far()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:

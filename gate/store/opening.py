@@ -63,7 +63,9 @@ def open_store(
         path = folder / FILE
     else:
         return MemoryStore(MEMORY_BYTES, clock)
-    return SqliteStore(path, FILE_BYTES, now, clock) if _can_be(path) else MemoryStore(MEMORY_BYTES, clock)
+    if not _can_be(path):
+        return MemoryStore(MEMORY_BYTES, clock, instead=True)
+    return SqliteStore(path, FILE_BYTES, now, clock)
 
 
 def check_place(path: Path) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gate.errors import ParseError
@@ -7,9 +10,15 @@ from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
 from gate.review.prewarm import Prewarmer
 from gate.review.warming import MAX_IMAGES, Warming, parse_list
+from gate.spent import Spent
 from tests.fakes.signing import alice
 from tests.unit.policy.build import SIGNED, policies, policy
 from tests.unit.review.build import NAME, World, world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gate.review.review import Subject
 
 BY_ALICE = policies(policy(SIGNED))
 
@@ -44,6 +53,36 @@ def test_what_cannot_be_warmed_keeps_nobody_waiting() -> None:
         with pytest.raises(RuntimeError):
             failing.run()
         assert not failing.holds
+
+
+class Costly:
+    """A reviewer of whom each image takes so many requests; `rounds` are how many it was given at a time."""
+
+    def __init__(self, each: int) -> None:
+        self.spent = Spent(requests=each)
+        self.rounds: list[int] = []
+
+    def review(self, _policies: object, subjects: Sequence[Subject], *_: object) -> list[Costly]:
+        self.rounds.append(len(subjects))
+        return [self] * len(subjects)
+
+
+@pytest.mark.parametrize(
+    ("each", "budget", "rounds"),
+    [
+        (6, 1000, [1, 4, 4, 1]),
+        (6, 30, [1, 4]),
+        (2, 21, [1, 4, 4, 1]),
+        (40, 100, [1, 1, 1]),
+        (40, 1, [1]),
+        (0, 4, [1, 4, 4, 1]),
+    ],
+)
+def test_no_more_are_begun_than_there_are_requests_for(each: int, budget: int, rounds: list[int]) -> None:
+    reviewer = Costly(each)
+    warming = Warming(("registry.test/a:v1",) * 10, budget)
+    Prewarmer(reviewer, lambda: BY_ALICE, warming, time.monotonic).run()  # type: ignore[arg-type]
+    assert reviewer.rounds == rounds
 
 
 def test_who_does_not_ask_for_it_waits_for_nothing() -> None:

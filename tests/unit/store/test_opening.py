@@ -26,7 +26,9 @@ def _opened(place: str | None, folder: Path | None = None) -> AnyStore:
 
 
 def test_nothing_is_memory() -> None:
-    assert isinstance(_opened(None), MemoryStore)
+    store = _opened(None)
+    assert isinstance(store, MemoryStore)
+    assert store.counts["failed"] == 0
 
 
 def test_a_folder_is_a_file_in_it(tmp_path: Path) -> None:
@@ -57,13 +59,17 @@ def test_a_url_that_cannot_be_used() -> None:
 
 def test_where_there_can_be_no_folder_it_is_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert isinstance(_opened(None, tmp_path / "file" / "caches"), MemoryStore)
-    assert isinstance(_opened(None, tmp_path / "zero\0byte"), MemoryStore)
+    for folder in (tmp_path / "file" / "caches", tmp_path / "zero\0byte"):
+        store = _opened(None, folder)
+        assert isinstance(store, MemoryStore)
+        assert store.counts["failed"] == 1
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "cache.sqlite").symlink_to(tmp_path / "elsewhere")
-    assert isinstance(_opened(None, tmp_path), MemoryStore)
+    store = _opened(None, tmp_path)
+    assert isinstance(store, MemoryStore)
+    assert store.counts["failed"] == 1
     assert not (tmp_path / "elsewhere").exists()
 
 
