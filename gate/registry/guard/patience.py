@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BUSY: Final = frozenset({408, 500, 502, 503, 504})
 _RATE_LIMITED: Final = 429
+_MAY_PASS: Final = _BUSY | {_RATE_LIMITED}
 _TOO_MANY: Final = frozenset({_RATE_LIMITED, 503})
 _SHORTLY: Final = 0.2  # seconds
 PAUSE_SECONDS: Final = 5.0
@@ -112,9 +113,8 @@ def pause_for(response: Response, left: float, *, crowded: bool) -> float | None
     A rate limit that says nothing of `Retry-After`, and meets a request that is alone, is a quota: it is not over in a
     moment, and asking again counts again. One that meets a crowd may be about the crowd.
     """
-    stated = retry_after(response.headers)
-    if response.status not in _BUSY | {_RATE_LIMITED}:
+    if response.status not in _MAY_PASS:
         return None
     said_nothing = "retry-after" not in response.headers and (crowded or response.status != _RATE_LIMITED)
-    seconds = _SHORTLY if said_nothing else stated
+    seconds = _SHORTLY if said_nothing else retry_after(response.headers)
     return seconds if seconds is not None and seconds <= min(PAUSE_SECONDS, left * _SHARE) else None
