@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gate.errors import EvidenceUnavailable
 from gate.image.manifest import ACCEPTED
@@ -15,12 +15,23 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.reference import Repository
-    from gate.registry.asking import Asker
     from gate.registry.credentials.credential import Credential
     from gate.registry.credentials.keychain import Found
 
 _REFUSED: Final = frozenset({401, 403})
 _TELLING: Final = ("www-authenticate", "retry-after", "date", "ratelimit-limit", "ratelimit-remaining", "content-type")
+
+
+class _Asks(Protocol):
+    """Who sends a question (`gate.registry.asking.Asker`)."""
+
+    def once(
+        self, repository: Repository, question: Question, credential: Credential | None, deadline: Deadline
+    ) -> Answer: ...
+
+    def asked(
+        self, repository: Repository, question: Question, credential: Credential | None, deadline: Deadline
+    ) -> Answer: ...
 
 
 class Tries:
@@ -34,7 +45,7 @@ class Tries:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: _Asks,
         repository: Repository,
         question: Question,
         deadline: Deadline,
