@@ -16,6 +16,7 @@ from typing import Final
 _ARENA_MAX: Final = -8  # M_ARENA_MAX of malloc.h (mallopt(3))
 _TUNABLES: Final = "GLIBC_TUNABLES"
 _CACHES: Final = "glibc.malloc.tcache_count"
+_BEGUN: Final = "IMAGEGATE_BEGUN_ANEW"  # as which process: a library that is told nothing is not asked for ever
 
 
 def share_heap() -> None:
@@ -31,12 +32,14 @@ def begin_without_caches() -> None:
     """Begin this process anew, unless its threads have no caches: glibc asks for that once, when a process begins.
 
     For a process that is to stay, at its very beginning: what it has done is lost. It keeps its number, its words and
-    its open files.
+    its open files. Once: where its file has capabilities, the library is never told.
     """
     environment = os.environ  # noqa: TID251 - it is where the library is told
+    begun = environment.pop(_BEGUN, "") == str(os.getpid())
     before = environment.get(_TUNABLES, "")
-    if _CACHES in before or not sys.executable or not _is_glibc():
+    if begun or _CACHES in before or not sys.executable or not _is_glibc():
         return
+    environment[_BEGUN] = str(os.getpid())
     environment[_TUNABLES] = ":".join(filter(None, (before, f"{_CACHES}=0")))
     with suppress(OSError):
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - itself

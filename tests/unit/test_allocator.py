@@ -93,3 +93,18 @@ def test_what_the_operator_said_of_the_library_is_left_as_it_is() -> None:
     assert _kept("none", GLIBC_TUNABLES=other)[2] == [f"{other}:glibc.malloc.tcache_count=0", "none"]
     caches = "glibc.malloc.tcache_count=7"
     assert _kept("none", GLIBC_TUNABLES=caches)[2] == [caches, "none"]
+
+
+_DEAF = """
+import os
+os.environ.pop("GLIBC_TUNABLES", None)
+from gate import allocator
+allocator.begin_without_caches()
+print(sorted(name for name in os.environ if name.startswith(("GLIBC", "IMAGEGATE"))))
+"""
+
+
+def test_a_process_whose_library_is_told_nothing_begins_anew_once() -> None:
+    """Such as one of a file with capabilities, of whose environment this is taken out at each beginning."""
+    done = subprocess.run([sys.executable, "-c", _DEAF], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
