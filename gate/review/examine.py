@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 _BESIDE: tuple[str, ...] = (cosign.LOG_BUNDLE, cosign.TIMESTAMP)
 _BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
-MAX_RESULTS: Final = 20_000
-"""Candidates whose result is remembered."""
+MAX_RESULT_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of results that are remembered, about: what verifies."""
 
-MAX_RESULT_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of their results, about."""
+MAX_REJECTED_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of those of what does not, about: anybody can make as much of it as they like."""
 
 _LARGE: Final = 64 * 1024  # bytes of content of which one at a time is in memory
 
@@ -71,6 +71,41 @@ class _Known:
         return 2000 + sum(len(f.statement) for f in self.result if isinstance(f, VerifiedAttestation))
 
 
+class _Results:
+    """What came of candidates, the least used of which leave first. Thread-safe."""
+
+    def __init__(self, most: int) -> None:
+        """`most` bytes, about."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[_Key, _Known] = OrderedDict()
+        self._weight = 0
+
+    def get(self, key: _Key) -> _Known | None:
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+            return found
+
+    def drop(self, key: _Key) -> None:
+        with self._lock:
+            before = self._known.pop(key, None)
+            self._weight -= before.weight if before is not None else 0
+
+    def put(self, key: _Key, known: _Known) -> None:
+        self.drop(key)
+        with self._lock:
+            if key in self._known:  # by another, in between
+                return
+            if known.weight * 4 > self._most:  # it would drive out too much
+                return
+            self._weight += known.weight
+            self._known[key] = known
+            while self._weight > self._most:
+                self._weight -= self._known.popitem(last=False)[1].weight
+
+
 class Examiner:
     """Turns listings into evidence. Thread-safe.
 
@@ -82,9 +117,8 @@ class Examiner:
         """Takes its collaborators."""
         self._contents = contents
         self._roots = roots
-        self._lock = threading.Lock()
-        self._known: OrderedDict[_Key, _Known] = OrderedDict()
-        self._weight = 0
+        self._verified = _Results(MAX_RESULT_BYTES)
+        self._rejected = _Results(MAX_REJECTED_BYTES)
         self._large = threading.Lock()
 
     def examine(
@@ -103,23 +137,15 @@ class Examiner:
 
     def known(self, key: _Key) -> _Known | None:
         """What came of it before."""
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
+        return self._verified.get(key) or self._rejected.get(key)
 
     def remember(self, key: _Key, known: _Known) -> None:
-        """For the next time; the least used leave first."""
-        with self._lock:
-            before = self._known.pop(key, None)
-            if known.weight * 4 > MAX_RESULT_BYTES:  # it would drive out too much
-                self._weight -= before.weight if before is not None else 0
-                return
-            self._weight += known.weight - (before.weight if before is not None else 0)
-            self._known[key] = known
-            while len(self._known) > MAX_RESULTS or self._weight > MAX_RESULT_BYTES:
-                self._weight -= self._known.popitem(last=False)[1].weight
+        """For the next time."""
+        these, others = self._verified, self._rejected
+        if isinstance(known.result, Rejection):
+            these, others = others, these
+        others.drop(key)
+        these.put(key, known)
 
     @contextmanager
     def in_memory(self, content: Content, deadline: Deadline) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -16,7 +17,7 @@ from gate.demo.images import BUNDLE, Layer
 from gate.errors import EvidenceUnavailable
 from gate.evidence import cosign
 from gate.evidence.cosign import CHAIN
-from gate.evidence.facts import Format, KeySigner, Storage
+from gate.evidence.facts import Format, KeySigner, Rejection, Storage
 from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
@@ -29,7 +30,7 @@ from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRe
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, TrustNeeds
 from gate.review.cache import Bounds
-from gate.review.examine import Examiner
+from gate.review.examine import MAX_REJECTED_BYTES, Examiner
 from gate.review.kept import Listings
 from gate.review.limits import MAX_REFERRERS
 from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS
@@ -1136,8 +1137,47 @@ def test_what_is_remembered_of_candidates_is_bounded_with_all_of_it() -> None:
         place = Place(Storage(HOME), image, "", HOME, attestations=False)
         found = examiner.examine(place, listing, TrustNeeds(), SettableClock().deadline())
         assert len(found.rejected) == 1
-    assert len(examiner._known) == 40
-    assert all(len(part) < 1000 for key in examiner._known for part in key if isinstance(part, str | bytes))
+    known = examiner._rejected._known
+    assert len(known) == 40
+    assert all(len(part) < 1000 for key in known for part in key if isinstance(part, str | bytes))
+
+
+def test_what_anybody_can_make_drives_out_nothing_that_verifies() -> None:
+    with world() as here:
+        sign(here, "bundle")
+        assert codes(ask(here)) == []
+        examiner = here.reviewer._gatherer._examiner
+        image = Digest.of(b"another")
+        place = Place(Storage(HOME), image, "", HOME, attestations=False)
+        payload = b"{}"
+        junk = Examiner(AtHand({Digest.of(payload): payload}), NoRoots())
+        junk._rejected, junk._verified = examiner._rejected, examiner._verified
+        for start in range(0, 6000, 1000):
+            layers = [
+                Descriptor(cosign.SIMPLE_SIGNING, Digest.of(payload), len(payload), {"x": str(start + i)})
+                for i in range(1000)
+            ]
+            listing = Listing(image, tuple(Listed(Format.LEGACY, layer) for layer in layers))
+            assert len(junk.examine(place, listing, TrustNeeds(), SettableClock().deadline()).rejected) == 1000
+        assert len(examiner._rejected._known) <= MAX_REJECTED_BYTES // 1000
+        assert len(examiner._verified._known) == 1
+
+
+def test_what_came_of_a_candidate_is_remembered_once() -> None:
+    """Where trust has changed since, the last counts, and the one before it is gone."""
+    with world() as here:
+        sign(here, "bundle")
+        assert codes(ask(here)) == []
+        examiner = here.reviewer._gatherer._examiner
+        ((key, known),) = examiner._verified._known.items()
+        rejection = Rejection(Format.BUNDLE, here.digest, Code.KEY_MISMATCH, "no more")
+        examiner.remember(key, replace(known, result=rejection))
+        found = examiner.known(key)
+        assert found is not None
+        assert found.result is rejection
+        examiner.remember(key, known)
+        assert examiner.known(key) is known
+        assert (len(examiner._verified._known), len(examiner._rejected._known)) == (1, 0)
 
 
 def test_a_storage_with_a_prefix_is_another_place() -> None:
