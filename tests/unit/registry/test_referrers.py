@@ -1,228 +1,85 @@
+"""The list of referrers over its pages: as it was sent, and in few bytes while a page is waited for."""
+
 from __future__ import annotations
 
 import json
-import weakref
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from gate.codes import Code
-from gate.errors import EvidenceUnavailable, ParseError
+from gate.evidence.candidate import PREDICATE_TYPE
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.registry.guard.transport import Response
-from gate.registry.referrers import MAX_PAGES, collect
+from gate.registry.referrers import MAX_ENTRIES, _Entries, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gate.image.manifest import Descriptor
 
-PATH = f"/v2/acme/api/referrers/{Digest.of(b'image')}"
-BASE = "https://registry.test"
+PATH = "/v2/acme/api/referrers/sha256:00"
 
 
-def _index(*names: str) -> bytes:
-    entries = [
-        {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(name.encode())), "size": 7, "artifactType": name}
-        for name in names
+@dataclass
+class Listed:
+    """A registry of one list, in pages."""
+
+    pages: list[list[dict[str, Any]]]
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, path: str) -> Response:
+        self.asked.append(path)
+        number = int(path.partition("page=")[2] or "0")
+        body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self.pages[number]}).encode()
+        more = {"link": f'<{PATH}?page={number + 1}>; rel="next"'} if number + 1 < len(self.pages) else {}
+        return Response(200, more, body, f"https://registry.test{path}")
+
+    def collect(self) -> tuple[Descriptor, ...]:
+        return collect(PATH, self.get)
+
+
+def entry(number: int, kind: str = "", said: str = "", size: int = 7) -> dict[str, Any]:
+    found: dict[str, Any] = {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(str(number).encode())), "size": size}
+    if kind:
+        found["artifactType"] = kind
+    return found | ({"annotations": {PREDICATE_TYPE: said, "other": "x" * 500}} if said else {})
+
+
+def test_it_is_as_it_was_sent() -> None:
+    pages = [
+        [entry(1, "a/b"), entry(2, "a/b", "https://t.example/1", 2**53), entry(1, "a/c")],
+        [],
+        [entry(3), entry(4, "a/b", "https://t.example/1")],
     ]
-    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    found = Listed(pages).collect()
+    assert [
+        {"mediaType": e.media_type, "digest": str(e.digest), "size": e.size}
+        | ({"artifactType": e.artifact_type} if e.artifact_type else {})
+        for e in found
+    ] == [{key: value for key, value in one.items() if key != "annotations"} for page in pages for one in page]
+    said = "https://t.example/1"
+    assert [dict(e.annotations) for e in found] == [{}, {PREDICATE_TYPE: said}, {}, {}, {PREDICATE_TYPE: said}]
 
 
-def _pages(pages: dict[str, tuple[bytes, str]]) -> Callable[[str], Response]:
-    def get(path: str) -> Response:
-        if path not in pages:
-            return Response(404, {}, b"", BASE + path)
-        body, link = pages[path]
-        return Response(200, {"link": link} if link else {}, body, BASE + path)
-
-    return get
+def test_what_is_too_long_for_a_type_says_nothing() -> None:
+    (found,) = Listed([[entry(1, "a/" + "b" * 100, "x://" + "y" * 300)]]).collect()
+    assert dict(found.annotations) == {}
 
 
-def _code(get: Callable[[str], Response]) -> Code:
-    with pytest.raises(EvidenceUnavailable) as caught:
-        collect(PATH, get)
-    return caught.value.code
+def test_types_beyond_a_few_say_nothing_and_their_entries_are_there() -> None:
+    numbers = [range(page, page + 50) for page in range(0, 200, 50)]
+    pages = [[entry(n, f"a/{n}", f"https://t.example/{n}") for n in page] for page in numbers]
+        [entry(n, f"a/{n}", f"https://t.example/{n}") for n in range(page, page + 50)] for page in range(0, 200, 50)
+    ]
+    found = Listed(pages).collect()
+    assert [str(e.digest) for e in found] == [one["digest"] for page in pages for one in page]
+    assert [e.artifact_type for e in found] == [f"a/{n}" if n < 32 else "" for n in range(200)]
+    assert [dict(e.annotations) for e in found[32:]] == [{}] * 168
 
 
-def test_one_page() -> None:
-    found = collect(PATH, _pages({PATH: (_index("a", "b"), "")}))
-    assert [entry.digest for entry in found] == [Digest.of(b"a"), Digest.of(b"b")]
-
-
-@pytest.mark.parametrize("names", [(), ("a",)])
-@pytest.mark.parametrize("filters", ["artifactType", "artifactType,other", "x"])
-def test_a_list_that_says_it_was_filtered_is_not_whole(names: tuple[str, ...], filters: str) -> None:
-    def get(path: str) -> Response:
-        return Response(200, {"oci-filters-applied": filters}, _index(*names), BASE + path)
-
-    with pytest.raises(EvidenceUnavailable, match="was filtered, and nobody asked for that") as caught:
-        collect(PATH, get)
-    assert (caught.value.code, bool(caught.value.remedy)) == (Code.REGISTRY_PROTOCOL, True)
-
-
-def test_no_filters_are_no_filters() -> None:
-    assert collect(PATH, lambda path: Response(200, {"oci-filters-applied": " "}, _index(), BASE + path)) == ()
-
-
-def test_an_empty_list() -> None:
-    assert collect(PATH, _pages({PATH: (_index(), "")})) == ()
-
-
-def test_of_its_entries_the_annotations_are_not_kept() -> None:
-    """Ten pages of them would fill a memory, and nobody looks at them."""
-    entry = {
-        "mediaType": "a/b", "digest": f"sha256:{'1' * 64}", "size": 1, "artifactType": "a" * 500,
-        "annotations": {"x": "y" * 3000},
-    }  # fmt: skip
-    body = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
-    (kept,) = collect(PATH, _pages({PATH: (body, "")}))
-    assert (kept.media_type, kept.artifact_type, kept.annotations) == ("a/b", "a" * 255, {})
-
-
-class _Seen(Response):
-    """One that it can be seen of whether anybody keeps it."""
-
-    __slots__ = ("__weakref__",)
-
-
-def test_nothing_is_kept_of_a_page_while_the_next_is_waited_for() -> None:
-    """They may be large, and the next may take its time."""
-    kept: list[weakref.ref[_Seen]] = []
-
-    def get(path: str) -> Response:
-        assert all(page() is None for page in kept)
-        last = len(kept) == 3
-        page = _Seen(200, {} if last else {"link": f'<{PATH}?n={len(kept)}>; rel="next"'}, _index("a"), BASE + path)
-        kept.append(weakref.ref(page))
-        return page
-
-    assert len(collect(PATH, get)) == 4
-    assert len(kept) == 4
-
-
-@pytest.mark.parametrize("status", [400, 404, 405, 406])
-def test_no_api_is_an_empty_list(status: int) -> None:
-    assert collect(PATH, lambda path: Response(status, {}, b"<html>", BASE + path)) == ()
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        f'<{PATH}?n=1&last=a>; rel="next"',
-        f"<{PATH}?n=1&last=a>; rel=next",
-        f'<{PATH}?n=1&last=a>;REL="NEXT"',
-        f'<{BASE}{PATH}?n=1&last=a>; rel="next"',
-        '<?n=1&last=a>; rel="next"',
-        f'<{PATH}?n=1&last=a>; title="x"; rel="next"',
-        f'<{PATH}?n=1&last=a>; title="a,b"; rel="last next"',
-        f'<{PATH}?n=1&last=a>; title="a\\"; rel=prev"; rel=next',
-        f"<{PATH}?n=1&last=a>; flag; rel = next",
-        f'<{PATH}?n=0>; rel="prev", <{PATH}?n=1&last=a>; rel="next"',
-    ],
-)
-def test_the_next_page_is_read(link: str) -> None:
-    pages = {PATH: (_index("a"), link), f"{PATH}?n=1&last=a": (_index("b"), "")}
-    assert [entry.artifact_type for entry in collect(PATH, _pages(pages))] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "next",
-        f'<{PATH}?n=1; rel="next"',
-        f'<{PATH}?n=1>; rel="next"; title="x',
-        f'<{PATH}?n=1> rel="next"',
-        f'<{PATH}?n=1>; rel="next", <{PATH}?n=2>; rel="next"',
-        f'<{PATH}?n=1&t={"x" * 20_000}>; rel="next"',
-    ],
-    ids=["no target", "no end", "quote", "no semicolon", "two", "long"],
-)
-def test_a_link_that_is_not_understood_is_no_end_of_the_list(link: str) -> None:
-    with pytest.raises(EvidenceUnavailable) as raised:
-        collect(PATH, _pages({PATH: (_index("a"), link)}))
-    assert raised.value.code is Code.REGISTRY_PROTOCOL
-
-
-@pytest.mark.parametrize("link", ["", ", ", f"<{PATH}?n=1>", f'<{PATH}?n=1>; rel="prev"', f"<{PATH}?n=1>; title=next"])
-def test_other_links_are_not_followed(link: str) -> None:
-    assert len(collect(PATH, _pages({PATH: (_index("a"), link)}))) == 1
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "https://evil.test/v2/acme/api/referrers/x",
-        "//evil.test/x",
-        "http://registry.test/x",
-        "https://registry.test:8443/x",
-        "https://registry.test@evil.test/x",
-        "file:///etc/passwd",
-        "https://[::1",
-        "//[",
-    ],
-)
-def test_another_origin_is_an_error(target: str) -> None:
-    assert _code(_pages({PATH: (_index("a"), f'<{target}>; rel="next"')})) is Code.REGISTRY_PROTOCOL
-
-
-def test_a_circle_is_an_error() -> None:
-    assert _code(_pages({PATH: (_index("a"), f'<{PATH}>; rel="next"')})) is Code.REGISTRY_PROTOCOL
-    wide = {
-        PATH: (_index("a"), f'<{PATH}?n=1>; rel="next"'),
-        f"{PATH}?n=1": (_index("b"), f'<{PATH}?n=2>; rel="next"'),
-        f"{PATH}?n=2": (_index("c"), f'<{PATH}?n=1>; rel="next"'),
-    }
-    assert _code(_pages(wide)) is Code.REGISTRY_PROTOCOL
-
-
-def test_pages_are_counted() -> None:
-    def get(path: str) -> Response:
-        number = int(path.partition("=")[2] or "0")
-        return Response(200, {"link": f'<{PATH}?n={number + 1}>; rel="next"'}, _index("a"), BASE + path)
-
-    assert _code(get) is Code.RESPONSE_TOO_LARGE
-
-
-def test_the_last_page_that_is_allowed_is_read() -> None:
-    def get(path: str) -> Response:
-        number = int(path.partition("=")[2] or "0")
-        headers = {"link": f'<{PATH}?n={number + 1}>; rel="next"'} if number < MAX_PAGES - 1 else {}
-        return Response(200, headers, _index("a"), BASE + path)
-
-    assert len(collect(PATH, get)) == MAX_PAGES
-
-
-def test_a_list_that_breaks_off_is_not_a_short_list() -> None:
-    """Else a registry that fails on page two would make a signature "missing"."""
-    assert _code(_pages({PATH: (_index("a"), f'<{PATH}?n=1>; rel="next"')})) is Code.REGISTRY_PROTOCOL
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>welcome</html>", b"[]", b"{}", b'{"schemaVersion":1}', b"\xff"])
-def test_a_page_that_is_no_index_is_refused(body: bytes) -> None:
-    with pytest.raises(ParseError):
-        collect(PATH, _pages({PATH: (body, "")}))
-
-
-def test_an_image_instead_of_a_list_is_no_empty_list() -> None:
-    """Else whoever answers so makes signatures "missing", on the first page or on a later one."""
-    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(b"")), "size": 0}
-    image = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}).encode()
-    assert _code(_pages({PATH: (image, "")})) is Code.REGISTRY_PROTOCOL
-    later = {PATH: (_index("a"), f'<{PATH}?n=1>; rel="next"'), f"{PATH}?n=1": (image, "")}
-    assert _code(_pages(later)) is Code.REGISTRY_PROTOCOL
-
-
-def test_what_the_list_says_of_its_entries_is_kept_but_filters_nothing() -> None:
-    """CVE-2024-23332 and cosign's wrong entries: the list is a hint."""
-    found = collect(PATH, _pages({PATH: (_index("application/vnd.oci.empty.v1+json", ""), "")}))
-    assert len(found) == 2
-
-
-@pytest.mark.parametrize("piece", ["<>;", "<> ", "<a>; rel ", "<", "<>;rel =", "rel=next"])
-def test_a_link_that_would_take_hours_to_search(piece: str) -> None:
-    """A search that starts anew at each `<` takes seconds for one such header, and headers may be megabytes."""
-    with pytest.raises(EvidenceUnavailable):
-        collect(PATH, _pages({PATH: (_index("a"), piece * 300_000)}))
-    with suppress(EvidenceUnavailable):  # none of them is `next`: an end, or not understood
-        assert len(collect(PATH, _pages({PATH: (_index("a"), piece * (16 * 1024 // len(piece)))}))) == 1
+def test_entries_take_few_bytes_while_a_page_is_waited_for() -> None:
+    page = Listed([[entry(n, f"a/{n}" + "x" * 100, f"https://t.example/{n}" + "y" * 200) for n in range(MAX_ENTRIES)]])
+    found = _Entries()
+    found.add(page.collect())
+    assert found.count == MAX_ENTRIES
+    assert sum(map(sys.getsizeof, found._pages)) < 100 * MAX_ENTRIES
+    assert len(found._types) <= 33
