@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gate.policy.policy import PolicySet
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
-MAX_IMAGES: Final = 64
+MAX_IMAGES: Final = 32
 """Images judged at a time in a worker, beside the first of each review: one has `--jobs` of them, not all."""
 
 

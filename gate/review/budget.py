@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from typing import Final
 
-FREE_BYTES: Final = 16 * 1024
+FREE_BYTES: Final = 32 * 1024
 """Bytes of entries, about, that each image has without being charged."""
 
 MAX_CHARGED: Final = 7 * 1024 * 1024
@@ -40,13 +40,12 @@ class Budget:
         """Spend so many bytes, for as long as what is returned is held.
 
         Raises:
-            Spent: there are not as many left; or the registry, which holds some already, would leave less to others
-                than it has.
+            Spent: the registry would leave less to others than it has.
         """
         with self._lock:
             self._take_back()
             held, left = self._held.get(registry, 0), self._left - size
-            enough = left >= 0 and (not held or held + size <= left)
+            enough = held + size <= left
             if enough:
                 self._left, self._held[registry] = left, held + size
         if not enough:

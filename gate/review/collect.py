@@ -100,10 +100,10 @@ class _Collection:
         self._lists: dict[str, tuple[Referrer, ...]] = {}
         self._charges: list[Charge] = []  # of the lists
         self._referrers: tuple[Digest, ...] = ()
-        self._unread: tuple[str, ...] = ()
         self._waiting: deque[Digest] = deque()
         self._attached: dict[Digest, _Attached] = {}
         self._layers = 0
+        self._answered = False  # if only by a failure
         self._heard = False
         self._beside = 0
 
@@ -192,6 +192,7 @@ class _Collection:
         done, _ = wait(self._pending, max(0.0, self._deadline.remaining()), FIRST_COMPLETED)
         for future in done:
             landed = self._pending.pop(future)
+            self._answered = True
             try:
                 result = future.result()
                 self._heard = True
@@ -200,7 +201,7 @@ class _Collection:
                 result = None
             landed(result)
         if not done:
-            message = too_late(self._repository.registry, self._pending)
+            message = too_late(self._repository.registry, self._pending, answered=self._answered)
             self._unavailable.append(Unavailable.of(EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message)))
             for future in self._pending:
                 future.cancel()
@@ -213,13 +214,12 @@ class _Collection:
         self._lists[which] = listed or ()
         if len(self._lists) == len(_LISTS):
             both = (one for each in _LISTS for one in self._lists[each])
-            choice = choose(both, attestations=self._place.attestations)
-            self._referrers, self._unread = choice.read, choice.unread
+            self._referrers, unread = choose(both, attestations=self._place.attestations)
             self._lists.clear()
             self._charges.clear()
-            if choice.excess:
-                self._cut(f"more than {MAX_REFERRERS} referrers that may be signatures")
-            self._waiting.extend(choice.read)
+            if unread:
+                self._cut(f"more than {MAX_REFERRERS} referrers, {unread} of which were not read")
+            self._waiting.extend(self._referrers)
             for _ in range(REFERRERS_AT_ONCE):
                 self._ask_referrer()
 
@@ -260,7 +260,7 @@ class _Collection:
         if _LEGACY_REFERRER in types:
             return _Attached(self._charged([Listed.of(Format.REFERRER_LEGACY, layer) for layer in manifest.layers]))
         if _NOTATION in types:
-            return _Attached(tuple(Listed.of(Format.NOTATION, layer) for layer in manifest.layers[:1]))
+            return _Attached(self._charged([Listed.of(Format.NOTATION, layer) for layer in manifest.layers[:1]]))
         if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
             return self._bundle(stored.digest, manifest)
         return _Attached()
@@ -300,9 +300,7 @@ class _Collection:
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
         listed = tuple(entries[:within])
-        return Listing(
-            self._place.image, listed, tuple(rejected), unavailable, self._unread, growing=growing, heard=self._heard
-        )
+        return Listing(self._place.image, listed, tuple(rejected), unavailable, growing, self._heard)
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)

@@ -77,6 +77,7 @@ class Contents:
     ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
         limit = MAX_ATTESTATION if place.attestations else MAX_SIGNATURE
         under_way: dict[Future[Content], tuple[Descriptor, Download]] = {}
+        answered = False
         try:
             while missing or under_way:
                 while missing and len(under_way) < PAYLOADS_AT_ONCE:
@@ -86,10 +87,11 @@ class Contents:
                 done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
                 if not done:
                     registry = place.storage.repository.registry
-                    message = too_late(registry, under_way)
+                    message = too_late(registry, under_way, answered=answered)
                     first, _ = next(iter(under_way.values()))
                     yield first.digest, EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
                     return
+                answered = True
                 for future in done:
                     descriptor, download = under_way.pop(future)
                     try:

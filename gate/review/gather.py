@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gate.review.ports import Registry, TrustedRoots
     from gate.review.threads import Threads
 
-MAX_EVIDENCE_BYTES: Final = 32 * 1024 * 1024
+MAX_EVIDENCE_BYTES: Final = 8 * 1024 * 1024
 """Bytes of the evidence in memory, about."""
 
 _BOUNDS: Final = Bounds(5_000, MAX_EVIDENCE_BYTES)

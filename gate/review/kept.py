@@ -107,7 +107,6 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     at: float
     entries: list[_Entry]
     rejected: list[_Rejected]
-    unread: list[str]
 
 
 # What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
@@ -174,7 +173,7 @@ class Listings:
         now = self._now()
         name = self._name(place)
         until = _UNTIL.pack(now + seconds)
-        value = msgspec.json.encode(_Record(now, entries, rejected, list(listing.unread)))
+        value = msgspec.json.encode(_Record(now, entries, rejected))
         self._store.put(name, self._seal(name, until, value) + until + value, seconds)
 
     def _name(self, place: Place) -> str:
@@ -195,7 +194,7 @@ class Listings:
 
     def _mac(self, what: str, *parts: bytes) -> bytes:
         """Over parts of which each says how long it is: no two different rows of them look the same."""
-        mac = hmac.new(self._key, f"imagegate listing 3 {what}".encode(), hashlib.sha256)
+        mac = hmac.new(self._key, f"imagegate listing 2 {what}".encode(), hashlib.sha256)
         for part in parts:
             mac.update(struct.pack(">Q", len(part)) + part)
         return mac.digest()
@@ -218,7 +217,7 @@ def _listing(image: Digest, record: _Record) -> Listing:
     rejected = tuple(
         Rejection(Format(r.format), Digest.parse(r.digest), Code(r.code), r.reason) for r in record.rejected
     )
-    return Listing(image, entries, rejected, unread=tuple(record.unread))
+    return Listing(image, entries, rejected)
 
 
 def _descriptor(entry: _Entry) -> Descriptor:

@@ -132,9 +132,15 @@ class Lanes:
             return None
 
 
-def too_late(name: str, asked: Iterable[Future[Any]]) -> str:
-    """Why there is no answer in time: the registry gave none, or nothing of it had its turn."""
-    if any(future.running() or (future.done() and not future.cancelled()) for future in asked):
+def too_late(name: str, asked: Iterable[Future[Any]], *, answered: bool) -> str:
+    """Why there is no answer in time: the registry gave none, or nothing of it had its turn.
+
+    Args:
+        name: the registry's.
+        asked: what has not been answered.
+        answered: whether anything before that was, or failed.
+    """
+    if answered or any(future.running() or (future.done() and not future.cancelled()) for future in asked):
         return f"the time allowed ran out while {name} was asked for signatures"
     return f"the time allowed ran out before {name} was asked for signatures: too many other requests were under way"
 

@@ -28,7 +28,7 @@ EVIDENCE_SECONDS: Final = 10.0
 UNSIGNED_SECONDS: Final = 3.0
 """The same where there is nothing: it may be about to be signed."""
 
-MAX_LISTING_BYTES: Final = 16 * 1024 * 1024
+MAX_LISTING_BYTES: Final = 8 * 1024 * 1024
 """Bytes of the listings in memory, about; as many again of those that may stand in for later ones."""
 
 _BOUNDS: Final = Bounds(5_000, MAX_LISTING_BYTES)

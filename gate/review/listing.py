@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from gate.evidence.candidate import Candidate
 from gate.evidence.cosign import BESIDE
+from gate.evidence.facts import Format
 from gate.image.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from gate.evidence.facts import Format, Rejection, Storage, Unavailable
+    from gate.evidence.facts import Rejection, Storage, Unavailable
     from gate.image.digest import Digest
     from gate.image.reference import Repository
     from gate.review.budget import Charge
@@ -63,8 +64,9 @@ class Listed:
 
     @classmethod
     def of(cls, kind: Format, layer: Descriptor, predicate_type: str = "") -> Listed:
-        """Of a layer no more is kept than is read of it."""
-        beside = {key: text for key, text in layer.annotations.items() if key in BESIDE}
+        """Of a layer no more is kept than is read of it: nothing beside one that is not verified."""
+        read = BESIDE if kind is not Format.NOTATION else ()
+        beside = {key: text for key, text in layer.annotations.items() if key in read}
         described = Descriptor(layer.media_type, layer.digest, layer.size, beside)
         return cls(kind, described, predicate_type_of(predicate_type))
 
@@ -94,7 +96,6 @@ class Listing:
         rejected: what is none for the way it is stored.
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
-        unread: predicate types that further attestations say they have, of which no more is known.
         heard: some place has answered, so that the registry can be reached.
         passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
@@ -103,7 +104,6 @@ class Listing:
     entries: tuple[Listed, ...]
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
-    unread: tuple[str, ...] = ()
     growing: bool = False
     heard: bool = False
     passed_over: tuple[str, ...] = ()
@@ -127,5 +127,4 @@ class Listing:
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        unread = sum(100 + len(kind) for kind in self.unread)
-        return sum(entry.size for entry in self.entries) + _ENTRY * len(self.rejected) + unread
+        return sum(entry.size for entry in self.entries) + _ENTRY * len(self.rejected)

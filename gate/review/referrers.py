@@ -1,8 +1,8 @@
-"""Which of an image's referrers are read: of a list longer than that, those first that may be what is looked for.
+"""Which of an image's referrers are read: all; of more than are read those that may be what is looked for.
 
-What a list says of a referrer is a hint. Registries and clients get it wrong, or leave it out; so whatever may be a
-signature is read, and its manifest judged, and only what plainly says that it is something else is left out: an
-attestation where none is wanted, and what there is no room for. Who lies there hides what they could remove.
+What a list says of a referrer is a hint, which registries and clients get wrong, or leave out: whatever there is room
+for is read, and its manifest judged. A hint decides only what comes first where there is no room for all. What is left
+out then is said to be: it may have been what counts.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _SAYS_NOTHING: Final = frozenset(  # clients write the type of an empty configur
         "application/vnd.oci.image.manifest.v1+json",
     }
 )
+_ENTRY: Final = 300  # bytes of one with nothing said
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +64,8 @@ class Referrer:
         return _ENTRY + len(self.predicate_type)
 
 
-_ENTRY: Final = 300  # bytes of one with nothing said
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is done with the referrers.
-
-    Attributes:
-        read: in the order of the lists.
-        unread: predicate types of attestations that are not read.
-        excess: there are more that may be signatures than are read.
-    """
-
-    read: tuple[Digest, ...]
-    unread: tuple[str, ...]
-    excess: bool
-
-
-def choose(listed: Iterable[Referrer], *, attestations: bool) -> Choice:
-    """Which are read.
+def choose(listed: Iterable[Referrer], *, attestations: bool) -> tuple[tuple[Digest, ...], int]:
+    """Which are read, in the order of the lists; and how many are not.
 
     Args:
         listed: in order; one may be in it twice, and says something only where it says the same each time.
@@ -93,23 +76,18 @@ def choose(listed: Iterable[Referrer], *, attestations: bool) -> Choice:
         before = found.setdefault(one.digest, one)
         if before != one:
             found[one.digest] = Referrer(one.digest)
-    wanted = [one for one in found.values() if attestations or not one.predicate_type]
-    first = _in_turn(wanted)[:MAX_REFERRERS]
-    chosen = {one.digest for one in first}
-    left = [one for one in found.values() if one.digest not in chosen]
-    return Choice(
-        tuple(digest for digest in found if digest in chosen),
-        tuple(dict.fromkeys(one.predicate_type for one in left if one.predicate_type)),
-        excess=any(not one.predicate_type and not one.foreign for one in left),
-    )
+    if len(found) <= MAX_REFERRERS:
+        return tuple(found), 0
+    likely = (one for one in found.values() if not one.foreign and (attestations or not one.predicate_type))
+    first = {one.digest for one in _in_turn(likely)[:MAX_REFERRERS]}
+    return tuple(digest for digest in found if digest in first), len(found) - len(first)
 
 
 def _in_turn(referrers: Iterable[Referrer]) -> list[Referrer]:
-    """What may be a signature, then attestations, each type in its turn, and last what says it is neither."""
+    """What may be a signature, then attestations, the first of each type before the second of any."""
     counts: Counter[str] = Counter()
-    ranked: list[tuple[int, int, Referrer]] = []
+    ranked: list[tuple[int, Referrer]] = []
     for one in referrers:
-        counts[one.predicate_type] += 1
-        rank = 2 if one.foreign else 1 if one.predicate_type else 0
-        ranked.append((rank, counts[one.predicate_type] if rank == 1 else 0, one))
-    return [one for _, _, one in sorted(ranked, key=lambda ranking: ranking[:2])]
+        counts[one.predicate_type] += bool(one.predicate_type)
+        ranked.append((counts[one.predicate_type], one))
+    return [one for _, one in sorted(ranked, key=lambda ranking: ranking[0])]

@@ -31,13 +31,11 @@ def selected(listing: Listing, place: Place, types: AbstractSet[str] | None) -> 
         types: the predicate types that rules want; None for all there are.
     """
     wanted = [e for e in listing.entries if types is None or e.predicate_type in _ALWAYS or e.predicate_type in types]
-    named = {*(e.predicate_type for e in listing.entries), *listing.unread} - _ALWAYS
-    others = sorted(named - types) if types is not None else ()
+    others = sorted({e.predicate_type for e in listing.entries} - _ALWAYS - types) if types is not None else ()
     within = _within_caps(wanted, MAX_SIGNATURES if types is not None and not types else MAX_ATTESTATIONS)
-    left_out = within < len(wanted) or any(types is None or kind in types for kind in listing.unread)
     cut: tuple[Unavailable, ...] = ()
     was_cut = any(u.code is Code.RESPONSE_TOO_LARGE for u in listing.unavailable)
-    if left_out and not (was_cut or listing.growing):  # what is left out may have been the one that counts
+    if within < len(wanted) and not (was_cut or listing.growing):  # what is left out may have been the one that counts
         message = (
             f"{place.storage.repository}@{place.image.short} has more than {MAX_CANDIDATES} signatures, "
             f"{MAX_PAYLOADS} payloads, or the bytes of them that are read"

@@ -39,7 +39,6 @@ FULL = Listing(
         Rejection(Format.BUNDLE, Digest.of(b"four"), Code.SIGNATURE_INVALID, "a manifest of 2 layers; \u201cone\u201d"),
         Rejection(Format.NOTATION, Digest.of(b"five"), Code.SIGNATURE_UNSUPPORTED, ""),
     ),
-    unread=("https://a.example/t", "https://b.example/t"),
 )
 SIGNED = Listing(IMAGE, FULL.entries[:1])
 UNSIGNED = Listing(IMAGE, ())
@@ -412,7 +411,7 @@ def test_what_was_over_is_not_begun_again_by_a_clock_that_is_set_back() -> None:
 
 def record(**changes: Any) -> bytes:
     entry = ["legacy", "a/b", str(IMAGE), 1, {}, ""]
-    return json.dumps({"at": START.timestamp(), "entries": [entry], "rejected": [], "unread": [], **changes}).encode()
+    return json.dumps({"at": START.timestamp(), "entries": [entry], "rejected": [], **changes}).encode()
 
 
 GARBAGE = [
@@ -434,7 +433,6 @@ RECORDS = [
     record(entries=[["legacy", "a/b", str(IMAGE), 1, {"a": 1}, ""]]),
     record(rejected=[["bundle", str(IMAGE), "NO_SUCH_CODE", "why"]]),
     record(rejected=[["bundle", "x", "SIGNATURE_INVALID", "why"]]),
-    *(record(unread=None), record(unread=[1]), record().replace(b', "unread": []', b"")),
 ]
 
 

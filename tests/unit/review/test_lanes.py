@@ -3,11 +3,11 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from gate.review.lanes import Lanes
+from gate.review.lanes import Lanes, too_late
 
 
 def test_who_does_not_answer_keeps_no_more_threads_than_its_lane_has() -> None:
@@ -146,3 +146,13 @@ def test_a_failure_keeps_nothing_that_was_at_hand() -> None:
 
 def _fail_with(_large: Large) -> None:
     raise ValueError
+
+
+def test_why_there_is_no_answer_in_time() -> None:
+    begun: Future[int] = Future()
+    begun.set_running_or_notify_cancel()
+    waiting: Future[int] = Future()
+    asked = "the time allowed ran out while r.test was asked for signatures"
+    assert too_late("r.test", [waiting, begun], answered=False) == asked
+    assert too_late("r.test", [waiting], answered=True) == asked
+    assert too_late("r.test", [waiting], answered=False).endswith("too many other requests were under way")

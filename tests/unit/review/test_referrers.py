@@ -12,7 +12,7 @@ from gate.evidence.dsse import COSIGN_SIGN
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST, Descriptor
 from gate.review.limits import MAX_REFERRERS
-from gate.review.referrers import Choice, Referrer, choose
+from gate.review.referrers import Referrer, choose
 from tests.fakes.signing import alice
 from tests.unit.review.build import NAME, World, world
 from tests.unit.review.test_selection import SBOM, SIGNED, SLSA, VEX, attest, attested
@@ -55,54 +55,46 @@ def test_what_says_that_it_is_something_else(kind: str) -> None:
     assert Referrer.of(entry(kind, SBOM)) == FOREIGN
 
 
-def test_all_are_read_where_there_is_room() -> None:
+def digests(referrers: list[Referrer]) -> tuple[Digest, ...]:
+    return tuple(one.digest for one in referrers)
+
+
+@pytest.mark.parametrize("attestations", [False, True])
+def test_all_are_read_where_there_is_room(attestations: bool) -> None:  # noqa: FBT001
     listed = [*numbered(30, FOREIGN), *numbered(30, PLAIN, 30), *numbered(40, Referrer(DIGEST, SBOM), 60)]
-    assert choose(listed, attestations=True) == Choice(tuple(one.digest for one in listed), (), excess=False)
+    assert choose([*listed, *listed], attestations=attestations) == (digests(listed), 0)
 
 
-def test_attestations_are_not_read_where_none_is_wanted() -> None:
-    listed = [Referrer(Digest.of(kind.encode()), kind) for kind in (SBOM, VEX)]
-    assert choose([*listed, PLAIN], attestations=False) == Choice((DIGEST,), (SBOM, VEX), excess=False)
-
-
-@pytest.mark.parametrize("attestations", [False, True])
-def test_what_may_be_a_signature_comes_first(attestations: bool) -> None:  # noqa: FBT001
-    signatures = numbered(MAX_REFERRERS, PLAIN, 1000)
+def test_what_may_be_a_signature_comes_first() -> None:
+    signatures = numbered(MAX_REFERRERS - 1, PLAIN, 1000)
     listed = [*numbered(500, FOREIGN), *numbered(300, Referrer(DIGEST, SBOM), 500), *signatures]
-    found = choose(listed, attestations=attestations)
-    assert found == Choice(tuple(one.digest for one in signatures), (SBOM,), excess=False)
+    assert choose(listed, attestations=False) == (digests(signatures), 800)
+    assert choose(listed, attestations=True) == (digests([listed[500], *signatures]), 799)
 
 
 @pytest.mark.parametrize("attestations", [False, True])
-def test_more_of_them_than_are_read_are_too_many(attestations: bool) -> None:  # noqa: FBT001
-    listed = numbered(MAX_REFERRERS + 1, PLAIN)
-    found = choose(listed, attestations=attestations)
-    assert (found.excess, len(found.read)) == (True, MAX_REFERRERS)
+def test_of_more_than_are_read_the_first_are(attestations: bool) -> None:  # noqa: FBT001
+    listed = numbered(MAX_REFERRERS + 2, PLAIN)
+    assert choose(listed, attestations=attestations) == (digests(listed[:MAX_REFERRERS]), 2)
 
 
 def test_each_type_has_its_turn() -> None:
     listed = [*numbered(300, Referrer(DIGEST, VEX)), *numbered(3, Referrer(DIGEST, SBOM), 300)]
-    found = choose(listed, attestations=True)
-    assert {one.digest for one in listed[300:]} < set(found.read)
-    assert (len(found.read), found.unread, found.excess) == (MAX_REFERRERS, (VEX,), False)
-
-
-def test_attestations_come_before_what_is_neither() -> None:
-    listed = [*numbered(300, FOREIGN), Referrer(DIGEST, SBOM)]
-    found = choose(listed, attestations=True)
-    assert DIGEST in found.read
-    assert (len(found.read), found.unread, found.excess) == (MAX_REFERRERS, (), False)
+    found, unread = choose(listed, attestations=True)
+    assert set(digests(listed[300:])) < set(found)
+    assert (len(found), unread) == (MAX_REFERRERS, 203)
 
 
 @pytest.mark.parametrize("other", [PLAIN, FOREIGN, Referrer(DIGEST, VEX)])
 def test_of_two_words_that_differ_neither_counts(other: Referrer) -> None:
-    said = Referrer(DIGEST, SBOM)
+    said, crowd = Referrer(DIGEST, SBOM), numbered(MAX_REFERRERS, FOREIGN)
     for listed in ([said, other], [other, said], [said, other, said], [other, said, other]):
-        assert choose(listed, attestations=False) == Choice((DIGEST,), (), excess=False)
+        assert choose([*crowd, *listed], attestations=False) == ((DIGEST,), MAX_REFERRERS)
 
 
 def test_who_says_the_same_twice_is_believed() -> None:
-    assert choose([Referrer(DIGEST, SBOM)] * 2, attestations=False) == Choice((), (SBOM,), excess=False)
+    crowd = numbered(MAX_REFERRERS, FOREIGN)
+    assert choose([*crowd, *[Referrer(DIGEST, SBOM)] * 2], attestations=False) == ((), MAX_REFERRERS + 1)
 
 
 # in reviews
@@ -146,24 +138,40 @@ def test_but_not_by_its_scans_of_which_some_are_not_read() -> None:
 
 def test_what_is_neither_keeps_no_signature_from_being_read() -> None:
     with world() as here:
-        repository = here.registry.repository(NAME)
-        for number in range(900):
-            repository.attach(here.digest, SPDX, [Layer(SPDX, str(number).encode())])
+        others(here, 900)
         here.registry.sign_bundle(NAME, here.digest, alice())
         assert here.codes(SIGNED) == []
-        assert read(here) == MAX_REFERRERS
+        assert read(here) == 1
 
 
-def test_a_signature_that_is_called_something_else_is_found_all_the_same() -> None:
+def others(here: World, count: int) -> None:
+    repository = here.registry.repository(NAME)
+    for number in range(count):
+        repository.attach(here.digest, SPDX, [Layer(SPDX, str(number).encode())])
+
+
+@pytest.mark.parametrize("kind", [SPDX, "application/vnd.acme.signature"])
+def test_a_signature_that_is_called_something_else_is_found_or_is_known_to_be_missed(kind: str) -> None:
+    """Nobody is told that there is no signature while something is not read, whatever it is called."""
     with world() as here:
-        here.registry.repository(NAME).attach(here.digest, SPDX, [Layer(BUNDLE, alice().bundle(here.digest))])
+        bundle = Layer(BUNDLE, alice().bundle(here.digest))
+        here.registry.repository(NAME).attach(here.digest, kind, [bundle])
         assert here.codes(SIGNED) == []
-
-
-def test_an_attestation_that_is_not_read_is_named() -> None:
     with world() as here:
-        attest(here, VEX, "bundle")
-        found = here.review(SIGNED)
-        assert "SIGNATURE_MISSING" in [finding.code for finding in found.decision.findings]
-        assert found.evidence.passed_over == (VEX,)
-        assert read(here) == 0
+        bundle = Layer(BUNDLE, alice().bundle(here.digest))
+        here.registry.repository(NAME).attach(here.digest, kind, [bundle])
+        others(here, MAX_REFERRERS)
+        (finding,) = here.review(SIGNED).decision.findings[:1]
+        assert (finding.code, finding.verdict) == ("RESPONSE_TOO_LARGE", "error")
+        assert "more than 100 referrers, 101 of which were not read" in finding.message
+
+
+def test_nothing_is_called_unsigned_while_something_is_not_read() -> None:
+    with world() as here:
+        others(here, MAX_REFERRERS + 1)
+        (finding,) = here.review(SIGNED).decision.findings[:1]
+        assert (finding.code, finding.verdict) == ("RESPONSE_TOO_LARGE", "error")
+    with world() as here:
+        others(here, MAX_REFERRERS)
+        (finding,) = here.review(SIGNED).decision.findings[:1]
+        assert (finding.code, finding.verdict) == ("SIGNATURE_MISSING", "deny")
