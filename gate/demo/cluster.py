@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from gate.errors import GateError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 LOOPBACK: Final = "127.0.0.1"
@@ -82,7 +83,9 @@ class Answer:
 class Webhook:
     """`gate serve` as a process of its own, and the API server's way of asking it."""
 
-    def __init__(self, folder: Path, policy: Path, registry: str, *, workers: int = 2) -> None:
+    def __init__(
+        self, folder: Path, policy: Path, registry: str, *, workers: int = 2, more: Sequence[str] = ()
+    ) -> None:
         """Start it.
 
         Args:
@@ -90,6 +93,7 @@ class Webhook:
             policy: file or folder.
             registry: the host it may speak plain HTTP to.
             workers: processes.
+            more: flags.
         """
         certificate, key = write_certificate(folder)
         self.certificate = certificate
@@ -101,7 +105,7 @@ class Webhook:
             [
                 sys.executable, "-m", "gate", "serve", "-p", str(policy), "--insecure-registry", registry,
                 "--listen", f"{LOOPBACK}:{self.port}", "--metrics-listen", f"{LOOPBACK}:{self.metrics_port}",
-                "--tls-cert", str(certificate), "--tls-key", str(key), "--workers", str(workers),
+                "--tls-cert", str(certificate), "--tls-key", str(key), "--workers", str(workers), *more,
             ],
             stdout=self._output, stderr=self._output, stdin=subprocess.DEVNULL,
         )  # fmt: skip
