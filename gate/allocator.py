@@ -43,6 +43,7 @@ def begin_without_caches() -> None:
     environment[_TUNABLES] = ":".join(filter(None, (before, f"{_CACHES}=0")))
     with suppress(OSError):
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - itself
+    environment.pop(_BEGUN)  # it could not
 
 
 def _is_glibc() -> bool:

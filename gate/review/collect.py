@@ -117,11 +117,11 @@ class _Collection:
 
     def _versions(self) -> Iterator[Listing]:
         self._ask_places()
-        known = 0
+        known, heard = 0, False
         while self._pending and self._land():
             found = self._entries()
-            if len(found) > known and self._pending:
-                known = len(found)
+            if (len(found) > known or self._heard is not heard) and self._pending:
+                known, heard = len(found), self._heard
                 yield self._listing(found, growing=True)
         found = self._entries()
         if not found and not self._unavailable:
@@ -201,8 +201,8 @@ class _Collection:
                 result = None
             landed(result)
         if not done:
-            message = too_late(self._repository.registry, self._pending, answered=self._answered)
-            self._unavailable.append(Unavailable.of(EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message)))
+            late = too_late(self._repository.registry, self._pending, answered=self._answered)
+            self._unavailable.append(Unavailable.of(late))
             for future in self._pending:
                 future.cancel()
         return bool(done)

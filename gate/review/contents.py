@@ -7,7 +7,6 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.cosign import usual_payloads
 from gate.evidence.facts import Format
@@ -87,9 +86,8 @@ class Contents:
                 done, _ = wait(under_way, max(0.0, deadline.remaining()), FIRST_COMPLETED)
                 if not done:
                     registry = place.storage.repository.registry
-                    message = too_late(registry, under_way, answered=answered)
                     first, _ = next(iter(under_way.values()))
-                    yield first.digest, EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
+                    yield first.digest, too_late(registry, under_way, answered=answered)
                     return
                 answered = True
                 for future in done:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from gate.errors import empty_frames
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, empty_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -132,8 +133,10 @@ class Lanes:
             return None
 
 
-def too_late(name: str, asked: Iterable[Future[Any]], *, answered: bool) -> str:
-    """Why there is no answer in time: the registry gave none, or nothing of it had its turn.
+def too_late(name: str, asked: Iterable[Future[Any]], *, answered: bool) -> EvidenceUnavailable:
+    """Why there is no answer in time: the registry gave none (DEADLINE_EXCEEDED), or was not asked (OVERLOADED).
+
+    The second says nothing of the registry: it may be there, and what stands in for one that is not does not for it.
 
     Args:
         name: the registry's.
@@ -141,8 +144,14 @@ def too_late(name: str, asked: Iterable[Future[Any]], *, answered: bool) -> str:
         answered: whether anything before that was, or failed.
     """
     if answered or any(future.running() or (future.done() and not future.cancelled()) for future in asked):
-        return f"the time allowed ran out while {name} was asked for signatures"
-    return f"the time allowed ran out before {name} was asked for signatures: too many other requests were under way"
+        return EvidenceUnavailable(
+            Code.DEADLINE_EXCEEDED, f"the time allowed ran out while {name} was asked for signatures"
+        )
+    return EvidenceUnavailable(
+        Code.OVERLOADED,
+        f"the time allowed ran out before {name} was asked for signatures: too many other requests were under way",
+        hurried=True,
+    )
 
 
 class _Entrance(Executor):

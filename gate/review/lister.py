@@ -100,7 +100,7 @@ class Lister:
             try:
                 for listing in watching.versions(deadline):
                     seen = listing
-                    if listing.growing:
+                    if listing.growing and listing.entries:
                         yield listing
                 if watching.leads or not (seen.timed_out and deadline.outlasts(watching.left)):
                     known = seen

@@ -62,9 +62,8 @@ class Prewarmer:
         try:
             images = iter(self._warming.images)
             while (left := self._warming.requests - self.requests) > 0:
-                # The first by itself, and then as many as there are requests for: not many more are sent than allowed.
-                affordable = min(_AT_ONCE, left // max(1, self._most)) if self.done else 1
-                some = tuple(islice(images, max(1, affordable)))
+                # No more than there are requests for, as far as that is known: one, two, and so on, until it is.
+                some = tuple(islice(images, max(1, min(_AT_ONCE, self.done + 1, left // max(1, self._most)))))
                 if not some:
                     break
                 self._warm(some)

@@ -1,8 +1,8 @@
 """Which of an image's referrers are read: all; of more than are read those that may be what is looked for.
 
-What a list says of a referrer is a hint, which registries and clients get wrong, or leave out: whatever there is room
-for is read, and its manifest judged. A hint decides only what comes first where there is no room for all. What is left
-out then is said to be: it may have been what counts.
+What a list says of a referrer is a hint, which registries and clients get wrong, or leave out: where there is room for
+all, all are read, and their manifests judged. Where there is not, those are left out that say they are something else,
+and what there is still no room for. That something was left out is said: it may have been what counts.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Sharing:
             if flight.failure is not None:
                 # Anew each time: an exception that is raised again collects the traces of all who raised it.
                 told = flight.failure
-                raise EvidenceUnavailable(told.code, told.message, remedy=told.remedy)
+                raise told.told(told.message, told.remedy)
             if deadline.remaining() <= 0:
                 raise _late(helper)
 

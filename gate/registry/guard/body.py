@@ -158,14 +158,15 @@ class Room:
 
         Raises:
             TimeoutError: no time is left.
-            EvidenceUnavailable: DEADLINE_EXCEEDED: none was left when there was room.
+            EvidenceUnavailable: OVERLOADED: none was left when there was room.
         """
         if size <= LARGE or not getattr(self._current, "inside", False) or self._current.holds:
             return
         if not self._free.acquire(timeout=remaining()):
             raise EvidenceUnavailable(
-                Code.DEADLINE_EXCEEDED,
+                Code.OVERLOADED,
                 "the time allowed ran out while other large answers were being read",
                 remedy="retry",
+                hurried=True,
             )
         self._current.holds = True

@@ -58,7 +58,7 @@ class Pace:
 
         Raises:
             EvidenceUnavailable: it does not come before the deadline: REGISTRY_RATE_LIMITED where the host wants a
-                pause, DEADLINE_EXCEEDED where others are before it.
+                pause, OVERLOADED where others are before it.
         """
         known = self._host(host)
         wait = self._not_before.get((host, repository), float("-inf")) - deadline.clock()
@@ -77,9 +77,10 @@ class Pace:
             )
             if not there_is_room:
                 raise EvidenceUnavailable(
-                    Code.DEADLINE_EXCEEDED,
+                    Code.OVERLOADED,
                     f"the time allowed ran out while {known.under_way} other requests to {host} were under way",
                     remedy="retry",
+                    hurried=True,
                 )
             known.under_way += 1
             among_others = known.under_way > 1

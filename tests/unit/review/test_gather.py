@@ -752,6 +752,33 @@ def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> 
         assert len(times) == 1
 
 
+def test_nothing_stands_in_for_who_joined_a_flight_that_has_heard_the_registry() -> None:
+    """Its own time runs out while the rest is waited for: what is gone from there is not brought back, either."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(1800)
+        unsign(here)
+        held = Held(here, "referrers")
+        leader = Asking(lambda: ask(here, STALE_BOTH, seconds=60.0))
+        assert held.entered.wait(30)
+        flights = here.reviewer._gatherer._lister._growing._flights
+        until = time.monotonic() + 30
+        while not any(f.value and f.value.heard for f in list(flights.values())) and time.monotonic() < until:
+            time.sleep(0.001)
+        follower = ask(here, STALE_ALICE, seconds=1.0)
+        held.go.set()
+        assert codes(follower) == [("DEADLINE_EXCEEDED", "error")]
+        assert codes(leader.end()) == MISSING
+
+
+def test_nothing_stands_in_for_a_registry_that_we_did_not_ask() -> None:
+    """It may be there: that too much else is under way here says nothing of it."""
+    with world() as here:
+        sign(here)
+        assert codes(before_and_after(here, Code.OVERLOADED, 1800)) == [("OVERLOADED", "error")]
+
+
 def test_who_has_time_is_not_told_that_another_had_none_for_another_try() -> None:
     """A registry wants a pause that the first has no time for; who joined its flight has."""
     with world() as here:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from gate.codes import Code
 from gate.review.lanes import Lanes, too_late
 
 
@@ -152,7 +153,12 @@ def test_why_there_is_no_answer_in_time() -> None:
     begun: Future[int] = Future()
     begun.set_running_or_notify_cancel()
     waiting: Future[int] = Future()
-    asked = "the time allowed ran out while r.test was asked for signatures"
-    assert too_late("r.test", [waiting, begun], answered=False) == asked
-    assert too_late("r.test", [waiting], answered=True) == asked
-    assert too_late("r.test", [waiting], answered=False).endswith("too many other requests were under way")
+    for asked in (
+        too_late("r.test", [waiting, begun], answered=False),
+        too_late("r.test", [waiting], answered=True),
+    ):
+        assert (asked.code, asked.hurried) == (Code.DEADLINE_EXCEEDED, True)
+        assert asked.message == "the time allowed ran out while r.test was asked for signatures"
+    never = too_late("r.test", [waiting], answered=False)
+    assert (never.code, never.hurried) == (Code.OVERLOADED, True)
+    assert never.message.endswith("too many other requests were under way")

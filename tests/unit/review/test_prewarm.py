@@ -70,12 +70,12 @@ class Costly:
 @pytest.mark.parametrize(
     ("each", "budget", "rounds"),
     [
-        (6, 1000, [1, 4, 4, 1]),
-        (6, 30, [1, 4]),
-        (2, 21, [1, 4, 4, 1]),
+        (6, 1000, [1, 2, 4, 3]),
+        (6, 30, [1, 2, 2]),
+        (2, 21, [1, 2, 4, 3]),
         (40, 100, [1, 1, 1]),
         (40, 1, [1]),
-        (0, 4, [1, 4, 4, 1]),
+        (0, 4, [1, 2, 4, 3]),
     ],
 )
 def test_no_more_are_begun_than_there_are_requests_for(each: int, budget: int, rounds: list[int]) -> None:
