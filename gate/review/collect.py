@@ -105,6 +105,7 @@ class _Collection:
         self._layers = 0
         self._answered = False  # if only by a failure
         self._heard = False
+        self._asked = False  # with time for an answer
         self._beside = 0
 
     def run(self) -> Iterator[Listing]:
@@ -185,7 +186,14 @@ class _Collection:
             raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures") from None
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
-        self._pending[self._lane.submit(question)] = landed
+        fair = self._deadline.remaining() / 2
+
+        def in_turn() -> object:
+            if self._deadline.remaining() >= fair:
+                self._asked = True
+            return question()
+
+        self._pending[self._lane.submit(in_turn)] = landed
 
     def _land(self) -> bool:
         """Take in what has been answered since; False where the time ran out first."""
@@ -300,7 +308,7 @@ class _Collection:
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
         listed = tuple(entries[:within])
-        return Listing(self._place.image, listed, tuple(rejected), unavailable, growing, self._heard)
+        return Listing(self._place.image, listed, tuple(rejected), unavailable, growing, self._heard, self._asked)
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)

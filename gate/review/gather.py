@@ -153,10 +153,11 @@ class Gatherer:
     ) -> Evidence:
         """The same; or, where the registry could not be reached, of what it listed before (POLICY §2).
 
-        One of which a part was heard can be reached: what is gone from there is not brought back.
+        One of which a part was heard can be reached: what is gone from there is not brought back. One that was asked
+        too late, or of which it is not known, may be there: it was our doing.
         """
         reasons = listing.unavailable
-        if not reasons or listing.heard or not all(r.code in _UNREACHABLE for r in reasons):
+        if not reasons or listing.heard or not listing.asked or not all(r.code in _UNREACHABLE for r in reasons):
             return evidence
         before = self._lister.last(wanted.place, stale)
         if before is None:

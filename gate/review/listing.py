@@ -97,6 +97,7 @@ class Listing:
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
         heard: some place has answered, so that the registry can be reached.
+        asked: some place was asked in time for an answer: only then is it the registry's doing that there is none.
         passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
 
@@ -106,6 +107,7 @@ class Listing:
     unavailable: tuple[Unavailable, ...] = ()
     growing: bool = False
     heard: bool = False
+    asked: bool = False
     passed_over: tuple[str, ...] = ()
 
     def uncharged(self) -> Listing:

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -50,6 +50,7 @@ from tests.unit.review.build import NAME, TAGGED, World, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from gate.image.content import Content
     from gate.review.review import ImageReview
@@ -766,6 +767,40 @@ def test_nothing_stands_in_for_who_joined_a_flight_that_has_heard_the_registry()
         until = time.monotonic() + 30
         while not any(f.value and f.value.heard for f in list(flights.values())) and time.monotonic() < until:
             time.sleep(0.001)
+        follower = ask(here, STALE_ALICE, seconds=1.0)
+        held.go.set()
+        assert codes(follower) == [("DEADLINE_EXCEEDED", "error")]
+        assert codes(leader.end()) == MISSING
+
+
+@pytest.mark.parametrize(("waits", "expected"), [(0.0, STOOD_IN), (40.0, ("DEADLINE_EXCEEDED", "error"))])
+def test_nothing_stands_in_for_a_registry_that_was_asked_too_late(waits: float, expected: tuple[str, str]) -> None:
+    """Its turn comes when there is no time left for an answer: that there is none is our doing."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(1800)
+        fail_places(here, Code.DEADLINE_EXCEEDED)
+        lanes, submit = here.reviewer._threads.lanes, here.reviewer._threads.lanes.submit
+
+        def late(name: str, work: Callable[[], Any]) -> Future[Any]:
+            here.clock.advance(waits)
+            return submit(name, work)
+
+        lanes.submit = late  # type: ignore[method-assign]
+        found = ask(here, STALE_ALICE, seconds=100.0)
+        assert codes(found) == [expected]
+
+
+def test_nothing_stands_in_for_who_waits_in_vain_for_a_flight_that_may_have_asked_nobody() -> None:
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(1800)
+        unsign(here)
+        held = Held(here, *PLACES)
+        leader = Asking(lambda: ask(here, STALE_BOTH, seconds=60.0))
+        assert held.entered.wait(30)
         follower = ask(here, STALE_ALICE, seconds=1.0)
         held.go.set()
         assert codes(follower) == [("DEADLINE_EXCEEDED", "error")]
