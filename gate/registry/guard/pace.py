@@ -61,16 +61,7 @@ class Pace:
                 pause, OVERLOADED where others are before it.
         """
         known = self._host(host)
-        wait = self._not_before.get((host, repository), float("-inf")) - deadline.clock()
-        if wait > 0:
-            if wait >= deadline.remaining():
-                raise EvidenceUnavailable(
-                    Code.REGISTRY_RATE_LIMITED,
-                    f"{host} wants no request for {wait:.0f} s",
-                    remedy="retry later",
-                    hurried=True,
-                )
-            self._pause(wait)
+        self._wait_out(host, repository, deadline)
         with known.changed:
             there_is_room = known.changed.wait_for(
                 lambda: known.under_way < int(known.limit), max(0.0, deadline.remaining())
@@ -90,6 +81,19 @@ class Pace:
             with known.changed:
                 known.under_way -= 1
                 known.changed.notify()
+
+    def _wait_out(self, host: str, repository: str, deadline: Deadline) -> None:
+        """The pause that a host wants, if there is time for it."""
+        wait = self._not_before.get((host, repository), float("-inf")) - deadline.clock()
+        if wait >= deadline.remaining() and wait > 0:
+            raise EvidenceUnavailable(
+                Code.REGISTRY_RATE_LIMITED,
+                f"{host} wants no request for {wait:.0f} s",
+                remedy="retry later",
+                hurried=True,
+            )
+        if wait > 0:
+            self._pause(wait)
 
     def answered(self, host: str) -> None:
         """It took one more: after as many as it may have at a time, it may have one more."""
