@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import ssl
 import sys
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -24,9 +28,10 @@ from gate.demo.signing import SigningKey
 from gate.evidence import cosign
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
+from tests.fakes.loopback import certificate_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HOSTS: Final = tuple(f"127.0.1.{number}" for number in range(1, 9))
 SIZES: Final = ((8, 8), (60, 4))  # Pods at once, images of each
@@ -145,7 +150,7 @@ _KINDS: Final[dict[str, Callable[[Asked, SigningKey], Reply | None]]] = {
 
 @dataclass
 class Registry:
-    """Speaks HTTP to all that ask, of each image by its kind; where that has no answer, it hangs."""
+    """Speaks HTTP, or HTTPS, to all that ask, of each image by its kind; where that has no answer, it hangs."""
 
     key: SigningKey
 
@@ -171,15 +176,19 @@ class Registry:
             writer.close()
 
 
-def _serve(pipe: Any) -> None:
-    """On one port of each host; it and the policy are sent."""
+def _serve(pipe: Any, files: tuple[Path, Path] | None) -> None:
+    """On one port of each host, with TLS where there are a certificate and its key; port and policy are sent."""
     key = SigningKey.generate()
     registry = Registry(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if files else None
+    if context is not None and files is not None:
+        context.load_cert_chain(*files)
+    start = partial(asyncio.start_server, registry.talk, backlog=1000, ssl=context)
 
     async def run() -> None:
-        first = await asyncio.start_server(registry.talk, HOSTS[0], 0, backlog=1000)
+        first = await start(host=HOSTS[0], port=0)
         port = first.sockets[0].getsockname()[1]
-        others = [await asyncio.start_server(registry.talk, host, port, backlog=1000) for host in HOSTS[1:]]
+        others = [await start(host=host, port=port) for host in HOSTS[1:]]
         pipe.send((port, _policy(key)))
         await asyncio.sleep(_FOREVER)
         del others
@@ -250,28 +259,44 @@ def _policy(key: SigningKey) -> str:
     )
 
 
+@contextmanager
+def _registry(folder: Path, *, secured: bool) -> Iterator[tuple[list[str], int, str]]:
+    """The flags that name it, its port and the policy of what it has."""
+    files = certificate_for(folder, HOSTS) if secured else None
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, files), daemon=True)
+    process.start()
+    try:
+        port, rules = ours.recv()
+        named = [f"{host}:{port}" for host in HOSTS]
+        ways = [("--registry-ca", f"{host}={files[0]}", "--private-registry", host) for host in named] if files else []
+        yield [part for way in ways or [("--insecure-registry", host) for host in named] for part in way], port, rules
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _grown(flags: list[str], port: int, rules: str, kind: str, size: tuple[int, int]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / "policy.yaml"
+        policy.write_text(rules, encoding="utf-8")
+        with Webhook(Path(folder), policy, "", workers=1, more=flags) as webhook:
+            crowd = Crowd(webhook, port)
+            crowd.warm()
+            return crowd.grows_by(kind, *size)
+
+
 def main() -> None:
     """Each kind against a webhook of its own: memory is seldom given back."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    port, rules = ours.recv()
     rows: list[Row] = []
-    for pods, images in SIZES:
-        for kind in KINDS:
-            with tempfile.TemporaryDirectory() as folder:
-                policy = Path(folder) / "policy.yaml"
-                policy.write_text(rules, encoding="utf-8")
-                flags = [part for host in HOSTS for part in ("--insecure-registry", f"{host}:{port}")]
-                with Webhook(Path(folder), policy, flags[1], workers=1, more=flags[2:]) as webhook:
-                    crowd = Crowd(webhook, port)
-                    crowd.warm()
-                    grown = crowd.grows_by(kind, pods, images)
-            rows.append(Row.of(f"{pods} Pods of {images} images, {kind}", [grown], "MB", BAR_MEMORY))
-            print(f"{rows[-1].what}: {grown:.1f} MB", file=sys.stderr)
+    for secured, (pods, images) in product((False, True), SIZES):
+        with tempfile.TemporaryDirectory() as folder, _registry(Path(folder), secured=secured) as (flags, port, rules):
+            for kind in KINDS:
+                grown = _grown(flags, port, rules, kind, (pods, images))
+                what = f"{'TLS' if secured else 'plain HTTP'}, {pods} Pods of {images} images, {kind}"
+                rows.append(Row.of(what, [grown], "MB", BAR_MEMORY))
+                print(f"{what}: {grown:.1f} MB", file=sys.stderr)
     print(table(rows))
-    process.terminate()
-    process.join()
 
 
 if __name__ == "__main__":

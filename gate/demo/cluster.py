@@ -91,10 +91,11 @@ class Webhook:
         Args:
             folder: for the certificate and the log.
             policy: file or folder.
-            registry: the host it may speak plain HTTP to.
+            registry: the host it may speak plain HTTP to; "" for none.
             workers: processes.
             more: flags.
         """
+        plain = ["--insecure-registry", registry] if registry else []
         certificate, key = write_certificate(folder)
         self.certificate = certificate
         self.port, self.metrics_port = free_port(), free_port()
@@ -103,7 +104,7 @@ class Webhook:
         self._output = self.log.open("wb")
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "gate", "serve", "-p", str(policy), "--insecure-registry", registry,
+                sys.executable, "-m", "gate", "serve", "-p", str(policy), *plain,
                 "--listen", f"{LOOPBACK}:{self.port}", "--metrics-listen", f"{LOOPBACK}:{self.metrics_port}",
                 "--tls-cert", str(certificate), "--tls-key", str(key), "--workers", str(workers), *more,
             ],

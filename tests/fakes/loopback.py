@@ -125,10 +125,13 @@ def everything_is_loopback(host: str, port: int) -> list[str]:
 
 
 def certificate_for(folder: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
-    """A certificate of its own for names (their ports are left out) and loopback, and its key, as PEM files."""
+    """A certificate of its own for names and addresses of IPv4 (their ports are left out) and loopback, and its key.
+
+    Both as PEM files.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a fake registry")])
-    names = [x509.DNSName(host) for host in dict.fromkeys(host.partition(":")[0] for host in hosts)]
+    names = [_general_name(host) for host in dict.fromkeys((*(host.partition(":")[0] for host in hosts), LOOPBACK))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -137,9 +140,7 @@ def certificate_for(folder: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2099, 1, 1, tzinfo=UTC))
-        .add_extension(
-            x509.SubjectAlternativeName([*names, x509.IPAddress(ipaddress.ip_address(LOOPBACK))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
@@ -150,6 +151,13 @@ def certificate_for(folder: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return chain, private
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _hang_up(connection: socket.socket) -> None:
