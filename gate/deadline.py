@@ -37,7 +37,7 @@ class Deadline:
 
     def sooner(self, seconds: float) -> Deadline:
         """This deadline, or `seconds` from now if that is earlier."""
-        return replace(self, at=min(self.at, self.clock() + seconds))
+        return Deadline(min(self.at, self.clock() + seconds), self.clock, self.meter)
 
     def earlier(self, seconds: float) -> Deadline:
         """So many seconds before this one: what is asked until then leaves time to say what came of it."""

@@ -18,7 +18,7 @@ from gate.image.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from urllib3 import BaseHTTPResponse
+    from gate.registry.guard.connection import Answer
 
 LARGE: Final = 16 * 1024
 """Bytes from which a body is large."""
@@ -54,22 +54,22 @@ class Body:
                 self._unspill(self.size - len(chunk))
                 self._chunks.append(chunk)
 
-    def fill(self, response: BaseHTTPResponse, limit: int, host: str, *, cut: bool) -> None:
-        """Read a response to its end; where it has more than `limit` bytes, one more than that if it is to be `cut`.
+    def fill(self, answer: Answer, limit: int, host: str, *, cut: bool) -> None:
+        """Read an answer to its end; where it has more than `limit` bytes, one more than that if it is to be `cut`.
 
         Raises:
             EvidenceUnavailable: RESPONSE_TOO_LARGE: it has more, and is not to be cut.
         """
-        while chunk := response.read(min(_CHUNK, limit - self.size + 1)):
+        while chunk := answer.read(min(_CHUNK, limit - self.size + 1)):
             self.add(chunk)
             if self.size > limit:
-                response.close()
+                answer.drop()
                 if cut:
                     return
                 raise EvidenceUnavailable(
                     Code.RESPONSE_TOO_LARGE, f"{host} sent more than the {limit} bytes that are read", remedy=""
                 )
-            if response.length_remaining == 0:
+            if answer.length == 0:
                 return  # as it announced: no need to ask for more
 
     def read(self) -> bytes:

@@ -1,29 +1,22 @@
-"""The connections that urllib3's pools keep, with what is sent and the heads of what comes back made and read here.
+"""A connection over which one request after another is asked, and what is answered.
 
-http.client and urllib3 go a long way from a request to its bytes, and from an answer's bytes to its headers: half of
-what a request costs. What they do with bodies, errors and kept connections is left to them.
+What is sent, and the heads of what comes back, are made and read here, for http.client and the libraries above it go a
+long way between a request and its bytes: half of what one costs. Bodies are read by http.client.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cached_property
-from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from contextlib import suppress
+from http.client import HTTPResponse, IncompleteRead
+from typing import TYPE_CHECKING, Final
 
-import urllib3
-from urllib3 import HTTPHeaderDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ProtocolError
-
-from gate.registry.guard.head import Head
-from gate.registry.guard.proxies import bracketed
+from gate.registry.guard.head import Head, ProtocolError
 from gate.registry.guard.sockets import DeadlineSocket
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from gate.registry.guard.sockets import Guard
 
@@ -32,10 +25,17 @@ _REQUEST: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})  # that say so even if it is empty (RFC 9110, 8.6)
 
 
-class _Body(HTTPResponse):
-    """http.client's reading of a body, behind a head that was not read by it."""
+class Answer(HTTPResponse):
+    """http.client's reading of a body, behind a head that was not read by it.
+
+    Attributes:
+        head: status and headers, as they came.
+        length: bytes of the body that are still to come; None where only its end will tell.
+        ends: nothing more can be asked over the connection.
+    """
 
     head: Head
+    ends = True  # until its head says otherwise
 
     def begin(self) -> None:
         """Read the head.
@@ -48,111 +48,92 @@ class _Body(HTTPResponse):
         self.chunked, self.chunk_left = head.chunked, None  # None: before the first
         method: str = self._method  # type: ignore[attr-defined]
         self.length = None if self.chunked else head.length(method)
-        self.will_close = head.ends or (self.length is None and not self.chunked)
+        self.ends = head.ends or (self.length is None and not self.chunked)
+        self.will_close = self.ends
         if self.length == 0 or method == "HEAD":
             self.close()  # nothing of it is ever read, and the connection is free
 
+    def read(self, amt: int | None = None) -> bytes:
+        """So many bytes of the body, or what is left of it; b"" at its end.
 
-class Answer(urllib3.HTTPResponse):
-    """urllib3's, with the head beside it: of that it is told nothing, and so decodes nothing."""
+        Raises:
+            IncompleteRead: it ended before it was as long as announced.
+        """
+        chunk = super().read(amt)
+        if not chunk and amt and self.length:
+            raise IncompleteRead(b"", self.length)
+        return chunk
 
-    def __init__(self, body: _Body) -> None:
-        super().__init__(
-            body=body,
-            headers=HTTPHeaderDict(),
-            status=body.status,
-            version=body.version,
-            preload_content=False,
-            decode_content=False,
-            original_response=body,
-        )
-        self.length_remaining = body.length
-        self.head = body.head
+    def drop(self) -> None:
+        """Read no more of it: nothing else can then be read from the connection, either."""
+        self.ends = True
+        self.close()
 
 
-class _Guarded(HTTPConnection):
-    """What both kinds do; subclasses bind `guard` and `dial`, which connects as far as HTTP begins."""
+class Connection:
+    """To one origin, or to a proxy for it."""
 
-    guard: Guard
-    dial: Callable[[], socket.socket]
-    sock: DeadlineSocket | None
-    _method = ""
-    _body: _Body | None = None
+    def __init__(self, connected: socket.socket, guard: Guard, host: str) -> None:
+        """Ask over `connected`, on which HTTP may begin, in the time that `guard` leaves.
 
-    def connect(self) -> None:
-        """Connect, and put the deadline around the socket."""
-        self.sock = DeadlineSocket(self.dial(), self.guard)
+        Args:
+            connected: is closed with this.
+            guard: that knows the time.
+            host: as the header of this name has it.
+        """
+        self._socket = DeadlineSocket(connected, guard)
+        self._host = host
+        self._answer: Answer | None = None
+
+    def release(self) -> bool:
+        """Let go of the last answer, if it was read to its end and is not the last of all.
+
+        Returns:
+            Whether something else can be asked.
+        """
+        if self._answer is not None and self._answer.isclosed() and not self._answer.ends:
+            self._answer = None
+        return self._answer is None
 
     @property
-    def is_connected(self) -> bool:
-        """Whether something can be asked: the server has neither hung up nor said what nobody asked for."""
-        return self.sock is not None and self.sock.is_silent
+    def is_silent(self) -> bool:
+        """Whether the server has neither hung up nor said what nobody asked for."""
+        return self._socket.is_silent
 
-    def request(  # type: ignore[override]  # of what urllib3 can do, what is used
-        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
-    ) -> None:
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send a request, as one piece.
 
-        Raises:
-            ValueError: it would be malformed.
-            ProtocolError: the last answer has not been read.
-        """
-        if self._body is not None and not self._body.isclosed():
-            raise ProtocolError("there is an answer to be read first")
-        self._method = method
-        host = urlsplit(url).netloc if url.startswith("http") else self._named  # of what a proxy passes on, its own
-        lines = [f"{method} {url} HTTP/1.1", f"Host: {host}"]
-        if body is not None or method in _WITH_BODY:
-            lines.append(f"Content-Length: {len(body or b'')}")
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        if not _REQUEST.fullmatch(head) or head.count(b"\n") != len(lines) + 1:  # one that looks like two is none
-            raise ValueError("the request would be malformed")
-        self.send(head + (body or b""))
-
-    def getresponse(self) -> Answer:  # type: ignore[override]  # as urllib3's
-        """The answer, of which the head has been read.
+        Returns:
+            The answer, of which the head has been read.
 
         Raises:
-            OSError, ProtocolError: there is none that is one.
+            ValueError: the request would be malformed.
+            OSError, HTTPException, ProtocolError: there is no answer, or none that is one.
         """
-        body = _Body(self.sock, method=self._method)  # type: ignore[arg-type]
-        try:
-            body.begin()
-            if body.will_close:
-                self.close()  # the body keeps it open for itself
-            else:
-                self._body = body
-            return Answer(body)
-        except BaseException:
-            body.close()
-            raise
+        if not self.release():
+            raise ProtocolError("the connection is not free for another request")
+        sent = _head(method, target, self._host, headers, body) + (body or b"")
+        with suppress(ConnectionError):  # what a server said before it hung up can still be read
+            self._socket.sendall(sent)
+        self._answer = Answer(self._socket, method=method)  # type: ignore[arg-type]  # as much of one as it needs
+        self._answer.begin()
+        return self._answer
 
     def close(self) -> None:
         """Close it, and what is left of an answer."""
-        body, self._body = self._body, None
         try:
-            super().close()
+            self._socket.close()
         finally:
-            if body is not None:
-                body.close()
-
-    @cached_property
-    def _named(self) -> str:
-        """The host as its own header has it (RFC 9110, 7.2): an address without its zone, a name in ASCII."""
-        host = self.host if self.host.isascii() else self.host.encode("idna").decode("ascii")
-        name = bracketed(host.partition("%")[0] if ":" in host else host)
-        return name if self.port == self.default_port else f"{name}:{self.port}"
+            if self._answer is not None:
+                self._answer.close()
 
 
-class GuardedHTTP(_Guarded):
-    """A connection for http URLs."""
-
-
-class GuardedHTTPS(_Guarded, HTTPSConnection):
-    """The same for https URLs: `dial` has done TLS (`secure`), and compared the certificate's name."""
-
-    def connect(self) -> None:
-        """Connect, and put the deadline around the socket."""
-        super().connect()
-        self.is_verified = True  # or urllib3 warns that it is not
+def _head(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    if body is not None or method in _WITH_BODY:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    if not _REQUEST.fullmatch(head) or head.count(b"\n") != len(lines) + 1:  # one that looks like two is none
+        raise ValueError("the request would be malformed")
+    return head

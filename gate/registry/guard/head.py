@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Final
 
-from urllib3.exceptions import ProtocolError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -30,6 +28,10 @@ _STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [\t -~\x80-\xf
 # of a value, but http.client leaves them there, and to whoever reads such a value it is wrong.
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)\r?\n")
 _END: Final = frozenset({b"\r\n", b"\n"})
+
+
+class ProtocolError(Exception):
+    """What came is not HTTP/1 as it should be. Nothing is in the text that may be what we were asked with."""
 
 
 @dataclass(frozen=True, slots=True)

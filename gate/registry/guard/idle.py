@@ -1,7 +1,7 @@
 """Connections that are kept for the next request: so many over all hosts, and for so long.
 
-urllib3 keeps as many as a pool is large, for ever, and a pool for each host: whoever names many hosts would fill our
-memory and our descriptors with connections that nobody needs any more.
+Not so many for each pool, and for ever: whoever names many hosts would fill our memory and our descriptors with
+connections that nobody needs any more.
 """
 
 from __future__ import annotations
@@ -9,31 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
-
-import urllib3
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.registry.guard.connection import GuardedHTTP, GuardedHTTPS
-
-    _Connection = GuardedHTTP | GuardedHTTPS
+    from gate.registry.guard.connection import Connection
 
 MAX_IDLE: Final = 128
 """Connections that nothing is asked over, to all hosts together."""
 
 IDLE_SECONDS: Final = 60.0
 """That one is kept after its last answer."""
-
-
-@dataclass
-class _Host:
-    """Connections of one pool, the latest last."""
-
-    kept: list[Any] = field(default_factory=list)
-    closed: bool = False
 
 
 class Idle:
@@ -44,35 +31,35 @@ class Idle:
         self._clock = clock
         self._most = most
         self._lock = threading.Lock()
-        self._since: OrderedDict[Any, tuple[_Host, float]] = OrderedDict()
+        self._since: OrderedDict[Connection, tuple[Pool, float]] = OrderedDict()
 
-    def take(self, host: _Host) -> _Connection | None:
+    def take(self, pool: Pool) -> Connection | None:
         """The one that was used last; None where there is none."""
         with self._lock:
-            if not host.kept:
+            if not pool.kept:
                 return None
-            connection: _Connection = host.kept.pop()
+            connection = pool.kept.pop()
             del self._since[connection]
         return connection
 
-    def keep(self, host: _Host, connection: _Connection) -> None:
+    def keep(self, pool: Pool, connection: Connection) -> None:
         """Until it is taken, or its time is over, or there are too many that came after it."""
         with self._lock:
             now = self._clock()
-            if host.closed:
+            if pool.closed:
                 over = [connection]
             else:
-                host.kept.append(connection)
-                self._since[connection] = host, now
+                pool.kept.append(connection)
+                self._since[connection] = pool, now
                 over = self._over(now)
         for one in over:
             one.close()
 
-    def end(self, host: _Host) -> None:
+    def end(self, pool: Pool) -> None:
         """Close what is idle of a pool, and what comes back to it later."""
         with self._lock:
-            host.closed = True
-            over, host.kept = host.kept, []
+            pool.closed = True
+            over, pool.kept = pool.kept, []
             for one in over:
                 del self._since[one]
         for one in over:
@@ -82,50 +69,50 @@ class Idle:
         """How many there are."""
         return len(self._since)
 
-    def _over(self, now: float) -> list[_Connection]:
+    def _over(self, now: float) -> list[Connection]:
         """The oldest, as far as they are too old or too many; the lock is held."""
         over = []
         while self._since:
-            connection, (host, since) = next(iter(self._since.items()))
+            connection, (pool, since) = next(iter(self._since.items()))
             if len(self._since) <= self._most and now - since < IDLE_SECONDS:
                 break
             del self._since[connection]
-            host.kept.remove(connection)
+            pool.kept.remove(connection)
             over.append(connection)
         return over
 
 
-class _Kept(urllib3.HTTPConnectionPool):
-    """A pool whose idle connections are kept with those of the others."""
+class Pool:
+    """Connections to one origin. Thread-safe."""
 
-    def __init__(self, idle: Idle, host: str, port: int) -> None:
-        super().__init__(host, port, maxsize=1)
+    def __init__(self, idle: Idle, connect: Callable[[], Connection]) -> None:
+        """Keep them in `idle`, with those of other pools; `connect` makes a new one."""
         self._idle = idle
-        self._own = _Host()
+        self._connect = connect
+        self.kept: list[Connection] = []
+        """Those of them that are idle, the latest last: for `Idle`, under its lock."""
+        self.closed = False
+        """Whether what comes back is kept no more: the same."""
 
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        while (connection := self._idle.take(self._own)) is not None:
-            if connection.is_connected:
+    def take(self) -> Connection:
+        """One that something can be asked over, an idle one if there is any.
+
+        Raises:
+            OSError, EvidenceUnavailable: as `connect` does.
+        """
+        while (connection := self._idle.take(self)) is not None:
+            if connection.is_silent:
                 return connection
             connection.close()
-        return self._new_conn()
+        return self._connect()
 
-    def _put_conn(self, conn: Any) -> None:
-        if conn is None:
-            return
-        if conn.sock is None:  # it has been closed: nothing to keep
-            conn.close()
+    def give(self, connection: Connection) -> None:
+        """One that was taken, and is needed no more."""
+        if connection.release():
+            self._idle.keep(self, connection)
         else:
-            self._idle.keep(self._own, conn)
+            connection.close()
 
     def close(self) -> None:
         """Close what is idle; what is under way ends by itself."""
-        self._idle.end(self._own)
-
-
-class PlainPool(_Kept):
-    """Of plain HTTP."""
-
-
-class SecurePool(_Kept, urllib3.HTTPSConnectionPool):
-    """Of HTTPS."""
+        self._idle.end(self)

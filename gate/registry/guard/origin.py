@@ -53,6 +53,12 @@ class Origin:
         host = bracketed(self.host)
         return host if self.port == _DEFAULT_PORTS["https"] else f"{host}:{self.port}"
 
+    @property
+    def authority(self) -> str:
+        """The same as the Host header has it (RFC 9110, 7.2): an address without its zone, and no root's dot."""
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{bracketed(self.host.partition('%')[0].rstrip('.'))}{port}"
+
 
 def _is_host(text: str, *, literal: bool) -> bool:
     """Whether a URL's host, in lower case, is a name (international ones as in DNS); in brackets an IPv6 address."""

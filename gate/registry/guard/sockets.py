@@ -1,8 +1,8 @@
 """Sockets that give each read and write only what is left of a request's time.
 
-http.client and urllib3 start their timeouts anew at every byte; a server that drips one byte a second holds them for
-ever. These connections ask their guard before each call to the system. TLS, also within TLS, and a proxy's answer to
-CONNECT are read in the same way.
+Python's own timeouts start anew at every byte; a server that drips one byte a second holds them for ever. These sockets
+ask their guard before each call to the system. TLS, also within TLS, and a proxy's answer to CONNECT are read in the
+same way.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from urllib3.util.ssltransport import SSLTransport
+
+from gate.registry.guard.head import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,10 +43,9 @@ class Guard(Protocol):
 class DeadlineRaw(io.RawIOBase):
     """Reads a socket, each read allowed only what is left of the request's time."""
 
-    def __init__(self, receive: Callable[[Any], int], held: io.IOBase) -> None:
-        """Read by `receive`; `held` keeps the socket open until this is closed."""
+    def __init__(self, receive: Callable[[Any], int]) -> None:
+        """Read by `receive`."""
         self._receive = receive
-        self._held = held
 
     def readable(self) -> bool:
         """True."""
@@ -56,12 +57,7 @@ class DeadlineRaw(io.RawIOBase):
 
     def readall(self) -> bytes:
         """Refuse: nothing here reads without a bound, but http.client takes a chunk of size -1 to mean it."""
-        raise OSError("a chunk of negative size")
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._held.close()
-        super().close()
+        raise ProtocolError("a chunk of negative size")
 
 
 class HeadTooLong(Exception):
@@ -93,7 +89,7 @@ class _Reader(io.BufferedReader):
 
 
 class DeadlineSocket:
-    """What http.client, urllib3 and a TLS inside see as the socket.
+    """What http.client and a TLS inside see as the socket.
 
     The socket itself never waits: `poll` does, for as long as there is time. To give it a timeout for each read would
     take a call to the system more, and at each of those another thread takes its turn.
@@ -107,15 +103,15 @@ class DeadlineSocket:
         self._writable.register(connection.fileno(), select.POLLOUT)
         # urllib3's TLS in TLS reads and writes one of these, and that one waits.
         self._waits = isinstance(connection, socket.socket)
-        # What OpenSSL has read already is no longer in the socket.
-        self._waits_first = self._waits and not isinstance(connection, ssl.SSLSocket)
+        # What OpenSSL has read already is no longer in the socket: there only what comes upon a question is waited for.
+        self._always_waits_first = self._waits and not isinstance(connection, ssl.SSLSocket)
+        self._waits_first = self._waits
         if self._waits:
             connection.settimeout(0)
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         """What http.client reads the answer from."""
-        held = self._connection.makefile("rb", buffering=0)
-        return _Reader(DeadlineRaw(self.recv_into, held), _CHUNK)
+        return _Reader(DeadlineRaw(self.recv_into), _CHUNK)
 
     def settimeout(self, _: float | None) -> None:
         """Nothing: no timeout of others counts."""
@@ -137,9 +133,14 @@ class DeadlineSocket:
         """Send within the time that is left.
 
         A server of TLS 1.3 refuses a client's certificate after the handshake: what we say meets a closed connection,
-        but what it said can still be read. urllib3 reads on after a BrokenPipeError, and after no other.
+        but what it said can still be read.
+
+        Raises:
+            ConnectionError: the connection is closed.
+            OSError: TimeoutError and others.
         """
         self._guard.remaining()
+        self._waits_first = self._waits
         try:
             if self._waits:
                 self._send(data)
@@ -150,6 +151,7 @@ class DeadlineSocket:
 
     def _received(self, receive: Callable[[_A], _R], into: _A) -> _R:
         if self._waits_first:
+            self._waits_first = self._always_waits_first
             self._wait(self._readable)
         else:
             self._guard.remaining()
@@ -174,15 +176,6 @@ class DeadlineSocket:
     def _wait(self, poll: select.poll) -> None:
         if not poll.poll(1000 * self._guard.remaining()):
             raise TimeoutError("the time allowed ran out")
-
-    @property
-    def _io_refs(self) -> int:
-        """How many files read the socket: it is closed after the last. urllib3's TLS in TLS counts there itself."""
-        return cast("Any", self._connection)._io_refs  # type: ignore[no-any-return]  # noqa: SLF001
-
-    @_io_refs.setter
-    def _io_refs(self, count: int) -> None:
-        cast("Any", self._connection)._io_refs = count  # noqa: SLF001
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)

@@ -1,10 +1,10 @@
 """HTTP requests that a hostile server cannot stretch, inflate or steer: the guard.
 
-urllib3 does HTTP and pooling. What it leaves open is closed here: its timeouts start anew at every byte, it decodes
-bodies without a bound, follows redirects with headers on, and connects to whatever a name resolves to.
+What clients of HTTP leave open is closed here: their timeouts start anew at every byte, they decode bodies without a
+bound, follow redirects with headers on, and connect to whatever a name resolves to.
 
-Nor does it connect: `dial` does, through a proxy where there is one (`proxied` says which rules then hold of a target)
-and with TLS, within the request's time.
+`dial` connects, through a proxy where there is one (`proxied` says which rules then hold of a target) and with TLS,
+`connection` asks, `idle` keeps connections for the next request, all within the request's time.
 """
 
 from __future__ import annotations
@@ -12,24 +12,23 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import OrderedDict
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urljoin, urlsplit
-
-from urllib3.exceptions import HTTPError, ProtocolError, SSLError
-from urllib3.util import Retry
+from urllib.parse import quote, urljoin, urlsplit
 
 from gate import __version__
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.registry.guard import tls
 from gate.registry.guard.body import Body, Room
-from gate.registry.guard.connection import Answer, GuardedHTTP, GuardedHTTPS
+from gate.registry.guard.connection import Connection
 from gate.registry.guard.dial import Dialer, Seen
-from gate.registry.guard.failing import tls_error, translate
-from gate.registry.guard.idle import Idle, PlainPool, SecurePool
+from gate.registry.guard.failing import translate
+from gate.registry.guard.head import ProtocolError
+from gate.registry.guard.idle import Idle, Pool
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
@@ -39,10 +38,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
-    import urllib3
-
     from gate.deadline import Deadline
     from gate.image.content import Content
+    from gate.registry.guard.connection import Answer
     from gate.registry.guard.hosts import Hosts
     from gate.registry.guard.proxies import Proxy
 
@@ -53,7 +51,9 @@ REQUEST_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_NEVER: Final = Retry(False)  # noqa: FBT003 - as urllib3 has it: errors come as they are
+_BAD_REQUEST: Final = 400
+# What stands in a request's target as it is in the URL (RFC 3986); what must not stand in one is escaped.
+_TARGET: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOSTS: Final = 64  # hosts that connections are kept to
 _USER_AGENT: Final = f"imagegate/{__version__}"
 
@@ -122,7 +122,7 @@ class _Way:
         context: of TLS; None for plain HTTP.
     """
 
-    pool: urllib3.HTTPConnectionPool
+    pool: Pool
     proxy: Proxy | None
     peer: tls.Peer
     context: ssl.SSLContext | None
@@ -258,75 +258,76 @@ class Transport:
             way = self._way(origin, identified=request.identified)
             try:
                 return self._exchange(way, origin, request)
-            except ProtocolError:
-                # A kept connection that the server has closed meanwhile: once more, on a new one if need be.
-                self.remaining()
-            except SSLError:
+            except TimeoutError:
+                raise
+            except ssl.SSLError:
                 # Files that were renewed after we last looked at them: once more, with those.
                 if not self._contexts.renewed(way.peer.files):
                     raise
                 way = self._way(origin, identified=request.identified)
+            except (ProtocolError, HTTPException, OSError):
+                # A kept connection that the server has closed meanwhile: once more, on a new one if need be.
+                self.remaining()
             return self._exchange(way, origin, request)
         except HeadTooLong as error:
             message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
-        except (HTTPError, OSError, ValueError) as error:
-            failed = tls_error(error)
-            if failed is not None and way is not None:
-                raise self._dialer.explain(failed, way.peer, origin, way.proxy) from error
+        except (ProtocolError, HTTPException, OSError, ValueError) as error:
+            if isinstance(error, ssl.SSLError) and way is not None:
+                raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
             translate(error, way.peer.shown if way else origin.name, allowed)
 
     def _exchange(self, way: _Way, origin: Origin, request: Request) -> Response:
-        parts = urlsplit(request.url)
-        target, own = (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), request.headers
-        if way.proxy is not None and way.context is None:
-            target, own = forwarded(way.proxy, origin, target, own)
-        response = way.pool.urlopen(
-            request.method,
-            target,
-            body=request.body,
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own},
-            retries=_NEVER,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-            assert_same_host=False,
-        )
-        assert isinstance(response, Answer)
-        headers = response.head.headers
+        """One request and its answer, over a connection that is kept where the answer leaves it free."""
+        connection = way.pool.take()
         try:
-            if way.proxy is not None and way.context is None:
-                check_forwarded(way.proxy, origin.name, response.status, headers)
-            good = 200 <= response.status < 300
-            limit = request.limit if good else MAX_ERROR_BODY
-            stored = request.stored if good else ""
-            content: bytes | Content = b""
-            if request.method != "HEAD":
-                content = self._body(response, limit, origin.name, cut=not good, stored=stored)
-            if response.status == 400 and isinstance(content, bytes):
-                told = tls.told_by_http(way.peer, content, secured=way.context is not None)
-                if told is not None:
-                    raise told
+            response = self._asked(connection, way, origin, request)
         except BaseException:
-            response.close()
+            connection.close()
             raise
-        response.release_conn()
-        if isinstance(content, bytes):
-            return Response(response.status, headers, content, request.url)
-        return Response(response.status, headers, b"", request.url, content=content)
+        way.pool.give(connection)
+        return response
 
-    def _body(
-        self, response: urllib3.BaseHTTPResponse, limit: int, host: str, *, cut: bool, stored: str
-    ) -> bytes | Content:
-        with ExitStack() as stack:
-            body = stack.enter_context(closing(Body(stored)))
-            body.fill(response, limit, host, cut=cut)
+    def _asked(self, connection: Connection, way: _Way, origin: Origin, request: Request) -> Response:
+        parts = urlsplit(request.url)
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET)
+        forwarding = way.proxy if way.context is None else None  # in plain HTTP, which it sees
+        own = request.headers
+        if forwarding is not None:
+            target, own = forwarded(forwarding, origin, target, own)
+        headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own}
+        answer = connection.ask(request.method, target, headers, request.body)
+        status, told = answer.status, answer.head.headers
+        if forwarding is not None:
+            check_forwarded(forwarding, origin.name, status, told)
+        if request.method == "HEAD":
+            return Response(status, told, b"", request.url)
+        good = 200 <= status < 300
+        if good and request.stored:
+            content = self._stored(answer, request, origin.name)
+            return Response(status, told, b"", request.url, content=content)
+        limit = request.limit if good else MAX_ERROR_BODY
+        body = self._body(answer, limit, origin.name, cut=not good)
+        if status == _BAD_REQUEST and (failed := tls.told_by_http(way.peer, body, secured=way.context is not None)):
+            raise failed
+        return Response(status, told, body, request.url)
+
+    def _body(self, answer: Answer, limit: int, host: str, *, cut: bool) -> bytes:
+        with closing(Body()) as body:
+            body.fill(answer, limit, host, cut=cut)
             self.remaining()  # what came out of a buffer was not read within the time that was left
-            if stored:
-                stack.pop_all()
-                return body
             self.room.take(body.size, self.remaining)
             return body.read()[:limit]
+
+    def _stored(self, answer: Answer, request: Request, host: str) -> Content:
+        body = Body(request.stored)
+        try:
+            body.fill(answer, request.limit, host, cut=False)
+            self.remaining()  # as above
+        except BaseException:
+            body.close()
+            raise
+        return body
 
     def _way(self, origin: Origin, *, identified: bool) -> _Way:
         """The way to an origin; a new one where the files that its TLS is made of have changed."""
@@ -350,14 +351,8 @@ class Transport:
     def _new_way(self, origin: Origin, files: tls.Files, context: ssl.SSLContext | None) -> _Way:
         proxy = self._proxies.proxy_for(origin.scheme, origin.host, origin.port)
         shown = f"{origin.name} through the proxy {proxy.shown}" if proxy else origin.name
-        bound = {"guard": self, "dial": staticmethod(partial(self._dialer.dial, origin, proxy, context))}
-        pool: urllib3.HTTPConnectionPool
-        if context is None:
-            pool = PlainPool(self._idle, origin.host, origin.port)
-            pool.ConnectionCls = type("_Bound", (GuardedHTTP,), bound)
-        else:
-            pool = SecurePool(self._idle, origin.host, origin.port)
-            pool.ConnectionCls = type("_Bound", (GuardedHTTPS,), bound)
+        dial = partial(self._dialer.dial, origin, proxy, context)
+        pool = Pool(self._idle, lambda: Connection(dial(), self, origin.authority))
         return _Way(pool, proxy, tls.Peer(origin.name, shown, files), context)
 
     def remaining(self) -> float:

@@ -15,13 +15,15 @@ from urllib3.exceptions import HTTPError
 
 from gate.errors import EvidenceUnavailable
 from gate.registry.guard.body import Body
-from gate.registry.guard.connection import Answer, GuardedHTTP
+from gate.registry.guard.connection import Connection
+from gate.registry.guard.head import ProtocolError
 from gate.registry.guard.sockets import HeadTooLong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIMIT = 1 << 20
+REFUSALS = (HTTPError, HTTPException, ProtocolError, HeadTooLong, EvidenceUnavailable, OSError, ValueError)
 
 
 class Patient:
@@ -44,10 +46,8 @@ class Read:
     kept: bool
 
 
-def guarded(end: socket.socket, host: str = "registry.test", port: int = 80) -> GuardedHTTP:
-    bound = {"guard": Patient(), "dial": staticmethod(lambda: end)}
-    connection: GuardedHTTP = type("_Bound", (GuardedHTTP,), bound)(host, port)
-    return connection
+def guarded(end: socket.socket, host: str = "registry.test") -> Connection:
+    return Connection(end, Patient(), host)
 
 
 def theirs(end: socket.socket, host: str = "registry.test", port: int = 80) -> HTTPConnection:
@@ -60,33 +60,37 @@ def theirs(end: socket.socket, host: str = "registry.test", port: int = 80) -> H
 def read(content: bytes, method: str = "GET", *, ours: bool) -> Read | str:
     """What one of the two makes of `content`, behind which the connection ends; of a refusal, why."""
     end, peer = socket.socketpair()
-    connection = guarded(end) if ours else theirs(end)
     feeding = threading.Thread(target=_feed, args=(peer, content))
-    with closing(connection), closing(peer):
-        connection.request(method, "/v2/")
-        feeding.start()
+    with closing(guarded(end)) as guard, closing(theirs(end)) as connection, closing(peer):
         try:
-            return _understood(connection)
-        except (HTTPError, HTTPException, HeadTooLong, EvidenceUnavailable, OSError, ValueError) as error:
+            return _ours(guard, method, feeding) if ours else _theirs(connection, method, feeding)
+        except REFUSALS as error:
             return repr(error)
         finally:
-            connection.close()
             end.close()
             feeding.join(10)
 
 
-def _understood(connection: HTTPConnection) -> Read:
-    # urllib3's takes the body at once where it is not told otherwise.
+def _ours(connection: Connection, method: str, feeding: threading.Thread) -> Read:
+    feeding.start()
+    answer = connection.ask(method, "/v2/", {})
+    body = Body()
+    body.fill(answer, LIMIT, "registry.test", cut=False)
+    return Read(answer.status, answer.head.headers, body.read(), kept=connection.release())
+
+
+def _theirs(connection: HTTPConnection, method: str, feeding: threading.Thread) -> Read:
+    connection.request(method, "/v2/")
+    feeding.start()
+    # It takes the body at once where it is not told otherwise.
     connection._response_options = connection._response_options and connection._response_options._replace(
         preload_content=False, decode_content=False
     )
     response = connection.getresponse()
     body = Body()
-    body.fill(response, LIMIT, "registry.test", cut=False)
-    if isinstance(response, Answer):
-        headers = response.head.headers
-    else:
-        headers = {name.lower(): response.headers[name] for name in response.headers}
+    while chunk := response.read(LIMIT):
+        body.add(chunk)
+    headers = {name.lower(): response.headers[name] for name in response.headers}
     raw = response._original_response
     assert raw is not None
     return Read(response.status, headers, body.read(), kept=raw.isclosed() and not connection.is_closed)

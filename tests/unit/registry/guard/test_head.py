@@ -9,9 +9,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import ProtocolError
 
-from gate.registry.guard.head import MAX_LINES, Head
+from gate.registry.guard.head import MAX_LINES, Head, ProtocolError
+from gate.registry.guard.origin import Origin
 from gate.registry.guard.sockets import MAX_HEADERS
 from tests.unit.registry.guard.support import Read, agree, guarded, read, theirs
 
@@ -244,27 +244,47 @@ def test_an_answer_to_head_leaves_its_connection_free(framing: bytes) -> None:
     connection = guarded(end)
     with closing(connection), closing(peer):
         for _ in range(2):
-            connection.request("HEAD", "/")
             peer.sendall(OK + framing)
-            response = connection.getresponse()  # of which nothing is read
-            assert response.status == 200
-            assert connection.is_connected
+            answer = connection.ask("HEAD", "/", {})  # of which nothing is read
+            assert answer.status == 200
+            assert connection.release()
 
 
 def test_nothing_is_asked_while_an_answer_is_unread() -> None:
     end, peer = socket.socketpair()
     connection = guarded(end)
     with closing(connection), closing(peer):
-        connection.request("GET", "/")
         peer.sendall(OK + SEVEN)
-        response = connection.getresponse()
+        answer = connection.ask("GET", "/", {})
+        for expected in (b"con", b"tent"):
+            with pytest.raises(ProtocolError):
+                connection.ask("GET", "/", {})
+            assert answer.read(len(expected)) == expected
+        peer.sendall(OK + SEVEN)
+        assert connection.ask("GET", "/", {}).status == 200
+
+
+def test_nothing_is_asked_behind_an_answer_that_was_dropped() -> None:
+    end, peer = socket.socketpair()
+    connection = guarded(end)
+    with closing(connection), closing(peer):
+        peer.sendall(OK + CHUNKED + b"7\r\ncontent\r\n")
+        answer = connection.ask("GET", "/", {})
+        assert answer.read(3) == b"con"
+        answer.drop()
+        assert not connection.release()
         with pytest.raises(ProtocolError):
-            connection.request("GET", "/")
-        assert response.read(3) == b"con"
+            connection.ask("GET", "/", {})
+
+
+def test_nothing_is_asked_behind_a_head_that_was_refused() -> None:
+    end, peer = socket.socketpair()
+    connection = guarded(end)
+    with closing(connection), closing(peer):
+        peer.sendall(b"HTTP/9\r\n\r\n")
         with pytest.raises(ProtocolError):
-            connection.request("GET", "/")
-        assert response.read(9) == b"tent"
-        connection.request("GET", "/")
+            connection.ask("GET", "/", {})
+        assert not connection.release()
 
 
 def test_values_have_no_part_in_what_is_said_of_a_head() -> None:
@@ -276,44 +296,45 @@ def test_values_have_no_part_in_what_is_said_of_a_head() -> None:
 
 # requests
 
-ASKED: list[tuple[str, str, bytes | None, dict[str, str], str, int]] = [
-    ("GET", "/v2/", None, {}, "registry.test", 80),
-    ("GET", "/v2/", None, {}, "registry.test", 5000),
-    ("GET", "/v2/", None, {}, "registry.test.", 80),
-    ("GET", "/v2/", None, {}, "::1", 80),
-    ("GET", "/v2/", None, {}, "::1", 5000),
-    ("GET", "/v2/", None, {}, "fe80::1%eth0", 5000),
-    ("GET", "/v2/", None, {}, "b\xfccher.test", 5000),
-    ("HEAD", "/v2/a/manifests/v1?x=y&z=%20", None, {"Accept": "a/b, c/d", "X": "\xe9\t"}, "registry.test", 443),
-    ("GET", "http://other.test:81/v2/", None, {"Proxy-Authorization": "Basic x"}, "registry.test", 80),
-    ("GET", "http://[::1]:81/v2/", None, {}, "::1", 81),
-    ("POST", "/token", b"a=b&c=d", {"Content-Type": "application/x-www-form-urlencoded"}, "registry.test", 80),
-    ("POST", "/token", b"", {}, "registry.test", 80),
-    ("POST", "/token", None, {}, "registry.test", 80),
-    ("PUT", "/token", None, {}, "registry.test", 80),
-    ("GET", "/token", b"x", {}, "registry.test", 80),
-    ("DELETE", "/token", None, {}, "registry.test", 80),
+ASKED: list[tuple[str, str, bytes | None, dict[str, str], str]] = [
+    ("GET", "/v2/", None, {}, "http://registry.test"),
+    ("GET", "/v2/", None, {}, "http://registry.test:5000"),
+    ("GET", "/v2/", None, {}, "http://registry.test."),
+    ("GET", "/v2/", None, {}, "http://[::1]"),
+    ("GET", "/v2/", None, {}, "http://[::1]:5000"),
+    ("GET", "/v2/", None, {}, "http://[fe80::1%25eth0]:5000"),
+    ("HEAD", "/v2/a/manifests/v1?x=y&z=%20", None, {"Accept": "a/b, c/d", "X": "\xe9\t"}, "http://registry.test:443"),
+    ("POST", "/token", b"a=b&c=d", {"Content-Type": "application/x-www-form-urlencoded"}, "http://registry.test"),
+    ("POST", "/token", b"", {}, "http://registry.test"),
+    ("POST", "/token", None, {}, "http://registry.test"),
+    ("PUT", "/token", None, {}, "http://registry.test"),
+    ("GET", "/token", b"x", {}, "http://registry.test"),
+    ("DELETE", "/token", None, {}, "http://registry.test"),
 ]
 
 
-@pytest.mark.parametrize(("method", "url", "body", "own", "host", "port"), ASKED)
+@pytest.mark.parametrize(("method", "target", "body", "own", "url"), ASKED)
 def test_a_request_is_sent_as_urllib3_sends_it(
-    method: str, url: str, body: bytes | None, own: Mapping[str, str], host: str, port: int
+    method: str, target: str, body: bytes | None, own: Mapping[str, str], url: str
 ) -> None:
-    sent = []
-    for make in (guarded, theirs):
-        end, peer = socket.socketpair()
-        headers = {"User-Agent": "imagegate/1", "Accept-Encoding": "identity", **own}
-        with closing(make(end, host, port)) as connection, closing(peer):
-            connection.request(method, url, body=body, headers=headers)
-            connection.close()
-            end.close()
-            received = b""
-            while more := peer.recv(65536):
-                received += more
-        sent.append(received)
-    assert sent[0] == sent[1]
-    assert sent[0]
+    headers = {"User-Agent": "imagegate/1", "Accept-Encoding": "identity", **own}
+    origin = Origin.of(url)
+    end, peer = socket.socketpair()
+    with closing(guarded(end, origin.authority)) as connection, closing(peer):
+        peer.sendall(OK + SEVEN)
+        connection.ask(method, target, headers, body)
+        connection.close()
+        ours = _received(peer)
+    end, peer = socket.socketpair()
+    with closing(theirs(end, origin.host, origin.port)) as reference, closing(peer):
+        reference.request(method, target, body=body, headers=headers)
+        reference.close()
+        assert ours == _received(peer)
+    assert ours
+
+
+def _received(peer: socket.socket) -> bytes:
+    return b"".join(iter(lambda: peer.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -345,7 +366,7 @@ def test_a_request_that_would_be_malformed_is_not_sent(method: str, url: str, he
     end, peer = socket.socketpair()
     with closing(guarded(end)) as connection, closing(peer):
         with pytest.raises(ValueError, match=r"malformed|codec"):
-            connection.request(method, url, headers=headers)
+            connection.ask(method, url, headers)
         end.close()
         assert peer.recv(1) == b""
 
@@ -354,7 +375,8 @@ def test_a_request_is_one_piece() -> None:
     """Head and body in one call to the system, and in one packet where there is room."""
     end, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with closing(guarded(end)) as connection, closing(peer):
-        connection.request("POST", "/", body=b"x=y", headers={"X": "y"})
+        peer.sendall(OK + SEVEN)
+        connection.ask("POST", "/", {"X": "y"}, b"x=y")
         assert peer.recv(65536).endswith(b"\r\n\r\nx=y")
 
 
@@ -367,10 +389,9 @@ def test_lines_that_come_byte_by_byte_are_the_same_lines() -> None:
             peer.sendall(bytes([byte]))
 
     with closing(connection), closing(peer):
-        connection.request("GET", "/")
         dripping = threading.Thread(target=drip)
         dripping.start()
-        response = connection.getresponse()
+        response = connection.ask("GET", "/", {})
         assert response.head == Head(200, 11, {"x": "y", "content-length": "7"})
         assert b"".join(iter(lambda: response.read(3), b"")) == b"content"
         dripping.join()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
-from gate.registry.guard.idle import IDLE_SECONDS, MAX_IDLE, Idle, PlainPool
+from gate.registry.guard.idle import IDLE_SECONDS, MAX_IDLE, Idle, Pool
 from tests.fakes.clock import SettableClock
 
 
@@ -10,16 +12,14 @@ class Connection:
     """As much of one as its keeper looks at."""
 
     def __init__(self) -> None:
-        self.sock: object | None = object()
+        self.is_silent = self.is_free = True
         self.closed = 0
 
-    @property
-    def is_connected(self) -> bool:
-        return self.sock is not None
+    def release(self) -> bool:
+        return self.is_free
 
     def close(self) -> None:
         self.closed += 1
-        self.sock = None
 
 
 @pytest.fixture
@@ -27,23 +27,22 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
-def pools(idle: Idle, count: int) -> list[PlainPool]:
-    return [PlainPool(idle, f"host{number}.test", 80) for number in range(count)]
+def pools(idle: Idle, count: int) -> list[Pool]:
+    return [Pool(idle, cast("Any", Connection)) for _ in range(count)]
 
 
-def kept(pool: PlainPool, count: int) -> list[Connection]:
-    made = [Connection() for _ in range(count)]
+def kept(pool: Pool, count: int) -> list[Any]:
+    made: list[Any] = [Connection() for _ in range(count)]
     for connection in made:
-        pool._put_conn(connection)
+        pool.give(connection)
     return made
 
 
 def test_the_one_that_was_used_last_is_used_again(clock: SettableClock) -> None:
     (pool,) = pools(Idle(clock.monotonic), 1)
     first, second = kept(pool, 2)
-    assert pool._get_conn() is second
-    assert pool._get_conn() is first
-    fresh = pool._get_conn()
+    assert [pool.take() for _ in range(2)] == [second, first]
+    fresh = pool.take()
     assert fresh not in (first, second)
     assert first.closed == second.closed == 0
 
@@ -51,11 +50,11 @@ def test_the_one_that_was_used_last_is_used_again(clock: SettableClock) -> None:
 def test_of_all_hosts_together_the_oldest_leave_first(clock: SettableClock) -> None:
     idle = Idle(clock.monotonic)
     hosts = pools(idle, 8)
-    made = [kept(pool, MAX_IDLE // 4) for pool in hosts]
+    made: list[list[Any]] = [kept(pool, MAX_IDLE // 4) for pool in hosts]
     assert len(idle) == MAX_IDLE
     assert [sum(c.closed for c in connections) for connections in made] == [MAX_IDLE // 4] * 4 + [0] * 4
-    assert hosts[0]._get_conn() not in made[0]
-    assert hosts[4]._get_conn() in made[4]
+    assert hosts[0].take() not in made[0]
+    assert hosts[4].take() in made[4]
 
 
 def test_what_was_idle_for_long_is_closed_when_another_comes(clock: SettableClock) -> None:
@@ -73,14 +72,13 @@ def test_what_the_server_has_closed_is_no_connection(clock: SettableClock) -> No
     idle = Idle(clock.monotonic)
     (pool,) = pools(idle, 1)
     first, second = kept(pool, 2)
-    second.sock = None
-    assert pool._get_conn() is first
+    second.is_silent = False
+    assert pool.take() is first
     assert (second.closed, len(idle)) == (1, 0)
-    ended = Connection()
-    ended.sock = None
-    pool._put_conn(ended)
-    pool._put_conn(None)
-    assert len(idle) == 0
+    ended: Any = Connection()
+    ended.is_free = False
+    pool.give(ended)
+    assert (ended.closed, len(idle)) == (1, 0)
 
 
 def test_a_pool_that_is_closed_keeps_nothing_and_takes_nothing_back(clock: SettableClock) -> None:
@@ -88,7 +86,7 @@ def test_a_pool_that_is_closed_keeps_nothing_and_takes_nothing_back(clock: Setta
     one, other = pools(idle, 2)
     under_way, *rest = kept(one, 3)
     (stays,) = kept(other, 1)
-    assert one._get_conn() is rest[-1]
+    assert one.take() is rest[-1]
     one.close()
-    one._put_conn(rest[-1])
+    one.give(rest[-1])
     assert (under_way.closed, [c.closed for c in rest], stays.closed, len(idle)) == (1, [1, 1], 0, 1)

@@ -192,14 +192,15 @@ def test_a_socket_is_silent_until_there_is_something_or_the_end() -> None:
     assert seen == [True, False, True, False]
 
 
-def test_an_answer_holds_the_socket_until_it_is_read() -> None:
+def test_the_socket_is_closed_with_what_is_unread() -> None:
     end, peer = _pair()
     with closing(peer):
         connection = DeadlineSocket(end, Patient())
         reader = connection.makefile("rb")
         peer.sendall(b"line\nrest")
-        end.close()
         assert reader.readline() == b"line\n"
-        assert reader.read(4) == b"rest"
-        reader.close()
+        connection.close()
         assert end.fileno() == -1
+        assert reader.read(4) == b"rest"  # what had come with the line
+        with pytest.raises(OSError, match="descriptor"):
+            reader.read(1)
