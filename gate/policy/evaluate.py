@@ -6,13 +6,14 @@ could not be. Between them lies everything slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from gate.codes import INABILITY, Code
+from gate.codes import Code
 from gate.policy.config import Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
+from gate.policy.matching import Matched, Workload, match, verdict_in
 from gate.policy.policy import (
     AttestationRequirement,
     DenyRequirement,
@@ -52,44 +53,6 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """What the image stands in. What is None is not known, and what is not known excludes no policy.
-
-    Attributes:
-        kind: such as `Deployment`.
-        namespace: its name.
-        namespace_labels: of that namespace.
-        service_account: its name.
-    """
-
-    kind: str | None = None
-    namespace: str | None = None
-    namespace_labels: Mapping[str, str] | None = field(default=None, hash=False)
-    service_account: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A policy that is about this image.
-
-    Attributes:
-        policy: itself.
-        caveat: why it applies although not everything it asks for is known; "" where all is.
-    """
-
-    policy: Policy
-    caveat: str = ""
-
-    def finding(self, rule: str, reason: Reason) -> Finding:
-        """The finding that a reason is in this policy's mode."""
-        message, remedy = reason.message, reason.remedy
-        if self.caveat:
-            message = f"{message} (applied because {self.caveat})"
-            remedy = f"{remedy}; or pass --namespace-label or --namespaces FILE"
-        return Finding(reason.code, _verdict(self.policy.mode, reason.code), message, remedy, self.policy.name, rule)
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of one image before anything is fetched.
 
@@ -121,7 +84,6 @@ class Plan:
 _JUDGED_BY_MUTATE: Final = frozenset(
     {Code.REGISTRY_NOT_ALLOWED, Code.TAG_MUTABLE, Code.TAG_MISSING, Code.DIGEST_REQUIRED}
 )
-_MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 _UNMATCHED: Final = {Unmatched.DENY: Verdict.DENY, Unmatched.WARN: Verdict.WARN, Unmatched.AUDIT: Verdict.ALLOW}
 
 
@@ -224,43 +186,6 @@ def invalid(policies: PolicySet, workload: Workload, reason: Reason) -> Decision
     return Decision.of([Finding(reason.code, verdict, reason.message, reason.remedy)])
 
 
-def match(policy: Policy, reference: Reference, workload: Workload) -> Matched | None:
-    """Whether a policy is about this image here; all its restrictions have to fit."""
-    wanted = policy.match
-    if not any(p.matches(reference.name) for p in wanted.images) or any(
-        p.matches(reference.name) for p in wanted.exclude
-    ):
-        return None
-    if wanted.kinds and workload.kind not in (None, "Pod", *wanted.kinds):
-        return None
-    if wanted.service_accounts and workload.service_account not in (None, *wanted.service_accounts):
-        return None
-    return _match_namespace(policy, workload)
-
-
-def _match_namespace(policy: Policy, workload: Workload) -> Matched | None:
-    wanted = policy.match.namespaces
-    restricted = policy.namespace is not None or wanted.names or wanted.wants_labels
-    if not restricted:
-        return Matched(policy)
-    name = workload.namespace
-    if name is None:
-        return Matched(policy, "its namespace is not known")
-    if (policy.namespace is not None and name != policy.namespace) or (wanted.names and name not in wanted.names):
-        return None
-    if not wanted.wants_labels:
-        return Matched(policy)
-    if workload.namespace_labels is None:
-        return Matched(policy, f"the labels of namespace {name} are unknown")
-    return Matched(policy) if wanted.labels_match(workload.namespace_labels) else None
-
-
-def _verdict(mode: Mode, code: Code) -> Verdict:
-    if mode is Mode.ENFORCE and code in INABILITY:
-        return Verdict.ERROR
-    return _MODES[mode]
-
-
 def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
     """What is wanted of a tag over all policies: `digest` beats `pin` beats `unsafeAny`.
 
@@ -307,7 +232,7 @@ def _unpinned(
 
 
 def _namespace_unknown(matched: Matched) -> Finding:
-    verdict = _verdict(matched.policy.mode, Code.NAMESPACE_LOOKUP_FAILED)
+    verdict = verdict_in(matched.policy.mode, Code.NAMESPACE_LOOKUP_FAILED)
     message = f"whether this policy applies is not known: {matched.caveat}"
     return Finding(Code.NAMESPACE_LOOKUP_FAILED, verdict, message, "retry", matched.policy.name, "match")
 

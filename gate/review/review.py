@@ -15,7 +15,8 @@ from gate.evidence.facts import Evidence, Unavailable
 from gate.image.config import MAX_CONFIG, ImageConfig
 from gate.image.reference import Reference
 from gate.policy.decision import Decision, Reason
-from gate.policy.evaluate import Plan, Stage, Workload, conclude, invalid, plan, suffices, unable
+from gate.policy.evaluate import Plan, Stage, conclude, invalid, plan, suffices, unable
+from gate.policy.matching import Workload
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
 from gate.review.kept import Blobs, Nothing

@@ -24,7 +24,8 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, Workload, plan
+from gate.policy.evaluate import Stage, plan
+from gate.policy.matching import Workload
 from gate.policy.parse import parse_set
 from gate.policy.schema import KINDS, LATER, schema_of
 from gate.policy.trust import TrustNeeds, WitnessedKey

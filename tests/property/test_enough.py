@@ -29,7 +29,8 @@ from gate.evidence.facts import (
 from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, Workload, conclude, plan, suffices
+from gate.policy.evaluate import Stage, conclude, plan, suffices
+from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import AnyOf, AtLeast, Expression, One

@@ -17,7 +17,8 @@ from gate.errors import SourceError
 from gate.image.reference import Reference
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, Workload, conclude, plan
+from gate.policy.evaluate import Stage, conclude, plan
+from gate.policy.matching import Workload
 from gate.policy.parse import parse_set
 from gate.policy.signers import AnyOf, AtLeast, Expression, One, names
 from tests.fakes.clock import START

@@ -20,7 +20,8 @@ from gate.evidence.facts import (
 )
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.evaluate import Stage, Workload, conclude, plan
+from gate.policy.evaluate import Stage, conclude, plan
+from gate.policy.matching import Workload
 from gate.policy.parse import ParsedSet, parse_set
 from gate.policy.trust import PUBLIC_GOOD
 from tests.fakes.clock import START

@@ -8,7 +8,8 @@ import pytest
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.decision import Reason, Verdict
-from gate.policy.evaluate import Stage, Workload, conclude, invalid, match, plan, unable
+from gate.policy.evaluate import Stage, conclude, invalid, plan, unable
+from gate.policy.matching import Workload, match
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob
