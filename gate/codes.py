@@ -25,6 +25,9 @@ class Code(StrEnum):
     RUNS_AS_ROOT = "RUNS_AS_ROOT"
     # notes: they never change a verdict
     PINNED_AT_ADMISSION = "PINNED_AT_ADMISSION"
+    EXCEPTION_USED = "EXCEPTION_USED"
+    EXCEPTION_EXPIRED = "EXCEPTION_EXPIRED"
+    EXCEPTION_EXPIRING = "EXCEPTION_EXPIRING"
     # signature
     SIGNATURE_MISSING = "SIGNATURE_MISSING"
     SIGNATURE_INVALID = "SIGNATURE_INVALID"
@@ -68,7 +71,9 @@ class Code(StrEnum):
     INTERNAL = "INTERNAL"
 
 
-NOTES: Final = frozenset({Code.PINNED_AT_ADMISSION})
+NOTES: Final = frozenset(
+    {Code.PINNED_AT_ADMISSION, Code.EXCEPTION_USED, Code.EXCEPTION_EXPIRED, Code.EXCEPTION_EXPIRING}
+)
 """Codes that inform and never change a verdict."""
 
 INABILITY: Final = frozenset(

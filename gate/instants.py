@@ -50,6 +50,19 @@ def parse_last(text: str) -> datetime:
     return day + timedelta(days=1) - _TICK if day else _instant_or_day(text)
 
 
+def parse_end(text: str) -> datetime:
+    """The first instant behind a period that ends with a day of UTC, or just before an instant.
+
+    Raises:
+        ParseError: neither.
+    """
+    try:
+        day = _day(text)
+        return day + timedelta(days=1) if day else _instant_or_day(text)
+    except OverflowError as error:
+        raise ParseError(f"{text[:50]!r} is the last day there is", remedy="write an earlier one") from error
+
+
 def _instant_or_day(text: str) -> datetime:
     try:
         return parse_instant(text)

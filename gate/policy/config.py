@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -86,6 +87,7 @@ class Config:
 
     Attributes:
         stale_if_error: seconds that the last complete listing stands in for a registry that cannot be reached.
+        longest_exception: how far away the end of an exception may be; until it is nearer it does not count.
     """
 
     unmatched: Unmatched = Unmatched.DENY
@@ -94,3 +96,4 @@ class Config:
     registries: tuple[RegistryRule, ...] = ()
     credentials: CredentialSources = CredentialSources()
     stale_if_error: float = 0.0
+    longest_exception: timedelta = timedelta(days=180)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from gate.codes import Code
 from gate.policy.config import Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
+from gate.policy.exceptions import Leniency
 from gate.policy.matching import Matched, Workload, match, verdict_in
 from gate.policy.policy import (
     AttestationRequirement,
@@ -87,12 +88,13 @@ _JUDGED_BY_MUTATE: Final = frozenset(
 _UNMATCHED: Final = {Unmatched.DENY: Verdict.DENY, Unmatched.WARN: Verdict.WARN, Unmatched.AUDIT: Verdict.ALLOW}
 
 
-def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: Stage) -> Plan:
-    """Ask every policy what the reference alone shows."""
+def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: Stage, now: datetime) -> Plan:
+    """Ask every policy what the reference alone shows; exceptions are those that count `now`."""
     config = policies.config
+    leniency = Leniency(now, config.longest_exception, policies.exceptions)
     if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
         return Plan(reference, stage)
-    found = tuple(m for p in policies.policies if (m := match(p, reference, workload)) is not None)
+    found = tuple(m for p in policies.policies if (m := match(p, reference, workload, leniency)) is not None)
     # In the cluster what is not known of a namespace is a failure; in CI the policy applies and says so (POLICY §2).
     matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
     findings = [*_reference_findings(matched, reference), *_unpinned(matched, reference, workload, stage, config)]
@@ -130,7 +132,7 @@ def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evide
         for matched in plan.matched:
             for rule in matched.policy.rules:
                 reasons = _judge(rule, matched.policy, plan.reference, digest, evidence, now)
-                found.extend(matched.finding(rule.name, reason) for reason in reasons)
+                found.extend(f for reason in reasons for f in matched.findings(rule.name, reason, digest))
         found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, e.stale) for e in evidence.values() if e.stale)
     return Decision.of(found)
 
@@ -171,11 +173,20 @@ def unable(plan: Plan, reason: Reason) -> Decision:
     """The decision where the digest that policies want could not be known."""
     found = list(plan.findings)
     for matched in plan.matched:
-        rule = matched.policy.tag_rule if plan.stage is Stage.MUTATE else _first_needing(matched.policy)
-        pinning = matched.policy.mode is not Mode.AUDIT and matched.policy.tags is Tags.PIN
-        if rule and (plan.stage is not Stage.MUTATE or pinning):
-            found.append(matched.finding(rule, reason))
+        if plan.stage is Stage.MUTATE:
+            if matched.policy.mode is not Mode.AUDIT and matched.tags is Tags.PIN:
+                found.extend(matched.findings(matched.tag_rule, reason, None))
+        else:
+            found.extend(_unable(matched, reason))
     return Decision.of(found)
+
+
+def _unable(matched: Matched, reason: Reason) -> Iterator[Finding]:
+    """One finding for all rules that want the digest: of the first that no exception waives, if there is one."""
+    wanting = [rule.name for rule in matched.policy.rules if _needs_digest(rule)]
+    names = sorted(wanting, key=lambda name: matched.waives(name, None))  # in their order otherwise
+    for name in names[:1]:
+        yield from matched.findings(name, reason, None)
 
 
 def invalid(policies: PolicySet, workload: Workload, reason: Reason) -> Decision:
@@ -191,17 +202,17 @@ def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
 
     Only enforce and warn have a say; a `digest` in warn does not keep an enforced `pin` from being done.
     """
-    enforced = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.ENFORCE}
-    warned = {_effective(m.policy, config) for m in matched if m.policy.mode is Mode.WARN}
+    enforced = {_effective(m, config) for m in matched if m.policy.mode is Mode.ENFORCE}
+    warned = {_effective(m, config) for m in matched if m.policy.mode is Mode.WARN}
     order = (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY)
     if Tags.DIGEST not in enforced and Tags.PIN in enforced:
         return Tags.PIN
     return next((t for t in order if t in enforced | warned), None)
 
 
-def _effective(policy: Policy, config: Config) -> Tags | None:
+def _effective(matched: Matched, config: Config) -> Tags | None:
     """Where nothing is pinned, `pin` can only mean that the digest has to be written."""
-    return Tags.DIGEST if policy.tags is Tags.PIN and config.pinning is Where.NONE else policy.tags
+    return Tags.DIGEST if matched.tags is Tags.PIN and config.pinning is Where.NONE else matched.tags
 
 
 def _reference_findings(matched: tuple[Matched, ...], reference: Reference) -> Iterator[Finding]:
@@ -216,7 +227,7 @@ def _reference_findings(matched: tuple[Matched, ...], reference: Reference) -> I
                     continue
                 case _:
                     assert_never(rule.requirement)
-            yield from (m.finding(rule.name, reason) for reason in reasons)
+            yield from (f for reason in reasons for f in m.findings(rule.name, reason, reference.digest))
 
 
 def _unpinned(
@@ -227,8 +238,8 @@ def _unpinned(
     if reference.digest is not None or not (nothing_pins or (stage is Stage.VALIDATE and workload.kind == "Pod")):
         return
     for m in matched:
-        if m.policy.tags is Tags.PIN and m.policy.mode is not Mode.AUDIT:
-            yield m.finding(m.policy.tag_rule, image.digest_required(reference))
+        if m.tags is Tags.PIN and m.policy.mode is not Mode.AUDIT:
+            yield from m.findings(m.tag_rule, image.digest_required(reference), None)
 
 
 def _namespace_unknown(matched: Matched) -> Finding:

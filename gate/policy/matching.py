@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import INABILITY, Code
 from gate.policy.decision import Finding, Reason, Verdict
-from gate.policy.policy import Mode, Policy
+from gate.policy.policy import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from gate.image.digest import Digest
     from gate.image.reference import Reference
+    from gate.policy.exceptions import Applicable, Leniency
+    from gate.policy.policy import Policy, Tags
 
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 
@@ -41,10 +44,56 @@ class Matched:
     Attributes:
         policy: itself.
         caveat: why it applies although not everything it asks for is known; "" where all is.
+        exceptions: that are about the image, those that last longest first.
     """
 
     policy: Policy
     caveat: str = ""
+    exceptions: tuple[Applicable, ...] = ()
+
+    @property
+    def tags(self) -> Tags | None:
+        """What it wants of a tag."""
+        return self.policy.tags(self._waived)
+
+    @property
+    def tag_rule(self) -> str:
+        """The rule that wants it: what was judged by another rule than one that is waived has to be what runs."""
+        return self.policy.tag_rule(self._waived)
+
+    @property
+    def _waived(self) -> frozenset[str]:
+        """Rules that may be broken, whatever the digest is."""
+        return frozenset(e.waiver.rule for e in self.exceptions if not e.over and not e.waiver.scope.digests)
+
+    def waives(self, rule: str, digest: Digest | None) -> bool:
+        """Whether what a rule finds of an image counts for nothing."""
+        return any(not one.over for one in self._about(rule, digest))
+
+    def findings(self, rule: str, reason: Reason, digest: Digest | None) -> Iterator[Finding]:
+        """What a rule's reason comes to: the finding, or that it is waived.
+
+        Args:
+            rule: its name.
+            reason: what it says.
+            digest: the image's; None where it is not known.
+        """
+        about = self._about(rule, digest)
+        used = next((one for one in about if not one.over), None)
+        if used is None:
+            yield self.finding(rule, reason)
+            yield from (self._note(Code.EXCEPTION_EXPIRED, rule, f"{one.waiver} is over") for one in about)
+            return
+        yield self._note(Code.EXCEPTION_USED, rule, f"{reason.code} waived by {used.waiver}; it was: {reason.message}")
+        if used.ending:
+            yield self._note(Code.EXCEPTION_EXPIRING, rule, f"{used.waiver} is in use and ends soon")
+
+    def _about(self, rule: str, digest: Digest | None) -> list[Applicable]:
+        return [one for one in self.exceptions if one.waiver.rule == rule and one.waiver.scope.holds(digest)]
+
+    def _note(self, code: Code, rule: str, message: str) -> Finding:
+        remedy = "renew it, or mend what it waives" if code is not Code.EXCEPTION_USED else ""
+        return Finding(code, Verdict.ALLOW, message, remedy, self.policy.name, rule)
 
     def finding(self, rule: str, reason: Reason) -> Finding:
         """The finding that a reason is in this policy's mode."""
@@ -55,7 +104,7 @@ class Matched:
         return Finding(reason.code, verdict_in(self.policy.mode, reason.code), message, remedy, self.policy.name, rule)
 
 
-def match(policy: Policy, reference: Reference, workload: Workload) -> Matched | None:
+def match(policy: Policy, reference: Reference, workload: Workload, leniency: Leniency | None = None) -> Matched | None:
     """Whether a policy is about this image here; all its restrictions have to fit."""
     wanted = policy.match
     if not any(p.matches(reference.name) for p in wanted.images) or any(
@@ -66,24 +115,29 @@ def match(policy: Policy, reference: Reference, workload: Workload) -> Matched |
         return None
     if wanted.service_accounts and workload.service_account not in (None, *wanted.service_accounts):
         return None
-    return _match_namespace(policy, workload)
+    caveat = _namespace_caveat(policy, workload)
+    if caveat is None:
+        return None
+    exceptions = leniency.of(policy, reference.name, workload.namespace) if leniency else ()
+    return Matched(policy, caveat, exceptions)
 
 
-def _match_namespace(policy: Policy, workload: Workload) -> Matched | None:
+def _namespace_caveat(policy: Policy, workload: Workload) -> str | None:
+    """What of a workload's namespace is not known, "" where nothing that matters; None where it does not fit."""
     wanted = policy.match.namespaces
     restricted = policy.namespace is not None or wanted.names or wanted.wants_labels
     if not restricted:
-        return Matched(policy)
+        return ""
     name = workload.namespace
     if name is None:
-        return Matched(policy, "its namespace is not known")
+        return "its namespace is not known"
     if (policy.namespace is not None and name != policy.namespace) or (wanted.names and name not in wanted.names):
         return None
     if not wanted.wants_labels:
-        return Matched(policy)
+        return ""
     if workload.namespace_labels is None:
-        return Matched(policy, f"the labels of namespace {name} are unknown")
-    return Matched(policy) if wanted.labels_match(workload.namespace_labels) else None
+        return f"the labels of namespace {name} are unknown"
+    return "" if wanted.labels_match(workload.namespace_labels) else None
 
 
 def verdict_in(mode: Mode, code: Code) -> Verdict:

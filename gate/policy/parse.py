@@ -20,6 +20,7 @@ from gate.errors import Place
 from gate.policy.config import Config
 from gate.policy.notes import Notes
 from gate.policy.parse_config import parse_config
+from gate.policy.parse_exceptions import check_reach, check_rules, parse_exception, parse_waivers
 from gate.policy.parse_rules import parse_rules
 from gate.policy.parse_signers import parse_signers
 from gate.policy.parse_trust_roots import parse_trust_root
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
+_NAMESPACED: Final = ("GatePolicy", "GateException")
 _TESTS: Final = "GateTest"
 
 
@@ -88,6 +90,9 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     # What others refer to comes first, wherever it stands.
     roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
     policies = [_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
+    exceptions = [(notes, parse_exception(notes)) for notes in ours["GateException"]]
+    for notes, exception in exceptions:
+        check_reach(notes, exception, policies)
     configs = list(map(parse_config, ours["GateConfig"]))
     if len(configs) > 1:
         problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
@@ -96,6 +101,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
             tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
             configs[0] if configs else Config(),
             roots,
+            tuple(sorted((exception for _, exception in exceptions), key=lambda e: (e.namespace, e.name))),
         ),
         tuple(problems),
         skipped,
@@ -168,10 +174,10 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     assert isinstance(document.data, dict)  # the schema has been checked
     metadata = document.data["metadata"]
     place = document.place(("metadata", "name"))
-    if kind == "GatePolicy" and "namespace" not in metadata:
-        problems.append(Problem(place, "a GatePolicy without metadata.namespace", "add the namespace it is for"))
+    if kind in _NAMESPACED and "namespace" not in metadata:
+        problems.append(Problem(place, f"a {kind} without metadata.namespace", "add the namespace it is for"))
         return False
-    if kind != "GatePolicy" and "namespace" in metadata:
+    if kind not in _NAMESPACED and "namespace" in metadata:
         here = document.place(("metadata", "namespace"))
         problems.append(Problem(here, f"a {kind} belongs to no namespace", "remove metadata.namespace"))
         return False
@@ -181,9 +187,7 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     if kind == "GateConfig" and metadata["name"] != "default":
         problems.append(Problem(place, f"a GateConfig named {metadata['name']!r}", "name it default"))
         return False
-    first = seen.setdefault(
-        (kind, metadata.get("namespace") if kind == "GatePolicy" else None, metadata["name"]), place
-    )
+    first = seen.setdefault((kind, metadata.get("namespace"), metadata["name"]), place)
     if first is not place:
         problems.append(
             Problem(place, f"{kind} {metadata['name']} stands twice; the other is at {first}", "rename one")
@@ -200,6 +204,8 @@ def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     _warn_unused(notes, signers, rules)
+    excepted = spec.get("exceptions", [])
+    check_rules(notes, ("spec", "exceptions"), excepted, rules)
     return Policy(
         kind,
         metadata["name"],
@@ -209,6 +215,8 @@ def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
         signers,
         metadata["namespace"] if own else None,
         _hash(kind, metadata, spec, signers),
+        parse_waivers(notes, ("spec", "exceptions"), excepted),
+        frozenset(spec.get("exceptionsFrom", {}).get("names", ())),
     )
 
 

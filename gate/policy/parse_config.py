@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ def parse_config(notes: Notes) -> Config:
             _located(notes, ("spec", "credentials", "dockerConfig", "file"), docker_config),
         ),
         seconds_of(spec.get("staleIfError", "0s")),
+        timedelta(seconds=seconds_of(spec.get("exceptions", {}).get("max", "180d"))),
     )
 
 

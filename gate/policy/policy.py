@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gate.image.digest import Digest
     from gate.image.reference import Repository
+    from gate.policy.exceptions import GateException, Waiver
     from gate.policy.patterns import ImagePattern, RegistryPrefix
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustRoot
@@ -183,6 +184,8 @@ class Policy:
 
     Attributes:
         hash: of its content, `sha256:…`; the same text gives the same hash everywhere.
+        waivers: its own exceptions.
+        exceptions_from: namespaces whose `GateException`s count.
     """
 
     kind: str
@@ -193,23 +196,31 @@ class Policy:
     signers: Mapping[str, SignerSpec] = field(default_factory=dict, hash=False)
     namespace: str | None = None
     hash: str = ""
+    waivers: tuple[Waiver, ...] = ()
+    exceptions_from: frozenset[str] = frozenset()
 
-    @property
-    def tags(self) -> Tags | None:
-        """The strictest `tags` of its rules, those that imply `pin` included; None where it has no say."""
-        wanted = [_tags_of(rule.requirement) for rule in self.rules]
+    def tags(self, waived: frozenset[str] = frozenset()) -> Tags | None:
+        """The strictest `tags` of its rules, those that imply `pin` included; None where it has no say.
+
+        Args:
+            waived: rules that may be broken: to want a digest becomes to have it written by admission.
+        """
+        wanted = [_tags_of(rule, waived) for rule in self.rules]
         return next((t for t in (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY) if t in wanted), None)
 
-    @property
-    def tag_rule(self) -> str:
-        """The rule that `tags` comes from."""
-        return next((rule.name for rule in self.rules if _tags_of(rule.requirement) is self.tags), "")
+    def tag_rule(self, waived: frozenset[str] = frozenset()) -> str:
+        """The rule that `tags` comes from: one that may not be broken, if there is any."""
+        wanted = self.tags(waived)
+        names = [rule.name for rule in self.rules if _tags_of(rule, waived) is wanted]
+        return next((name for name in names if name not in waived), names[0] if names else "")
 
 
-def _tags_of(requirement: Requirement) -> Tags | None:
-    match requirement:
+def _tags_of(rule: Rule, waived: frozenset[str]) -> Tags | None:
+    match rule.requirement:
+        case ImageRequirement(tags=Tags.DIGEST) if rule.name in waived:
+            return Tags.PIN
         case ImageRequirement():
-            return requirement.tags
+            return rule.requirement.tags
         case DenyRequirement():
             return None
         case SignatureRequirement() | AttestationRequirement():
@@ -223,6 +234,7 @@ class PolicySet:
     policies: tuple[Policy, ...] = ()
     config: Config = field(default_factory=Config)
     trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
+    exceptions: tuple[GateException, ...] = ()
 
     @property
     def enforces(self) -> bool:

@@ -9,8 +9,8 @@ import re
 from typing import Any, Final
 
 API_VERSION: Final = "imagegate.dev/v1"
-KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateTrustRoot", "GateConfig")
-LATER_KINDS: Final = ("GateException", "GateRevocation", "GateBreakGlass", "GateTest")
+KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateException", "GateTrustRoot", "GateConfig")
+LATER_KINDS: Final = ("GateRevocation", "GateBreakGlass", "GateTest")
 LATER_MARK: Final = "later"
 
 Schema = dict[str, Any]
@@ -232,6 +232,30 @@ _RULE: Final = _object(
     }
 )
 
+_NARROWED: Final[Schema] = {
+    "images": _texts("image patterns such as ghcr.io/acme/**", minItems=1),
+    "digests": _texts("digests", minItems=1),
+    "namespaces": {**_NAMESPACE_NAMES, "minItems": 1},
+}
+_EXCEPTIONS: Final[Schema] = {
+    "type": "array",
+    "items": _object(
+        {
+            "rule": _TEXT,
+            **_NARROWED,
+            "vulnerabilities": _texts("identifiers such as CVE-2026-0001", minItems=1),
+            "components": _texts("package URLs", minItems=1),
+            "licenses": _texts("SPDX identifiers", minItems=1),
+            "until": _INSTANT,
+            "reason": {**_TEXT, "maxLength": 500},
+            "ticket": {**_TEXT, "maxLength": 200},
+            "approvedBy": {**_TEXT, "maxLength": 200},
+        },
+        ("rule", "until", "reason"),
+    ),
+    "maxItems": 1000,
+}
+
 _POLICY_SPEC: Final = _object(
     {
         "mode": {"enum": ["enforce", "warn", "audit"]},
@@ -242,9 +266,18 @@ _POLICY_SPEC: Final = _object(
             "additionalProperties": _SIGNER,
         },
         "rules": {"type": "array", "items": _RULE, "minItems": 1, "maxItems": 100},
-        **_later("exceptions", "exceptionsFrom"),
+        "exceptions": _EXCEPTIONS,
+        "exceptionsFrom": _object({"names": _NAMESPACE_NAMES}, ("names",)),
     },
     ("rules",),
+)
+
+_EXCEPTION_SPEC: Final = _object(
+    {
+        "policies": _texts("names of policies", minItems=1),
+        "exceptions": {**_EXCEPTIONS, "minItems": 1},
+    },
+    ("policies", "exceptions"),
 )
 
 _REGISTRY: Final = _object(
@@ -281,6 +314,7 @@ _CONFIG_SPEC: Final = _object(
         "excludeNamespaces": _NAMESPACE_NAMES,
         "pinning": _object({"where": {"enum": ["pods", "all", "none"]}}),
         "staleIfError": _DURATION,
+        "exceptions": _object({"max": _DURATION}, ("max",)),
         "registries": {"type": "array", "items": _REGISTRY, "maxItems": 200},
         "credentials": _object(
             {
@@ -293,7 +327,6 @@ _CONFIG_SPEC: Final = _object(
             "clusterName",
             "limits",
             "customResources",
-            "exceptions",
             "breakGlass",
         ),
     }
@@ -319,7 +352,7 @@ _TRUST_ROOT_SPEC: Final = _object(
     }
 )
 
-_SPECS: Final = {"GateConfig": _CONFIG_SPEC, "GateTrustRoot": _TRUST_ROOT_SPEC}
+_SPECS: Final = {"GateConfig": _CONFIG_SPEC, "GateException": _EXCEPTION_SPEC, "GateTrustRoot": _TRUST_ROOT_SPEC}
 
 
 def schema_of(kind: str) -> Schema:

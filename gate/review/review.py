@@ -256,7 +256,7 @@ class Reviewer:
                 invalid(policies, subject.workload, Reason(Code.REFERENCE_INVALID, error.message, error.remedy)),
             )
         reference = reference.renamed(self._upstream(reference.name))
-        planned = plan(policies, reference, subject.workload, stage)
+        planned = plan(policies, reference, subject.workload, stage, self._now())
         if not planned.digest_wanted:
             return ImageReview(subject, conclude(planned, None, {}, self._now()), reference)
         return self._at_hand(subject, planned) or _Pending(subject, planned)

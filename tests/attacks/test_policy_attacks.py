@@ -35,7 +35,7 @@ from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.listing import Listing, Place
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clients import client_of, soon
-from tests.fakes.clock import SettableClock
+from tests.fakes.clock import START, SettableClock
 from tests.fakes.contents import AtHand, listed
 from tests.fakes.registry_simulator import MemoryRepository
 from tests.fakes.roots import NoRoots
@@ -164,13 +164,13 @@ def test_cve_2025_29778_no_field_is_ignored(field: str) -> None:
 
 
 def test_cve_2025_29778_the_repository_of_signatures_is_not_ignored() -> None:
-    found = plan(policies(policy([{"signature": SIGNATURE}])), Reference.parse(PINNED), HERE, Stage.CHECK)
+    found = plan(policies(policy([{"signature": SIGNATURE}])), Reference.parse(PINNED), HERE, Stage.CHECK, START)
     assert [str(s.repository) for s in found.sources] == ["ghcr.io/acme/sigs"]
     without = policies(policy([{"signature": changed(SIGNATURE, "repository", to=None)}]))
-    (here,) = plan(without, Reference.parse(PINNED), HERE, Stage.CHECK).sources
+    (here,) = plan(without, Reference.parse(PINNED), HERE, Stage.CHECK, START).sources
     assert (str(here.repository), here.tag_prefix) == (REPOSITORY, "")
     prefixed = policies(policy([{"signature": {"by": "a", "tagPrefix": "team-"}}]))
-    (here,) = plan(prefixed, Reference.parse(PINNED), HERE, Stage.CHECK).sources
+    (here,) = plan(prefixed, Reference.parse(PINNED), HERE, Stage.CHECK, START).sources
     assert (str(here.repository), here.tag_prefix) == (REPOSITORY, "team-")
 
 

@@ -219,7 +219,7 @@ def growing(draw: st.DrawFn) -> tuple[Evidence, Evidence]:
 
 def check(found: PolicySet, home: tuple[Evidence, Evidence], elsewhere: tuple[Evidence, Evidence]) -> bool:
     """Whether what there was early sufficed."""
-    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.VALIDATE)
+    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.VALIDATE, START)
     places = {Storage(Reference.parse(REPOSITORY).name): home, Storage(Reference.parse(ELSEWHERE).name): elsewhere}
     assert planned.sources <= places.keys()
     enough = {source: suffices(planned, source, places[source][0], START) for source in planned.sources}
@@ -234,7 +234,7 @@ def check(found: PolicySet, home: tuple[Evidence, Evidence], elsewhere: tuple[Ev
     for source in planned.sources:
         assert suffices(planned, source, places[source][1], START) or not enough[source]
     # to show people what there is, nothing is ever enough
-    shown = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK)
+    shown = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK, START)
     assert not any(suffices(shown, source, places[source][1], START) for source in shown.sources)
     return all(enough.values())
 
@@ -272,7 +272,7 @@ def test_the_search_finds_some_that_suffice() -> None:
 def test_where_attestations_are_wanted_nothing_is_enough_early() -> None:
     wanted = [{"signature": {"by": "a"}}]
     found = policies(policy(wanted, signers=SIGNERS))
-    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.VALIDATE)
+    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.VALIDATE, START)
     (source,) = planned.sources
     there = evidence([signature(KeySigner(alice().public, PUBLIC_GOOD), LOGGED)])
     assert suffices(planned, source, there, START)

@@ -129,7 +129,7 @@ def check_text(text: str) -> None:
             assert one.name
         # whatever it is, it decides without raising
         for stage in Stage:
-            plan(found, Reference.parse(PINNED), Workload(), stage)
+            plan(found, Reference.parse(PINNED), Workload(), stage, START)
 
 
 @given(yaml_ish | st.text(max_size=200))
@@ -337,7 +337,7 @@ def requirements(draw: st.DrawFn) -> PolicySet:
 
 
 def verdict(found: PolicySet, facts: Evidence) -> Verdict:
-    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK)
+    planned = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK, START)
     return conclude(planned, DIGEST, dict.fromkeys(planned.sources, facts), START).verdict
 
 

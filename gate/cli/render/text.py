@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gate.cli.common import one_line
-from gate.codes import NOTES
+from gate.codes import NOTES, Code
 from gate.policy.decision import Verdict
 from gate.review.words import headline
 
@@ -49,7 +49,7 @@ class TextRenderer:
         line = f"{self._style(word, entry.verdict)}{image}{rest}"
         place = f"{_place(first)}: " if first and first.file else ""
         lines = [f"{place}{line}"]
-        lines.extend(self._finding(f) for f in entry.findings if f.code not in NOTES)
+        lines.extend(self._finding(f) for f in entry.findings if f.code is not Code.PINNED_AT_ADMISSION)
         if entry.verdict in (Verdict.ALLOW, Verdict.WARN):
             lines.extend(f"    {note}" for note in _facts(entry))
         others = entry.locations[1:]
@@ -61,7 +61,8 @@ class TextRenderer:
 
     def _finding(self, finding: Finding) -> str:
         by = f" [{finding.policy}/{finding.rule}]" if finding.policy else ""
-        mark = {Verdict.WARN: "warning: ", Verdict.ALLOW: "audit: "}.get(finding.verdict, "")
+        allowed = "note: " if finding.code in NOTES else "audit: "
+        mark = {Verdict.WARN: "warning: ", Verdict.ALLOW: allowed}.get(finding.verdict, "")
         remedy = f"\n      Fix: {one_line(finding.remedy)}" if finding.remedy else ""
         said = one_line(f"{finding.message}{by}")
         return f"    {mark}{self._style(finding.code.value, finding.verdict)}: {said}{remedy}"

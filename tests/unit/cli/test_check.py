@@ -427,6 +427,20 @@ def test_text_says_what_json_says(tmp_path: Path) -> None:
     assert ran.err == ""
 
 
+def test_exceptions_are_told_in_text_and_json(tmp_path: Path) -> None:
+    latest = "[{image: {tags: unsafeAny}}]\n  exceptions: [{rule: image, until: 2026-12-31, reason: vendor is slow}]"
+    ran = gate("check", "-p", write(tmp_path, "p.yaml", policy(latest)), "--at", AT, "image:nginx:latest")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(
+        "ALLOWED nginx:latest\n    note: EXCEPTION_USED: TAG_MUTABLE waived by an exception until 2026-12-31"
+    )
+    denied = "[{deny: {}}]\n  exceptions: [{rule: deny, until: 2026-01-31, reason: old}]"
+    policies = write(tmp_path, "d.yaml", policy(denied))
+    ran = gate("check", "-p", policies, "--at", AT, "--output", "json", "image:nginx:latest")
+    assert [found["code"] for found in ran.json["images"][0]["findings"]] == ["DENIED_BY_POLICY", "EXCEPTION_EXPIRED"]
+    assert ran.code == 1
+
+
 def test_a_report_goes_to_a_file(tmp_path: Path) -> None:
     write(tmp_path, "pod.yaml", DENIED)
     ran = gate("check", "pod.yaml", "-o", "json", "--output-file", "report.json")

@@ -12,6 +12,7 @@ from gate.image.reference import Reference
 from gate.policy.evaluate import Stage, plan
 from gate.policy.matching import Workload
 from gate.policy.signers import KeySpec
+from tests.fakes.clock import START
 from tests.fakes.signing import alice
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def test_the_baseline() -> None:
     found = require([BASELINE]).set
     verdicts = {}
     for image in ("nginx", "nginx:latest", "nginx:1.29", f"nginx:1.29@sha256:{'0' * 64}"):
-        findings = plan(found, Reference.parse(image), Workload(), Stage.CHECK).findings
+        findings = plan(found, Reference.parse(image), Workload(), Stage.CHECK, START).findings
         verdicts[image.partition("@")[0] + "@" * ("@" in image)] = sorted(
             (str(f.code), str(f.verdict)) for f in findings
         )

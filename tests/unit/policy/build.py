@@ -73,6 +73,18 @@ def policy(rules: list[Json], *, name: str = "p", namespace: str = "", **spec: o
     return {"apiVersion": "imagegate.dev/v1", "kind": kind, "metadata": metadata, "spec": body}
 
 
+def waiver(rule: str = "signature", until: str = "2027-01-31", **fields: object) -> Json:
+    """An exception: an entry of `exceptions`."""
+    return {"rule": rule, "until": until, "reason": "vendor is slow", **fields}
+
+
+def exception(*waivers: Json, namespace: str = "payments", policies: Iterable[str] = ("p",), name: str = "x") -> Json:
+    """A `GateException`."""
+    metadata = {"name": name, "namespace": namespace}
+    spec = {"policies": list(policies), "exceptions": list(waivers)}
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateException", "metadata": metadata, "spec": spec}
+
+
 def config(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
 
@@ -133,7 +145,7 @@ def decide(
     now: datetime = START,
 ) -> Decision:
     """The decision, the same facts found wherever they are looked for."""
-    planned = plan(found, Reference.parse(image), workload or Workload(), stage)
+    planned = plan(found, Reference.parse(image), workload or Workload(), stage, now)
     known = planned.reference.digest or digest
     return conclude(
         planned, known if planned.digest_wanted else None, dict.fromkeys(planned.sources, facts or Evidence()), now

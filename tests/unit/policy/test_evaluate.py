@@ -44,7 +44,7 @@ REASON = Reason(Code.REGISTRY_TIMEOUT, "no answer", "retry")
 
 
 def planned(*documents: Json, image: str = TAGGED, workload: Workload | None = None, stage: Stage = CHECK) -> Plan:
-    return plan(policies(*documents), Reference.parse(image), workload or Workload(), stage)
+    return plan(policies(*documents), Reference.parse(image), workload or Workload(), stage, START)
 
 
 def shown(found: Plan) -> list[tuple[str, str]]:
@@ -78,7 +78,7 @@ def test_an_inability_in_every_mode(code: Code, mode: str, verdict: str) -> None
     decision = decide(found, facts=evidence(unavailable=[code]))
     assert (str(code), verdict) in codes(decision)
     assert decision.verdict == verdict
-    at_once = unable(plan(found, Reference.parse(TAGGED), Workload(), CHECK), Reason(code, "m"))
+    at_once = unable(plan(found, Reference.parse(TAGGED), Workload(), CHECK, START), Reason(code, "m"))
     assert (str(code), verdict) in codes(at_once)
     assert at_once.verdict == verdict
 
@@ -421,16 +421,16 @@ def test_a_digest_is_never_pinned_or_refused(stage: Stage) -> None:
 @pytest.mark.parametrize("rules", [SIGNED, [{"image": {"denyDigests": [str(OTHER)]}}], [{"image": {}}]])
 def test_rules_that_imply_pin(rules: list[Json]) -> None:
     found = policies(policy(rules))
-    (finding,) = plan(found, Reference.parse(TAGGED), POD, VALIDATE).findings
+    (finding,) = plan(found, Reference.parse(TAGGED), POD, VALIDATE, START).findings
     assert (finding.code, finding.verdict) == (Code.DIGEST_REQUIRED, Verdict.DENY)
-    assert plan(found, Reference.parse(TAGGED), POD, MUTATE).pins
-    assert {f.code for f in plan(found, Reference.parse(UNPINNED), POD, VALIDATE).findings} == {Code.TAG_MISSING}
+    assert plan(found, Reference.parse(TAGGED), POD, MUTATE, START).pins
+    assert {f.code for f in plan(found, Reference.parse(UNPINNED), POD, VALIDATE, START).findings} == {Code.TAG_MISSING}
 
 
 def test_deny_implies_nothing() -> None:
     found = policies(policy(DENY, mode="warn"))
-    assert shown(plan(found, Reference.parse(TAGGED), POD, VALIDATE)) == [("DENIED_BY_POLICY", "warn")]
-    assert not plan(found, Reference.parse(TAGGED), POD, MUTATE).pins
+    assert shown(plan(found, Reference.parse(TAGGED), POD, VALIDATE, START)) == [("DENIED_BY_POLICY", "warn")]
+    assert not plan(found, Reference.parse(TAGGED), POD, MUTATE, START).pins
 
 
 def tagging(tags: str, name: str, mode: str = "enforce") -> Json:
@@ -510,7 +510,7 @@ def test_the_registry_is_asked_for_what_rules_need() -> None:
 
 def test_facts_count_from_the_repository_that_is_named() -> None:
     found = policies(policy([{"signature": {"by": "a", "repository": "ghcr.io/acme/sigs"}}]))
-    here = plan(found, Reference.parse(PINNED), Workload(), CHECK)
+    here = plan(found, Reference.parse(PINNED), Workload(), CHECK, START)
     (source,) = here.sources
     assert (str(source.repository), source.tag_prefix) == ("ghcr.io/acme/sigs", "")
     assert conclude(here, DIGEST, {source: evidence([fact(alice())])}, START).verdict is Verdict.ALLOW

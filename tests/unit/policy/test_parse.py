@@ -301,17 +301,14 @@ def test_every_error_has_its_place(text: str, problem: str) -> None:
         assert found.startswith(f"p.yaml:{problem}")
 
 
-POLICY_FIELDS = ["exceptions", "exceptionsFrom"]
 RULES_LATER = ["attestation", "sbom", "scan", "provenance", "base", "cel"]
-CONFIG_FIELDS = ["clusterName", "limits", "customResources", "exceptions"]
+CONFIG_FIELDS = ["clusterName", "limits", "customResources"]
 
 
 @pytest.mark.parametrize("value", ["{}", "[]", "x", "", "1", "null"])
 @pytest.mark.parametrize(
     ("text", "field", "place"),
     [
-        *((f"{HEAD}{DENY}  {f}: VALUE", f, "6:3") for f in POLICY_FIELDS),
-        *((f"{NAMESPACED}{DENY}  {f}: VALUE", f, "6:3") for f in POLICY_FIELDS),
         *((f"{HEAD}  rules:\n  - {f}: VALUE", f, "6:5") for f in RULES_LATER),
         *((f"{HEAD}  rules:\n  - deny: {{}}\n    {f}: VALUE", f, "7:5") for f in RULES_LATER),
         *(
@@ -330,7 +327,7 @@ def test_what_is_not_supported_yet_is_refused_by_name(text: str, field: str, pla
     assert found.startswith(f"p.yaml:{place}: `{field}` is not supported yet by this version of imagegate")
 
 
-@pytest.mark.parametrize("kind", ["GateException", "GateRevocation", "GateBreakGlass"])
+@pytest.mark.parametrize("kind", ["GateRevocation", "GateBreakGlass"])
 @pytest.mark.parametrize("rest", ["", "spec: {}", "metadata: {name: x}\nspec: {reason: y}"])
 def test_kinds_that_are_not_supported_yet(kind: str, rest: str) -> None:
     (found,) = problems(f"apiVersion: imagegate.dev/v1\nkind: {kind}\n{rest}")

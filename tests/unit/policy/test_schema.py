@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
-from tests.unit.policy.build import SIGNERS, Json, config, parsed, policies, policy
+from tests.unit.policy.build import SIGNERS, Json, config, exception, parsed, policies, policy, waiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,11 +89,23 @@ def trust_root(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateTrustRoot", "metadata": {"name": "acme"}, "spec": spec}
 
 
+WAIVER: Json = waiver(
+    images=["**"],
+    digests=[DIGEST],
+    namespaces=["n"],
+    vulnerabilities=["CVE-2026-0001"],
+    components=["pkg:npm/x"],
+    licenses=["MIT"],
+    ticket="SEC-1",
+    approvedBy="sec@acme.example",
+)
+EXCEPTED: Json = {"exceptions": [waiver("x"), WAIVER], "exceptionsFrom": {"names": ["payments"]}}
 SECRET: Json = {"name": "n", "key": "k"}
 URL = "https://tuf.acme.example/repository"
 EXAMPLES: dict[str, list[Json]] = {
-    "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS)],
-    "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS)],
+    "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS, **EXCEPTED)],
+    "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS, **EXCEPTED)],
+    "GateException": [exception(WAIVER)],
     "GateTrustRoot": [
         trust_root(json={"mediaType": "x"}),
         trust_root(file="f"),
@@ -113,6 +125,7 @@ EXAMPLES: dict[str, list[Json]] = {
                 {"host": "t.test", "tokenRealms": ["https://auth.test"]},
             ],
             staleIfError="5m",
+            exceptions={"max": "30d"},
             credentials={"pullSecrets": False, "keychains": ["ecr"], "dockerConfig": {"file": "config.json"}},
         ),
     ],

@@ -1,0 +1,87 @@
+"""Exceptions, in policies and as `GateException` documents (POLICY §6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gate.image.digest import Digest
+from gate.instants import parse_end
+from gate.policy.exceptions import GateException, Scope, Waiver
+from gate.policy.patterns import ImagePattern
+from gate.policy.problems import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gate.documents import Path
+    from gate.policy.notes import Notes
+    from gate.policy.policy import Policy, Rule
+
+_OF_CONTENT: Final = ("vulnerabilities", "components", "licenses")
+
+
+def parse_waivers(notes: Notes, path: Path, raw: list[dict[str, Any]], origin: str = "") -> tuple[Waiver, ...]:
+    """The entries of `exceptions`; those that are wrong are left out, and the problem noted."""
+    found = (_waiver(notes, (*path, i), entry, origin) for i, entry in enumerate(raw))
+    return tuple(waiver for waiver in found if waiver is not None)
+
+
+def parse_exception(notes: Notes) -> GateException:
+    """What a `GateException` grants."""
+    metadata, spec = notes.data["metadata"], notes.data["spec"]
+    namespace, name = metadata["namespace"], metadata["name"]
+    waivers = parse_waivers(notes, ("spec", "exceptions"), spec["exceptions"], f"GateException {namespace}/{name}")
+    return GateException(namespace, name, frozenset(spec["policies"]), waivers)
+
+
+def parse_scope(notes: Notes, path: Path, raw: dict[str, Any]) -> Scope | None:
+    """What something is narrowed to; None where a part of that is wrong: without it, it would reach further."""
+    images = [notes.attempt((*path, "images", i), ImagePattern.parse, t) for i, t in enumerate(raw.get("images", ()))]
+    digests = [notes.attempt((*path, "digests", i), Digest.parse, t) for i, t in enumerate(raw.get("digests", ()))]
+    if None in images or None in digests:
+        return None
+    return Scope(
+        tuple(pattern for pattern in images if pattern is not None),
+        tuple(digest for digest in digests if digest is not None),
+        tuple(raw.get("namespaces", ())),
+    )
+
+
+def _waiver(notes: Notes, path: Path, raw: dict[str, Any], origin: str) -> Waiver | None:
+    scope = parse_scope(notes, path, raw)
+    end = notes.attempt((*path, "until"), parse_end, raw["until"])
+    narrowed = [field for field in _OF_CONTENT if field in raw]
+    for field in narrowed:
+        notes.add((*path, field), f"`{field}` narrows what is found in a scan or SBOM", "remove it")
+    if scope is None or end is None or narrowed:
+        return None
+    return Waiver(
+        raw["rule"], scope, raw["until"], end, raw["reason"], raw.get("ticket", ""), raw.get("approvedBy", ""), origin
+    )
+
+
+def check_rules(notes: Notes, path: Path, raw: Sequence[dict[str, Any]], rules: Iterable[Rule]) -> None:
+    """Note where an exception names no rule, or one of two that are called the same."""
+    names = [rule.name for rule in rules]
+    for i, entry in enumerate(raw):
+        name, here = entry["rule"], (*path, i, "rule")
+        if name not in names:
+            notes.add(here, f"no rule is called {name!r}", did_you_mean(name, names))
+        elif names.count(name) > 1:
+            notes.add(here, f"{names.count(name)} rules are called {name}", "give each a `name`")
+
+
+def check_reach(notes: Notes, exception: GateException, policies: Iterable[Policy]) -> None:
+    """Note what a `GateException` cannot reach, of the policies that are there."""
+    known = [p for p in policies if p.namespace in (None, exception.namespace)]
+    raw = notes.data["spec"]
+    for i, name in enumerate(raw["policies"]):
+        here = ("spec", "policies", i)
+        meant = [policy for policy in known if policy.name == name]
+        if not meant:
+            notes.warn(here, f"no policy here is called {name!r}", did_you_mean(name, [p.name for p in known]))
+        for policy in meant:
+            if exception.namespace not in policy.exceptions_from:
+                why = f"{policy.kind} {name} takes no exceptions from namespace {exception.namespace}"
+                notes.warn(here, why, f"add {exception.namespace} to its `exceptionsFrom.names`")
+            check_rules(notes, ("spec", "exceptions"), raw["exceptions"], policy.rules)
