@@ -6,6 +6,7 @@ and "signed by them, but …" stay two answers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 
 from gate.codes import Code
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.evidence.facts import Evidence, Signer, Witness
+    from gate.image.reference import Reference
     from gate.policy.assignment import Principals
+    from gate.policy.revocation import Revocations
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustRoot
 
@@ -29,6 +32,23 @@ _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
 _SHOWN: Final = 3
 _IGNORE_LOG: Final = "where that is no matter, set `transparencyLog: ignore` on the signer (--insecure-ignore-tlog)"
 _TRUST: Final = "sign it with what this signer trusts"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule is asked about, beside what was found.
+
+    Attributes:
+        signers: of its policy, by name.
+        reference: the image.
+        revocations: what counts for nobody.
+        now: the instant that is decided at.
+    """
+
+    signers: Mapping[str, SignerSpec]
+    reference: Reference
+    revocations: Revocations
+    now: datetime
 
 
 def mine(spec: SignerSpec, signer: Signer) -> bool:
@@ -267,6 +287,11 @@ def too_few(done: str, do: str, by: Expression, found: Principals) -> Reason:
         f"{done} by {', '.join(present)}{same}; needs {by}",
         f"have {', '.join(absent)} {do} it" if absent else f"have somebody else {do} it: one principal counts once",
     )
+
+
+def revoked_among(refused: Iterable[Reason]) -> list[Reason]:
+    """Those objections that nothing waives: somebody who signed is revoked."""
+    return list(dict.fromkeys(reason for reason in refused if reason.code is Code.REVOKED))
 
 
 def summed_up(refused: Sequence[Reason]) -> Iterator[Reason]:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import Code
+from gate.policy import revocation
+from gate.policy.acceptance import Case
 from gate.policy.config import Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.exceptions import Leniency
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Reference
     from gate.policy.config import Config
     from gate.policy.policy import PolicySet, Rule
+    from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
 
 
@@ -67,6 +70,7 @@ class Plan:
         types: the predicate types of the attestations that are wanted too.
         pins: whether `/mutate` writes the digest.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
+        revocations: what counts for nobody.
         stage: who is asking.
     """
 
@@ -80,6 +84,7 @@ class Plan:
     types: frozenset[str] = frozenset()
     pins: bool = False
     stale_if_error: float = 0.0
+    revocations: Revocations = revocation.NONE
 
 
 _JUDGED_BY_MUTATE: Final = frozenset(
@@ -99,6 +104,7 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
     findings = [*_reference_findings(matched, reference), *_unpinned(matched, reference, workload, stage, config)]
     findings.extend(_namespace_unknown(m) for m in found if m not in matched)
+    findings.extend(_revoked(policies.revocations, reference.digest))
     covered = any(m.policy.kind == "ClusterGatePolicy" and m.policy.mode is not Mode.AUDIT for m in matched)
     if not covered:
         findings.append(_unmatched(config, reference))
@@ -114,7 +120,15 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         findings.append(
             Finding(Code.PINNED_AT_ADMISSION, Verdict.ALLOW, "admission writes the digest its tag has then")
         )
-    base = Plan(reference, stage, matched, tuple(findings), pins=pins, stale_if_error=config.stale_if_error)
+    base = Plan(
+        reference,
+        stage,
+        matched,
+        tuple(findings),
+        pins=pins,
+        stale_if_error=config.stale_if_error,
+        revocations=policies.revocations,
+    )
     return _with_needs(base)
 
 
@@ -129,9 +143,11 @@ def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evide
     """
     found = list(plan.findings)
     if digest is not None and plan.stage is not Stage.MUTATE:
+        found.extend(_revoked(plan.revocations, digest))
         for matched in plan.matched:
             for rule in matched.policy.rules:
-                reasons = _judge(rule, matched.policy, plan.reference, digest, evidence, now)
+                case = _case(plan, matched, now)
+                reasons = _judge(rule, case, digest, evidence)
                 found.extend(f for reason in reasons for f in matched.findings(rule.name, reason, digest))
         found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, e.stale) for e in evidence.values() if e.stale)
     return Decision.of(found)
@@ -165,7 +181,7 @@ def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> 
         for matched in plan.matched
         for wanted in (rule.requirement for rule in matched.policy.rules)
         if isinstance(wanted, SignatureRequirement) and wanted in early
-        for _ in signature.check(wanted, matched.policy.signers, plan.reference, evidence, now)
+        for _ in signature.check(wanted, _case(plan, matched, now), evidence)
     )
 
 
@@ -178,7 +194,16 @@ def unable(plan: Plan, reason: Reason) -> Decision:
                 found.extend(matched.findings(matched.tag_rule, reason, None))
         else:
             found.extend(_unable(matched, reason))
+    if plan.stage is not Stage.MUTATE and plan.revocations.digests:
+        found.append(_whether_revoked(plan, reason))
     return Decision.of(found)
+
+
+def _whether_revoked(plan: Plan, reason: Reason) -> Finding:
+    """Where no rule wants the digest, revocations do."""
+    enforced = any(m.policy.mode is Mode.ENFORCE for m in plan.matched)
+    verdict = Verdict.ERROR if enforced else Verdict.WARN
+    return Finding(reason.code, verdict, f"whether it is revoked is not known: {reason.message}", reason.remedy)
 
 
 def _unable(matched: Matched, reason: Reason) -> Iterator[Finding]:
@@ -276,7 +301,7 @@ def _with_needs(base: Plan) -> Plan:
             signers.extend(m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
     return replace(
         base,
-        digest_wanted=wanted,
+        digest_wanted=wanted or bool(base.revocations.digests and base.reference.digest is None),
         sources=frozenset(sources),
         trust=needs_of(signers),
         types=frozenset(types),
@@ -300,24 +325,26 @@ def _needs_digest(rule: Rule) -> bool:
             assert_never(rule.requirement)
 
 
-def _judge(
-    rule: Rule,
-    policy: Policy,
-    reference: Reference,
-    digest: Digest,
-    evidence: Mapping[Storage, Evidence],
-    now: datetime,
-) -> Iterator[Reason]:
+def _case(plan: Plan, matched: Matched, now: datetime) -> Case:
+    return Case(matched.policy.signers, plan.reference, plan.revocations, now)
+
+
+def _judge(rule: Rule, case: Case, digest: Digest, evidence: Mapping[Storage, Evidence]) -> Iterator[Reason]:
     match rule.requirement:
         case ImageRequirement():
             return image.check_digest(rule.requirement, digest)
         case DenyRequirement():
             return iter(())
         case SignatureRequirement():
-            source = rule.requirement.kept.of(reference.name)
-            return signature.check(rule.requirement, policy.signers, reference, evidence[source], now)
+            return signature.check(rule.requirement, case, evidence[rule.requirement.kept.of(case.reference.name)])
         case AttestationRequirement():
-            source = rule.requirement.kept.of(reference.name)
-            return attestation.check(rule.requirement, policy.signers, reference, evidence[source], now)
+            return attestation.check(rule.requirement, case, evidence[rule.requirement.kept.of(case.reference.name)])
         case _:
             assert_never(rule.requirement)
+
+
+def _revoked(revocations: Revocations, digest: Digest | None) -> Iterator[Finding]:
+    """A digest that is revoked is denied in every mode, matched or not (POLICY §6)."""
+    reason = revocations.of_digest(digest) if digest is not None else None
+    if reason is not None:
+        yield Finding(reason.code, Verdict.DENY, reason.message, reason.remedy)

@@ -71,14 +71,14 @@ class Matched:
         return any(not one.over for one in self._about(rule, digest))
 
     def findings(self, rule: str, reason: Reason, digest: Digest | None) -> Iterator[Finding]:
-        """What a rule's reason comes to: the finding, or that it is waived.
+        """What a rule's reason comes to: the finding, or that it is waived. That somebody is revoked nothing waives.
 
         Args:
             rule: its name.
             reason: what it says.
             digest: the image's; None where it is not known.
         """
-        about = self._about(rule, digest)
+        about = self._about(rule, digest) if reason.code is not Code.REVOKED else []
         used = next((one for one in about if not one.over), None)
         if used is None:
             yield self.finding(rule, reason)

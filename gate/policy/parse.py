@@ -21,6 +21,7 @@ from gate.policy.config import Config
 from gate.policy.notes import Notes
 from gate.policy.parse_config import parse_config
 from gate.policy.parse_exceptions import check_reach, check_rules, parse_exception, parse_waivers
+from gate.policy.parse_revocations import parse_revocation, together
 from gate.policy.parse_rules import parse_rules
 from gate.policy.parse_signers import parse_signers
 from gate.policy.parse_trust_roots import parse_trust_root
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
 
     from gate.documents import Document
     from gate.policy.notes import ReadFile
+    from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
     from gate.policy.trust import TrustRoot
 
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _NAMESPACED: Final = ("GatePolicy", "GateException")
+_REVOCATION: Final = "GateRevocation"
 _TESTS: Final = "GateTest"
 
 
@@ -77,6 +80,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     problems: list[Problem] = []
     ours: dict[str, list[Notes]] = {kind: [] for kind in KINDS}
     seen: dict[tuple[object, ...], Place] = {}
+    revocations: list[Revocations] = []
     skipped = tests = 0
     for document in documents:
         kind = _kind(document, problems)
@@ -84,6 +88,8 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
             skipped += 1
         elif kind == _TESTS:
             tests += 1
+        elif kind == _REVOCATION:
+            revocations.append(_revocation(document, seen, problems))
         elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
             files = None if kind == "GatePolicy" else read_file
             ours[kind].append(Notes(document, problems, files))
@@ -102,6 +108,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
             configs[0] if configs else Config(),
             roots,
             tuple(sorted((exception for _, exception in exceptions), key=lambda e: (e.namespace, e.name))),
+            together(revocations),
         ),
         tuple(problems),
         skipped,
@@ -168,6 +175,17 @@ def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:
     errors = sorted(_validator(kind).iter_errors(document.data), key=lambda e: [str(p) for p in e.absolute_path])
     problems.extend(problems_of(document, errors))
     return not errors
+
+
+def _revocation(document: Document, seen: dict[tuple[object, ...], Place], problems: list[Problem]) -> Revocations:
+    """What a document revokes, though it be invalid: what is wrong with it spares nobody."""
+    if _is_valid(document, _REVOCATION, problems):
+        _is_first(document, _REVOCATION, seen, problems)
+    notes = Notes(document, problems)
+    found = parse_revocation(notes)
+    if not found.digests and not found.signers:
+        notes.add(("spec",), "it revokes nothing", "give `digests` or `signers`")
+    return found
 
 
 def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Place], problems: list[Problem]) -> bool:

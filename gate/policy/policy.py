@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from gate.evidence.facts import Storage
+from gate.policy import revocation
 from gate.policy.config import Config, Unmatched
 from gate.policy.signers import names
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Repository
     from gate.policy.exceptions import GateException, Waiver
     from gate.policy.patterns import ImagePattern, RegistryPrefix
+    from gate.policy.revocation import Revocations
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.trust import TrustRoot
 
@@ -235,6 +237,7 @@ class PolicySet:
     config: Config = field(default_factory=Config)
     trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
     exceptions: tuple[GateException, ...] = ()
+    revocations: Revocations = revocation.NONE
 
     @property
     def enforces(self) -> bool:

@@ -9,8 +9,8 @@ import re
 from typing import Any, Final
 
 API_VERSION: Final = "imagegate.dev/v1"
-KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateException", "GateTrustRoot", "GateConfig")
-LATER_KINDS: Final = ("GateRevocation", "GateBreakGlass", "GateTest")
+KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateException", "GateRevocation", "GateTrustRoot", "GateConfig")
+LATER_KINDS: Final = ("GateBreakGlass", "GateTest")
 LATER_MARK: Final = "later"
 
 Schema = dict[str, Any]
@@ -272,6 +272,18 @@ _POLICY_SPEC: Final = _object(
     ("rules",),
 )
 
+_REVOCATION_SPEC: Final = _object(
+    {
+        "digests": _texts("digests"),
+        "signers": {
+            "type": "array",
+            "items": _object({"fingerprint": _TEXT, "issuer": _TEXT, "subject": _TEXT, "signedAfter": _INSTANT}),
+        },
+        "reason": {**_TEXT, "maxLength": 500},
+    },
+    ("reason",),
+)
+
 _EXCEPTION_SPEC: Final = _object(
     {
         "policies": _texts("names of policies", minItems=1),
@@ -352,7 +364,12 @@ _TRUST_ROOT_SPEC: Final = _object(
     }
 )
 
-_SPECS: Final = {"GateConfig": _CONFIG_SPEC, "GateException": _EXCEPTION_SPEC, "GateTrustRoot": _TRUST_ROOT_SPEC}
+_SPECS: Final = {
+    "GateConfig": _CONFIG_SPEC,
+    "GateException": _EXCEPTION_SPEC,
+    "GateRevocation": _REVOCATION_SPEC,
+    "GateTrustRoot": _TRUST_ROOT_SPEC,
+}
 
 
 def schema_of(kind: str) -> Schema:

@@ -5,40 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
-from gate.policy.acceptance import counted, summed_up, too_few, unknown
+from gate.policy.acceptance import counted, revoked_among, summed_up, too_few, unknown
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
-    from gate.evidence.facts import Evidence
+    from gate.evidence.facts import Evidence, VerifiedAttestation
     from gate.image.reference import Reference
+    from gate.policy.acceptance import Case
     from gate.policy.policy import AttestationRequirement
     from gate.policy.signers import SignerSpec
 
 _SHOWN: Final = 3
 
 
-def check(
-    wanted: AttestationRequirement,
-    signers: Mapping[str, SignerSpec],
-    reference: Reference,
-    evidence: Evidence,
-    now: datetime,
-) -> Iterator[Reason]:
+def check(wanted: AttestationRequirement, case: Case, evidence: Evidence) -> Iterator[Reason]:
     """Nothing where accepted attestations suffice; else why they do not. The order is that of signatures."""
+
+    def content(_spec: SignerSpec, attestation: VerifiedAttestation) -> Reason | None:
+        return case.revocations.of_signature(attestation.signer, attestation.witness)
+
     of_type = [a for a in evidence.attestations if a.predicate_type == wanted.type]
-    found, refused = counted(wanted.by, signers, of_type, now)
+    found, refused = counted(wanted.by, case.signers, of_type, case.now, content)
     if satisfied(wanted.by, found):
         return
-    if not_known := unknown(wanted.by, signers, evidence):
+    if gone := revoked_among(refused):
+        yield from gone
+    elif not_known := unknown(wanted.by, case.signers, evidence):
         yield from not_known
     elif refused:
         yield from summed_up(refused)
     else:
-        yield _denial(wanted, reference, evidence, found)
+        yield _denial(wanted, case.reference, evidence, found)
 
 
 def _denial(

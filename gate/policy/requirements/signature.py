@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.evidence.facts import KeySigner
-from gate.policy.acceptance import counted, summed_up, too_few, unknown
+from gate.policy.acceptance import counted, revoked_among, summed_up, too_few, unknown
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from gate.evidence.facts import Evidence, Rejection, VerifiedSignature
     from gate.image.reference import Reference
+    from gate.policy.acceptance import Case
     from gate.policy.policy import SignatureRequirement
     from gate.policy.signers import SignerSpec
 
@@ -31,31 +31,28 @@ _TELLING: Final = (
 )
 
 
-def check(
-    wanted: SignatureRequirement,
-    signers: Mapping[str, SignerSpec],
-    reference: Reference,
-    evidence: Evidence,
-    now: datetime,
-) -> Iterator[Reason]:
+def check(wanted: SignatureRequirement, case: Case, evidence: Evidence) -> Iterator[Reason]:
     """Nothing where accepted signatures suffice; else why they do not.
 
     What could not be asked or read is said before anything is called missing: a denial is given only where every
-    place was seen.
+    place was seen. That somebody is revoked is known whatever was not.
     """
 
     def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
-        return _content(wanted, spec.name, reference, signature)
+        revoked = case.revocations.of_signature(signature.signer, signature.witness)
+        return revoked or _content(wanted, spec.name, case.reference, signature)
 
-    found, refused = counted(wanted.by, signers, evidence.signatures, now, content)
+    found, refused = counted(wanted.by, case.signers, evidence.signatures, case.now, content)
     if satisfied(wanted.by, found):
         return
-    if not_known := unknown(wanted.by, signers, evidence):
+    if gone := revoked_among(refused):
+        yield from gone
+    elif not_known := unknown(wanted.by, case.signers, evidence):
         yield from not_known
     elif refused:
         yield from summed_up(refused)
     else:
-        yield _denial(wanted, reference, evidence, found)
+        yield _denial(wanted, case.reference, evidence, found)
 
 
 def _content(

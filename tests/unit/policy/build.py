@@ -85,6 +85,12 @@ def exception(*waivers: Json, namespace: str = "payments", policies: Iterable[st
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateException", "metadata": metadata, "spec": spec}
 
 
+def revocation(name: str = "r", **spec: object) -> Json:
+    """A `GateRevocation`."""
+    body = {"reason": "stolen", **spec}
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateRevocation", "metadata": {"name": name}, "spec": body}
+
+
 def config(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
 

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
-from tests.unit.policy.build import SIGNERS, Json, config, exception, parsed, policies, policy, waiver
+from tests.unit.policy.build import SIGNERS, Json, config, exception, parsed, policies, policy, revocation, waiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,6 +106,10 @@ EXAMPLES: dict[str, list[Json]] = {
     "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS, **EXCEPTED)],
     "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS, **EXCEPTED)],
     "GateException": [exception(WAIVER)],
+    "GateRevocation": [
+        revocation(digests=[DIGEST]),
+        revocation(signers=[{"fingerprint": "0" * 64, "signedAfter": "2026-01-01"}, {"issuer": "i", "subject": "s"}]),
+    ],
     "GateTrustRoot": [
         trust_root(json={"mediaType": "x"}),
         trust_root(file="f"),
