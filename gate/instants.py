@@ -1,4 +1,4 @@
-"""Instants as people write them: RFC 3339, or a day of UTC."""
+"""Instants as people write them, RFC 3339 or a day of UTC, and durations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _INSTANT: Final = re.compile(
 )
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TICK: Final = timedelta(microseconds=1)
+_UNITS: Final = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 def parse_instant(text: str) -> datetime:
@@ -29,6 +30,11 @@ def parse_instant(text: str) -> datetime:
         raise ParseError(
             f"{text[:50]!r} is not an instant", remedy="write RFC 3339, such as 2026-11-23T12:00:00Z"
         ) from error
+
+
+def duration_of(text: str) -> timedelta:
+    """A duration of policies: a whole number and `s`, `m`, `h` or `d`, as the schema has seen to."""
+    return int(text[:-1]) * _UNITS[text[-1]]
 
 
 def parse_first(text: str) -> datetime:

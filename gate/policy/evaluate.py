@@ -25,9 +25,10 @@ from gate.policy.policy import (
     Policy,
     SignatureRequirement,
     Tags,
+    names_in,
 )
 from gate.policy.requirements import attestation, deny, image, signature
-from gate.policy.signers import names, needs_of, wants_one
+from gate.policy.signers import needs_of, wants_one
 from gate.policy.trust import NOTHING, TrustNeeds
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def early_rules(plan: Plan, source: Storage) -> tuple[SignatureRequirement, ...]
         return ()
     rules = [rule.requirement for matched in plan.matched for rule in matched.policy.rules]
     found = [r for r in rules if isinstance(r, SignatureRequirement) and r.kept.of(plan.reference.name) == source]
-    return tuple(dict.fromkeys(found)) if all(wants_one(rule.by) for rule in found) else ()
+    return tuple(dict.fromkeys(found)) if all(wants_one(by) for rule in found for by in rule.expressions) else ()
 
 
 def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> bool:
@@ -298,7 +299,7 @@ def _with_needs(base: Plan) -> Plan:
                     types.add(rule.requirement.type)
                 case _:
                     continue
-            signers.extend(m.policy.signers[name] for name in sorted(names(rule.requirement.by)))
+            signers.extend(m.policy.signers[name] for name in sorted(names_in(rule.requirement)))
     return replace(
         base,
         digest_wanted=wanted or bool(base.revocations.digests and base.reference.digest is None),

@@ -22,7 +22,7 @@ from gate.policy.notes import Notes
 from gate.policy.parse_config import parse_config
 from gate.policy.parse_exceptions import check_reach, check_rules, parse_exception, parse_waivers
 from gate.policy.parse_revocations import parse_revocation, together
-from gate.policy.parse_rules import parse_rules
+from gate.policy.parse_rules import check_times, parse_rules
 from gate.policy.parse_signers import parse_signers
 from gate.policy.parse_trust_roots import parse_trust_root
 from gate.policy.patterns import ImagePattern
@@ -222,6 +222,7 @@ def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     _warn_unused(notes, signers, rules)
+    check_times(notes, rules, signers)
     excepted = spec.get("exceptions", [])
     check_rules(notes, ("spec", "exceptions"), excepted, rules)
     return Policy(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gate.errors import ParseError
 from gate.image.reference import Reference, canonical_registry
+from gate.instants import duration_of
 from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule, Unmatched, Where
-
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 if TYPE_CHECKING:
     from gate.documents import Path
@@ -32,14 +30,9 @@ def parse_config(notes: Notes) -> Config:
             tuple(map(CloudKeychain, raw.get("keychains", ()))),
             _located(notes, ("spec", "credentials", "dockerConfig", "file"), docker_config),
         ),
-        seconds_of(spec.get("staleIfError", "0s")),
-        timedelta(seconds=seconds_of(spec.get("exceptions", {}).get("max", "180d"))),
+        duration_of(spec.get("staleIfError", "0s")).total_seconds(),
+        duration_of(spec.get("exceptions", {}).get("max", "180d")),
     )
-
-
-def seconds_of(text: str) -> float:
-    """A duration of policies: a whole number and `s`, `m`, `h` or `d`, as the schema has seen to."""
-    return float(text[:-1]) * _SECONDS[text[-1]]
 
 
 def _registries(notes: Notes, raw: list[dict[str, Any]]) -> tuple[RegistryRule, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.image.digest import Digest
 from gate.image.reference import Reference
+from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
 from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import (
@@ -20,12 +21,16 @@ from gate.policy.policy import (
 )
 from gate.policy.problems import did_you_mean
 from gate.policy.schema import RULE_TYPES
-from gate.policy.signers import AnyOf, AtLeast, Expression, One
+from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed, names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
     from gate.documents import Path
     from gate.image.reference import Repository
     from gate.policy.notes import Notes
+    from gate.policy.signers import SignerSpec
 
 MAX_DEPTH: Final = 4
 MAX_SIGNERS: Final = 32
@@ -97,10 +102,23 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
         repository = reference.name if reference else None
         if reference and (reference.tag or reference.digest):
             notes.add((*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}")
-    if by is None:
+    most, least = (duration_of(raw[f]) if f in raw else None for f in ("maxAge", "minAge"))
+    unless = parse_expression(notes, (*path, "unless", "by"), raw["unless"]["by"]) if "unless" in raw else None
+    _check_ages(notes, path, raw, most, least)
+    if by is None or ("unless" in raw and unless is None):
         return None
     kept = Kept(repository, raw.get("tagPrefix", ""))
-    return SignatureRequirement(by, raw.get("annotations", {}), kept, raw.get("reference") == "match")
+    matches = raw.get("reference") == "match"
+    return SignatureRequirement(by, raw.get("annotations", {}), kept, matches, most, least, unless)
+
+
+def _check_ages(notes: Notes, path: Path, raw: dict[str, Any], most: timedelta | None, least: timedelta | None) -> None:
+    if "unless" in raw and least is None:
+        notes.add((*path, "unless"), "`unless` makes `minAge` void, and there is none", "add minAge, or remove it")
+    if most is not None and least is not None and least >= most:
+        notes.add(
+            (*path, "minAge"), "no signature is older than minAge and younger than maxAge", "write a longer maxAge"
+        )
 
 
 def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None:
@@ -159,6 +177,23 @@ def _leaves(expression: Expression) -> int:
     if isinstance(expression, One):
         return 1
     return sum(map(_leaves, expression.options if isinstance(expression, AnyOf) else expression.entries))
+
+
+def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, SignerSpec]) -> None:
+    """Note where an age is asked of signatures whose age nobody can prove, or anybody can renew."""
+    for i, rule in enumerate(rules):
+        wanted = rule.requirement
+        if not isinstance(wanted, SignatureRequirement) or (wanted.max_age is None and wanted.min_age is None):
+            continue
+        field = "maxAge" if wanted.max_age is not None else "minAge"
+        path = ("spec", "rules", i, "signature", field)
+        for name in sorted(names(wanted.by) & signers.keys()):
+            spec = signers[name]
+            if not is_witnessed(spec):
+                notes.add(path, f"nothing proves when {name} has signed", "let a log or timestamps count for it")
+            elif wanted.max_age is not None and isinstance(spec, KeySpec):
+                why = f"whoever may write to the repository can renew the proof of when {name} has signed"
+                notes.warn(path, why, "for fresh builds, let a keyless signer sign")
 
 
 def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> None:

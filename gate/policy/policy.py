@@ -13,6 +13,7 @@ from gate.policy.signers import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from gate.image.digest import Digest
     from gate.image.reference import Repository
@@ -135,12 +136,23 @@ class SignatureRequirement:
         annotations: what every counted signature carries.
         kept: where the signatures are.
         reference_match: the signed docker-reference has to be the image's repository.
+        max_age: how old a signature may be.
+        min_age: how old every signature that counts has to be.
+        unless: whose signatures make `min_age` void.
     """
 
     by: Expression
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     kept: Kept = Kept()
     reference_match: bool = False
+    max_age: timedelta | None = None
+    min_age: timedelta | None = None
+    unless: Expression | None = None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Everybody that it speaks of."""
+        return (self.by, self.unless) if self.unless is not None else (self.by,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,9 @@ Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | Attest
 def names_in(requirement: Requirement) -> frozenset[str]:
     """The signers that a requirement speaks of."""
     match requirement:
-        case SignatureRequirement(by) | AttestationRequirement(by):
+        case SignatureRequirement():
+            return frozenset().union(*map(names, requirement.expressions))
+        case AttestationRequirement(by):
             return names(by)
         case ImageRequirement() | DenyRequirement():
             return frozenset()

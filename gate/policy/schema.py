@@ -214,7 +214,10 @@ _SIGNATURE: Final = _object(
             "description": "what tags may begin with: letters, digits, and . _ - between",
         },
         "reference": {"enum": ["match"]},
-        **_later("maxAge", "minAge", "unless", "platformEvidence"),
+        "maxAge": _DURATION,
+        "minAge": _DURATION,
+        "unless": _object({"by": {"$ref": "#/definitions/by"}}, ("by",)),
+        **_later("platformEvidence"),
     },
     ("by",),
 )

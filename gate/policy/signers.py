@@ -153,6 +153,19 @@ def names(expression: Expression) -> frozenset[str]:
             assert_never(expression)
 
 
+def is_witnessed(spec: SignerSpec) -> bool:
+    """Whether anybody is asked when this signer signed."""
+    match spec:
+        case KeySpec():
+            return spec.witnesses is not None
+        case KeylessSpec():
+            return True
+        case CertificateSpec():
+            return spec.authorities is None or spec.authorities.root is not None
+        case _:
+            assert_never(spec)
+
+
 def wants_one(expression: Expression) -> bool:
     """Whether one principal can meet it."""
     match expression:

@@ -128,6 +128,9 @@ UNMATCHED = [("NO_POLICY_MATCHED", "deny")]
 NEGATIVE: dict[str, list[list[tuple[str, str]]]] = {
     # field: what is decided where it says something else than what there is
     "signature.by": [verdict(signature=changed(SIGNATURE, "by", to="b"))],
+    "signature.maxAge": [verdict(signature={**SIGNATURE, "maxAge": "1h"})],
+    "signature.minAge": [verdict(signature={**SIGNATURE, "minAge": "1h"})],
+    "signature.unless": [verdict(signature={**SIGNATURE, "minAge": "1h", "unless": {"by": "b"}})],
     "signature.annotations": [verdict(signature=changed(SIGNATURE, "annotations", to={"env": "dev"}))],
     "signature.reference": [verdict(facts=evidence([fact(alice(), {"env": "prod"}, "ghcr.io/evil/api")]))],
     "image.registries": [verdict(image=changed(IMAGE, "registries", to=["ghcr.io/acme-evil"]))],

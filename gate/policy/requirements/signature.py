@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.evidence.facts import KeySigner
 from gate.policy.acceptance import counted, revoked_among, summed_up, too_few, unknown
+from gate.policy.age import too_new, too_old
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from gate.evidence.facts import Evidence, Rejection, VerifiedSignature
     from gate.image.reference import Reference
     from gate.policy.acceptance import Case
     from gate.policy.policy import SignatureRequirement
-    from gate.policy.signers import SignerSpec
+    from gate.policy.signers import Expression, SignerSpec
 
 _SHOWN: Final = 3
 # Of several rejected candidates, the cause that says most about what went wrong.
@@ -37,25 +40,52 @@ def check(wanted: SignatureRequirement, case: Case, evidence: Evidence) -> Itera
     What could not be asked or read is said before anything is called missing: a denial is given only where every
     place was seen. That somebody is revoked is known whatever was not.
     """
+    least = wanted.min_age if wanted.unless is None or not _met(wanted, case, evidence, wanted.unless) else None
 
     def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
-        revoked = case.revocations.of_signature(signature.signer, signature.witness)
-        return revoked or _content(wanted, spec.name, case.reference, signature)
+        return _content(wanted, spec.name, case, signature, least)
 
     found, refused = counted(wanted.by, case.signers, evidence.signatures, case.now, content)
     if satisfied(wanted.by, found):
         return
     if gone := revoked_among(refused):
         yield from gone
-    elif not_known := unknown(wanted.by, case.signers, evidence):
-        yield from not_known
+    elif not_known := [why for by in wanted.expressions for why in unknown(by, case.signers, evidence)]:
+        yield from dict.fromkeys(not_known)
     elif refused:
         yield from summed_up(refused)
     else:
         yield _denial(wanted, case.reference, evidence, found)
 
 
+def _met(wanted: SignatureRequirement, case: Case, evidence: Evidence, by: Expression) -> bool:
+    """Whether signatures of any age suffice for an expression."""
+
+    def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
+        return _content(wanted, spec.name, case, signature, None)
+
+    found, _ = counted(by, case.signers, evidence.signatures, case.now, content)
+    return satisfied(by, found)
+
+
 def _content(
+    wanted: SignatureRequirement, name: str, case: Case, signature: VerifiedSignature, least: timedelta | None
+) -> Reason | None:
+    """What the rule asks of a signature that its signer accepts; `least` is how old it has to be."""
+    witness = signature.witness
+    if revoked := case.revocations.of_signature(signature.signer, witness):
+        return revoked
+    if mismatch := _mismatch(wanted, name, case.reference, signature):
+        return mismatch
+    if wanted.max_age is not None and (old := too_old(name, witness, wanted.max_age, case.now)):
+        return old
+    new = too_new(name, witness, least, case.now) if least is not None else None
+    if new is not None and wanted.unless is not None:
+        return replace(new, remedy=f"{new.remedy}, or have {wanted.unless} sign it")
+    return new
+
+
+def _mismatch(
     wanted: SignatureRequirement, name: str, reference: Reference, signature: VerifiedSignature
 ) -> Reason | None:
     """What the rule asks of the signed bytes."""

@@ -34,6 +34,8 @@ RULES: list[Json] = [
     {"signature": {"by": "a", "annotations": {"k": "v"}, "repository": "ghcr.io/sigs", "reference": "match"}},
     {"signature": {"by": "a", "tagPrefix": "team-"}},
     {"signature": {"by": ["a", "b"]}},
+    {"signature": {"by": "b", "minAge": "72h", "maxAge": "30d", "unless": {"by": {"all": ["a", "s"]}}}},
+    {"signature": {"by": "b", "minAge": "72h", "unless": {"by": {"atLeast": 1, "of": ["a", "s"]}}}},
     {"signature": {"by": {"all": ["a", "b"]}}},
     {"signature": {"by": {"atLeast": 1, "of": ["a", "b"]}}},
 ]

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gate.codes import INABILITY, Code
-from gate.evidence.facts import Witness
+from gate.evidence.facts import TimeSource, VerifiedTime, Witness
+from gate.image.reference import Reference
 from gate.policy.decision import Verdict
+from gate.policy.evaluate import Stage, plan
+from gate.policy.matching import Workload
+from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
     PINNED,
@@ -21,15 +27,17 @@ from tests.unit.policy.build import (
     decide,
     evidence,
     fact,
+    parsed,
     policies,
     policy,
     rejection,
 )
 
 if TYPE_CHECKING:
-    from gate.evidence.facts import Evidence
+    from gate.evidence.facts import Evidence, VerifiedSignature
     from gate.policy.decision import Finding
 
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 A, B, M = fact(alice()), fact(bob()), fact(mallory())
 SECRET: Json = {"key": {"secret": {"name": "cosign", "key": "cosign.pub"}}}
 IGNORING: Json = {"key": {**SIGNERS["a"]["key"], "transparencyLog": "ignore"}}
@@ -258,3 +266,119 @@ def test_only_the_unreadable_signer_a_rule_speaks_of_matters() -> None:
 def test_a_key_set_to_another_hash_is_another_signer() -> None:
     sha512: Json = {"key": {**SIGNERS["a"]["key"], "hash": "sha512"}}
     assert code(evidence([A]), signers={"a": sha512}) is Code.KEY_MISMATCH
+
+
+# age
+
+
+def proved(fact: VerifiedSignature, *ages: timedelta, source: TimeSource = TimeSource.LOG) -> VerifiedSignature:
+    times = tuple(sorted((VerifiedTime(START - age, source, "rekor.test") for age in ages), key=lambda time: time.at))
+    return replace(fact, witness=replace(UNWITNESSED, times=times))
+
+
+@pytest.mark.parametrize(
+    ("signatures", "expected"),
+    [
+        ([proved(A, 72 * HOUR)], None),
+        ([proved(A, 72 * HOUR, source=TimeSource.TSA)], None),
+        ([proved(A, 72 * HOUR - SECOND)], Code.SIGNATURE_TOO_NEW),
+        ([A], Code.SIGNATURE_TOO_NEW),
+        ([proved(A, -HOUR)], Code.SIGNATURE_TOO_NEW),
+        ([proved(A, HOUR, 100 * HOUR)], None),  # the oldest proof is its age
+        ([proved(A, HOUR), proved(A, 73 * HOUR)], None),
+        ([proved(B, 100 * HOUR)], Code.KEY_MISMATCH),
+    ],
+)
+def test_min_age(signatures: list[VerifiedSignature], expected: Code | None) -> None:
+    assert code(evidence(signatures), minAge="72h") is expected
+
+
+@pytest.mark.parametrize(
+    ("signatures", "expected"),
+    [
+        ([proved(A, 72 * HOUR)], None),
+        ([proved(A, 72 * HOUR + SECOND)], Code.SIGNATURE_TOO_OLD),
+        ([proved(A, HOUR, 73 * HOUR)], Code.SIGNATURE_TOO_OLD),  # signed again is as old as it ever was
+        ([A], Code.SIGNATURE_TOO_OLD),
+        ([proved(A, -4 * MINUTE)], None),  # clocks differ
+        ([proved(A, -6 * MINUTE)], Code.SIGNATURE_TOO_OLD),
+        ([proved(A, 100 * HOUR), proved(A, HOUR)], None),
+    ],
+)
+def test_max_age(signatures: list[VerifiedSignature], expected: Code | None) -> None:
+    assert code(evidence(signatures), maxAge="72h") is expected
+
+
+def test_what_is_said_of_age() -> None:
+    new = finding(evidence([proved(A, 3 * HOUR)]), minAge="72h", unless={"by": "b"})
+    assert new is not None
+    assert new.message == "the signature by a is 3h old (rekor.test); has to be 3d old"
+    assert new.remedy == f"wait until {START + 69 * HOUR:%Y-%m-%dT%H:%M:%SZ}, or have b sign it"
+    old = finding(evidence([proved(A, 100 * HOUR)]), maxAge="90m")
+    assert old is not None
+    assert old.message == "the signature by a is 4d old (rekor.test); may be 90m old"
+    unproved = finding(evidence([A]), minAge="1d")
+    assert unproved is not None
+    assert unproved.message == "of the signature by a how old it is is not proved; has to be 24h old"
+
+
+@pytest.mark.parametrize(
+    ("signatures", "unless", "expected"),
+    [
+        ([proved(A, HOUR), B], "b", None),
+        ([proved(A, HOUR), proved(B, HOUR)], "b", None),
+        ([A, B], "b", None),
+        ([proved(A, HOUR)], "b", Code.SIGNATURE_TOO_NEW),
+        ([proved(A, HOUR), M], "b", Code.SIGNATURE_TOO_NEW),
+        ([proved(A, HOUR), B], {"all": ["b", "m"]}, Code.SIGNATURE_TOO_NEW),
+        ([proved(A, HOUR), B, M], {"all": ["b", "m"]}, None),
+        ([B], "b", Code.KEY_MISMATCH),  # it makes the wait void, not the signature
+    ],
+)
+def test_unless(signatures: list[VerifiedSignature], unless: object, expected: Code | None) -> None:
+    assert code(evidence(signatures), minAge="72h", unless={"by": unless}) is expected
+
+
+def test_every_signature_that_counts_has_to_be_old_enough() -> None:
+    both = {"all": ["a", "b"]}
+    assert code(evidence([proved(A, 80 * HOUR), proved(B, HOUR)]), both, minAge="72h") is Code.SIGNATURE_TOO_NEW
+    assert code(evidence([proved(A, 80 * HOUR), proved(B, 73 * HOUR)]), both, minAge="72h") is None
+
+
+def test_who_makes_the_wait_void_has_to_be_known_before_anything_is_denied() -> None:
+    signers = {**SIGNERS, "s": SECRET}
+    found = finding(evidence([proved(A, HOUR)]), signers=signers, minAge="72h", unless={"by": "s"})
+    assert found is not None
+    assert (found.code, found.verdict) == (Code.TRUST_ROOT_UNAVAILABLE, Verdict.ERROR)
+    assert code(evidence([proved(A, 80 * HOUR)]), signers=signers, minAge="72h", unless={"by": "s"}) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"unless": {"by": "b"}}, "`unless` makes `minAge` void, and there is none"),
+        ({"minAge": "1d", "maxAge": "24h"}, "no signature is older than minAge and younger than maxAge"),
+        ({"minAge": "1d", "unless": {"by": "nobody"}}, "no signer is called 'nobody'"),
+        ({"minAge": "1 day"}, "expected such as 30s, 5m, 2h or 1d"),
+        ({"minAge": "1d", "by": "ignoring"}, "nothing proves when ignoring has signed"),
+        ({"maxAge": "1d", "by": ["a", "ignoring"]}, "nothing proves when ignoring has signed"),
+    ],
+)
+def test_ages_that_make_no_sense_are_refused(fields: Json, message: str) -> None:
+    rules: list[Json] = [{"signature": {"by": "a", **fields}}]
+    errors = parsed(json.dumps(policy(rules, signers={**SIGNERS, "ignoring": IGNORING}))).errors
+    assert any(message in problem.message for problem in errors), errors
+
+
+def test_max_age_of_a_key_is_warned_of() -> None:
+    found = parsed(json.dumps(policy([{"signature": {"by": "a", "maxAge": "7d"}}])))
+    assert not found.errors
+    assert any("can renew the proof of when a has signed" in problem.message for problem in found.problems)
+
+
+def test_signers_of_unless_are_used_and_verified() -> None:
+    document = policy([{"signature": {"by": "a", "minAge": "1d", "unless": {"by": "b"}}}])
+    found = parsed(json.dumps(document))
+    assert [problem.message for problem in found.problems] == ["no rule speaks of the signer m"]
+    planned = plan(found.set, Reference.parse(PINNED), Workload(), Stage.CHECK, START)
+    assert len(planned.trust.keys) == 2
