@@ -62,16 +62,22 @@ class EvidenceUnavailable(GateError):
     Attributes:
         code: one of `gate.codes.INABILITY`.
         hurried: who has more time might have fared better.
+        unanswered: seconds for which a registry was asked and said nothing; endless where there is nobody, or it says
+            itself that it is out of order (5xx). 0 where it answered, or was not asked: then it may be there. A code
+            does not tell: what keeps us from asking has the same.
     """
 
-    def __init__(self, code: Code, message: str, *, remedy: str = "retry", hurried: bool = False) -> None:
+    def __init__(
+        self, code: Code, message: str, *, remedy: str = "retry", hurried: bool = False, unanswered: float = 0.0
+    ) -> None:
         """Name the cause by its code, so that it is never taken for "not signed"."""
         super().__init__(message, remedy=remedy)
         self.code = code
         self.hurried = hurried or code in LATE
+        self.unanswered = unanswered
 
     def told(self, message: str, remedy: str) -> EvidenceUnavailable:
-        """The same cause in other words."""
+        """The same cause in other words, of somebody else than who was asked."""
         return EvidenceUnavailable(self.code, message, remedy=remedy, hurried=self.hurried)
 
 

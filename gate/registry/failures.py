@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LIMIT: Final = re.compile(r"([0-9]{1,9})\s*(?:;\s*w\s*=\s*([0-9]{1,9}))?", re.ASCII)
 _NOT_ALLOWED: Final = frozenset({401, 403})
 _RATE_LIMITED: Final = 429
+_ERROR: Final = 500
 _HOUR: Final = 3600
 
 
@@ -117,6 +119,7 @@ def _explained(
         f"{said} with {who}",
         remedy=_when(response, "retry"),
         hurried=response.hurried,
+        unanswered=math.inf if response.status >= _ERROR else 0.0,  # else it refuses, for a reason of its own
     )
 
 

@@ -188,14 +188,20 @@ class MirroredRegistry:
 
 def _all_failed(origins: EvidenceUnavailable, failures: Sequence[EvidenceUnavailable]) -> EvidenceUnavailable:
     """What the origin says, and what the mirrors said: theirs may be what can be mended."""
+    unanswered = min(failure.unanswered for failure in (origins, *failures))  # who has not the thing has answered
     others = [failure for failure in failures if failure.code is not Code.IMAGE_NOT_FOUND]
     if not others:
+        origins.unanswered = unanswered
         return origins
     said = "; ".join(f"of its mirrors: {failure.message}" for failure in others)
     remedies = dict.fromkeys(failure.remedy for failure in (*others, origins) if failure.remedy)
     hurried = any(failure.hurried for failure in (origins, *failures))
     return EvidenceUnavailable(
-        origins.code, f"{origins.message}; {said}", remedy=", or ".join(remedies), hurried=hurried
+        origins.code,
+        f"{origins.message}; {said}",
+        remedy=", or ".join(remedies),
+        hurried=hurried,
+        unanswered=unanswered,
     )
 
 

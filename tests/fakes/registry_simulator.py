@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from gate.demo.signing import SigningKey
     from gate.image.content import Content
     from gate.image.manifest import Descriptor
+
+_AWAY = frozenset({Code.REGISTRY_UNREACHABLE, Code.REGISTRY_TIMEOUT, Code.DEADLINE_EXCEEDED})
 
 
 class MemoryRepository(Writer):
@@ -107,9 +110,11 @@ class RegistrySimulator:
         """Raise `error` at a place: a method's name, or `method:what` such as `manifest:sha256-….sig`."""
         self._failures[place] = error
 
-    def fail_with(self, place: str, code: Code) -> None:
-        """As `fail`, with a made-up message."""
-        self.fail(place, EvidenceUnavailable(code, f"the simulator fails at {place}"))
+    def fail_with(self, place: str, code: Code, unanswered: float | None = None) -> None:
+        """As `fail`, with a made-up message; one that cannot be reached was asked, if nothing else is said."""
+        if unanswered is None:
+            unanswered = math.inf if code in _AWAY else 0.0
+        self.fail(place, EvidenceUnavailable(code, f"the simulator fails at {place}", unanswered=unanswered))
 
     def heal(self, place: str | None = None) -> None:
         """End one failure, or all."""

@@ -69,7 +69,7 @@ class Body:
                 raise EvidenceUnavailable(
                     Code.RESPONSE_TOO_LARGE, f"{host} sent more than the {limit} bytes that are read", remedy=""
                 )
-            if answer.length == 0:
+            if answer.is_read:
                 return  # as it announced: no need to ask for more
 
     def read(self) -> bytes:

@@ -1,104 +1,129 @@
-"""A connection over which one request after another is asked, and what is answered.
+"""A connection over which one request after another is asked, and what is answered (RFC 9112).
 
-What is sent, and the heads of what comes back, are made and read here, for http.client and the libraries above it go a
-long way between a request and its bytes: half of what one costs. Bodies are read by http.client.
+What is not as it should be is refused. Programs that mend what is broken, as most do, do not all see the same answer.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Final
 
 from gate.registry.guard.head import Head, ProtocolError
-from gate.registry.guard.sockets import DeadlineSocket
+from gate.registry.guard.reading import Reader
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
-    from gate.registry.guard.sockets import Guard
+    from gate.registry.guard.sockets import Stream
 
 # RFC 9112, 3; RFC 9110, 5.5 and 5.6.2.
 _REQUEST: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*\r\n)+\r\n")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})  # that say so even if it is empty (RFC 9110, 8.6)
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?\r?\n")  # RFC 9112, 7.1
+_END: Final = frozenset({b"\r\n", b"\n"})
 
 
-class Answer(HTTPResponse):
-    """http.client's reading of a body, behind a head that was not read by it.
+class Answer:
+    """What was answered: the head, which has been read, and a body to be read.
 
     Attributes:
-        head: status and headers, as they came.
-        length: bytes of the body that are still to come; None where only its end will tell.
+        head: status and headers.
+        is_read: the body has been read to its end, or there is none.
         ends: nothing more can be asked over the connection.
     """
 
-    head: Head
-    ends = True  # until its head says otherwise
-
-    def begin(self) -> None:
-        """Read the head.
+    def __init__(self, reader: Reader, method: str) -> None:
+        """Read the head of the answer to a request of this method.
 
         Raises:
-            RemoteDisconnected, ProtocolError: as `Head.read`, and of how the body ends.
+            Unanswered, ProtocolError: as `Head.read`, and of how the body ends.
+            HeadTooLong, OSError: as `Reader.line`.
         """
-        self.head = head = Head.read(self.fp.readline)
-        self.status, self.reason, self.version = head.status, "", head.version
-        self.chunked, self.chunk_left = head.chunked, None  # None: before the first
-        method: str = self._method  # type: ignore[attr-defined]
-        self.length = None if self.chunked else head.length(method)
-        self.ends = head.ends or (self.length is None and not self.chunked)
-        self.will_close = self.ends
-        if self.length == 0 or method == "HEAD":
-            self.close()  # nothing of it is ever read, and the connection is free
+        self._reader = reader
+        self.head = head = Head.read(reader.line)
+        reader.begin_body()
+        self._chunked = head.chunked
+        self._chunk = -1  # bytes that are left of it; before the first
+        self._length = None if self._chunked else head.length(method)  # bytes that are left; None: to the end
+        self.is_read = self._length == 0 or method == "HEAD"
+        self.ends = head.ends or (self._length is None and not self._chunked and not self.is_read)
 
-    def read(self, amt: int | None = None) -> bytes:
-        """So many bytes of the body, or what is left of it; b"" at its end.
+    def read(self, size: int) -> bytes:
+        """At most so many bytes of the body, as they come; b"" at its end.
 
         Raises:
-            IncompleteRead: it ended before it was as long as announced.
+            ProtocolError: it is not whole, or not as it should be.
+            HeadTooLong, OSError: as `Reader.line`.
         """
-        chunk = super().read(amt)
-        if not chunk and amt and self.length:
-            raise IncompleteRead(b"", self.length)
-        return chunk
+        if self.is_read:
+            return b""
+        if self._chunked:
+            return self._chunked_piece(size)
+        piece = self._reader.piece(size if self._length is None else min(size, self._length))
+        if self._length is not None:
+            if not piece:
+                raise ProtocolError(f"the connection ended {self._length} bytes before its body")
+            self._length -= len(piece)
+        self.is_read = self._length == 0 or not piece
+        return piece
 
     def drop(self) -> None:
         """Read no more of it: nothing else can then be read from the connection, either."""
-        self.ends = True
-        self.close()
+        self.is_read = self.ends = True
+
+    def _chunked_piece(self, size: int) -> bytes:
+        if self._chunk <= 0:
+            self._next_chunk()
+            if self.is_read:
+                return b""
+        piece = self._reader.piece(min(size, self._chunk))
+        if not piece:
+            raise ProtocolError(f"the connection ended {self._chunk} bytes before the end of a chunk")
+        self._reader.begin_body()
+        self._chunk -= len(piece)
+        return piece
+
+    def _next_chunk(self) -> None:
+        if self._chunk == 0 and self._reader.line() not in _END:
+            raise ProtocolError("a chunk is longer than it says")
+        size = _CHUNK.fullmatch(self._reader.line())
+        if size is None:
+            raise ProtocolError("a chunk does not say how long it is")
+        self._chunk = int(size[1], 16)
+        if self._chunk:
+            return
+        while (trailer := self._reader.line()) not in _END:
+            if not trailer.endswith(b"\n"):
+                raise ProtocolError("the connection ended within what stands behind the body")
+        self.is_read = True
 
 
 class Connection:
     """To one origin, or to a proxy for it."""
 
-    def __init__(self, connected: socket.socket, guard: Guard, host: str) -> None:
-        """Ask over `connected`, on which HTTP may begin, in the time that `guard` leaves.
-
-        Args:
-            connected: is closed with this.
-            guard: that knows the time.
-            host: as the header of this name has it.
-        """
-        self._socket = DeadlineSocket(connected, guard)
+    def __init__(self, stream: Stream, host: str) -> None:
+        """Ask over `stream`, on which HTTP may begin, and which is closed with this; `host` as its header has it."""
+        self._stream = stream
         self._host = host
+        self._reader: Reader | None = None  # of an answer that has not been let go of
         self._answer: Answer | None = None
-
-    def release(self) -> bool:
-        """Let go of the last answer, if it was read to its end and is not the last of all.
-
-        Returns:
-            Whether something else can be asked.
-        """
-        if self._answer is not None and self._answer.isclosed() and not self._answer.ends:
-            self._answer = None
-        return self._answer is None
 
     @property
     def is_silent(self) -> bool:
         """Whether the server has neither hung up nor said what nobody asked for."""
-        return self._socket.is_silent
+        return self._stream.is_silent
+
+    def release(self) -> bool:
+        """Let go of the last answer, if it was read to its end, is not the last of all, and nothing came behind it.
+
+        Returns:
+            Whether something else can be asked.
+        """
+        reader, answer = self._reader, self._answer
+        if reader is not None and answer is not None and answer.is_read and not answer.ends and reader.is_empty:
+            self._reader = self._answer = None
+        return self._reader is None
 
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send a request, as one piece.
@@ -107,25 +132,22 @@ class Connection:
             The answer, of which the head has been read.
 
         Raises:
-            ValueError: the request would be malformed.
-            OSError, HTTPException, ProtocolError: there is no answer, or none that is one.
+            ValueError: the request would be malformed; nothing was sent.
+            Unanswered: the connection ended without an answer.
+            OSError, ProtocolError, HeadTooLong: there is none that is one.
         """
         if not self.release():
             raise ProtocolError("the connection is not free for another request")
         sent = _head(method, target, self._host, headers, body) + (body or b"")
         with suppress(ConnectionError):  # what a server said before it hung up can still be read
-            self._socket.sendall(sent)
-        self._answer = Answer(self._socket, method=method)  # type: ignore[arg-type]  # as much of one as it needs
-        self._answer.begin()
+            self._stream.sendall(sent)
+        self._reader = Reader(self._stream)
+        self._answer = Answer(self._reader, method)
         return self._answer
 
     def close(self) -> None:
-        """Close it, and what is left of an answer."""
-        try:
-            self._socket.close()
-        finally:
-            if self._answer is not None:
-                self._answer.close()
+        """Close it."""
+        self._stream.close()
 
 
 def _head(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:

@@ -7,14 +7,14 @@ for `host[:port]` of the proxy are for the proxy, those of the target for what i
 
 from __future__ import annotations
 
+import errno
+import math
 import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from urllib3.util.ssltransport import SSLTransport
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
@@ -22,7 +22,8 @@ from gate.registry.guard import tls
 from gate.registry.guard.hosts import Hosts
 from gate.registry.guard.names import Names
 from gate.registry.guard.proxied import check_target, check_tunnel, connect_request
-from gate.registry.guard.sockets import Guard, ask_head, secure
+from gate.registry.guard.sockets import DeadlineSocket, Guard, ask_head
+from gate.registry.guard.tls_stream import TlsStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 
     from gate.registry.guard.origin import Origin
     from gate.registry.guard.proxies import Proxy
+    from gate.registry.guard.sockets import Stream
 
 _TRY_SECONDS: Final = 2.0  # for an address, while there is another: one that is silent leaves the next its say
+# Why an address cannot be connected to, where that is nothing of ours: no descriptor is missing, and no memory.
+_THEIRS: Final = frozenset(
+    {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
+)
 _LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed
 
 
@@ -54,17 +60,17 @@ class Seen:
     expires: datetime | None = None
 
     @classmethod
-    def of(cls, connection: socket.socket, proxy: Proxy | None) -> Seen:
-        """Of a connection that is open."""
+    def of(cls, stream: Stream, proxy: Proxy | None) -> Seen:
+        """Of a stream that is open."""
         shown = proxy.shown if proxy else ""
-        address = "" if proxy else str(connection.getpeername()[0])
-        if not isinstance(connection, (ssl.SSLSocket, SSLTransport)):
-            return cls(address, shown)
-        certificate: Any = connection.getpeercert() or {}
+        if isinstance(stream, DeadlineSocket):
+            return cls("" if proxy else stream.peer, shown)
+        assert isinstance(stream, TlsStream)
+        certificate = stream.certificate
         names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
         issuer = names.get("commonName") or names.get("organizationName") or "?"
-        ends = ssl.cert_time_to_seconds(certificate["notAfter"])
-        return cls(address, shown, connection.version() or "TLS", issuer, datetime.fromtimestamp(ends, UTC))
+        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+        return cls(stream.peer if not proxy else "", shown, stream.version, issuer, ends)
 
 
 class Timed(Guard, Protocol):
@@ -72,6 +78,9 @@ class Timed(Guard, Protocol):
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """At most so many seconds are left for what is done inside."""
+
+    def asking(self) -> None:
+        """Somebody is being asked from now on."""
 
 
 class Dialer:
@@ -92,7 +101,7 @@ class Dialer:
         self._guard = guard
         self._direct = direct
 
-    def dial(self, origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | None) -> socket.socket:
+    def dial(self, origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | None) -> Stream:
         """A connection on which HTTP with `origin` may begin; with TLS where there is a `context`.
 
         Raises:
@@ -100,7 +109,7 @@ class Dialer:
             EvidenceUnavailable: everything else.
         """
         connection = self._reach(origin, proxy)
-        return connection if context is None else secure(connection, context, origin.host, self._guard)
+        return connection if context is None else TlsStream(connection, context, origin.host)
 
     def explain(self, error: ssl.SSLError, peer: tls.Peer, origin: Origin, proxy: Proxy | None) -> EvidenceUnavailable:
         """Why TLS with an origin failed."""
@@ -120,17 +129,17 @@ class Dialer:
         except OSError as error:
             raise unreachable(origin.name, error) from error
 
-    def _reach(self, origin: Origin, proxy: Proxy | None) -> socket.socket:
+    def _reach(self, origin: Origin, proxy: Proxy | None) -> Stream:
         """A connection to `origin`, without its TLS; to the proxy where it is asked in plain HTTP through one."""
         if proxy is None:
-            return self._direct(origin)
+            return DeadlineSocket(self._direct(origin), self._guard)
         check_target(self._hosts, origin.name, origin.host)
         return self._tunnel(proxy, origin) if origin.scheme == "https" else self._to_proxy(proxy, origin)
 
-    def _tunnel(self, proxy: Proxy, origin: Origin) -> socket.socket:
+    def _tunnel(self, proxy: Proxy, origin: Origin) -> Stream:
         connection = self._to_proxy(proxy, origin)
         try:
-            answer = ask_head(connection, connect_request(proxy, origin.host, origin.port), self._guard)
+            answer = ask_head(connection, connect_request(proxy, origin.host, origin.port))
             check_tunnel(proxy, origin.name, answer)
         except ssl.SSLError as error:  # what TLS 1.3 says of a client's certificate comes after the handshake
             connection.close()
@@ -143,28 +152,29 @@ class Dialer:
             raise
         return connection
 
-    def _to_proxy(self, proxy: Proxy, origin: Origin) -> socket.socket:
+    def _to_proxy(self, proxy: Proxy, origin: Origin) -> Stream:
         """A connection to a proxy, with its TLS if it has any."""
         connection = self._tcp_to_proxy(proxy, origin)
         if proxy.scheme == "http":
             return connection
         files = tls.Files.of(self._hosts, proxy.name)
         try:
-            return secure(connection, self._contexts.get(files), proxy.host, self._guard)
+            return TlsStream(connection, self._contexts.get(files), proxy.host)
         except ssl.SSLError as error:
             if not self._contexts.renewed(files):
                 raise self._proxy_tls(error, proxy, origin) from error
         connection = self._tcp_to_proxy(proxy, origin)
         try:
-            return secure(connection, self._contexts.get(files), proxy.host, self._guard)
+            return TlsStream(connection, self._contexts.get(files), proxy.host)
         except ssl.SSLError as error:
             raise self._proxy_tls(error, proxy, origin) from error
 
-    def _tcp_to_proxy(self, proxy: Proxy, origin: Origin) -> socket.socket:
+    def _tcp_to_proxy(self, proxy: Proxy, origin: Origin) -> Stream:
         name = f"the proxy {proxy.shown}"
         allowed = Hosts(private=frozenset({name}))
         try:
-            return self._connect(proxy.host, proxy.port, partial(allowed.check_address, name))
+            found = self._connect(proxy.host, proxy.port, partial(allowed.check_address, name))
+            return DeadlineSocket(found, self._guard)
         except TimeoutError:
             raise
         except OSError as error:
@@ -176,14 +186,14 @@ class Dialer:
         return self._explained(error, peer, partial(self._tcp_to_proxy, proxy, origin), proxy.host)
 
     def _explained(
-        self, error: ssl.SSLError, peer: tls.Peer, reach: Callable[[], socket.socket], host: str
+        self, error: ssl.SSLError, peer: tls.Peer, reach: Callable[[], Stream], host: str
     ) -> EvidenceUnavailable:
         """Why TLS failed, with what the certificate says if that helps and can be had in a moment."""
         seen = None
         if tls.is_about_certificate(error):
             try:
                 with self._guard.within(_LOOK_SECONDS):
-                    seen = tls.see_unverified(reach(), host, self._guard)
+                    seen = tls.see_unverified(reach(), host)
             except (OSError, ValueError, EvidenceUnavailable):
                 seen = None  # what is known already has to do
         return tls.failure(error, peer, seen)
@@ -193,6 +203,7 @@ class Dialer:
         for address in addresses:
             check(address)
         failure = OSError("its name has no address")
+        self._guard.asking()
         for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
             left = self._guard.remaining()
             try:
@@ -200,17 +211,28 @@ class Dialer:
             except TimeoutError:
                 if not others:
                     raise
-            except (OSError, OverflowError) as error:
+            except OverflowError as error:
                 failure = OSError(str(error))
+            except OSError as error:
+                failure = error if failure.errno is None or _is_theirs(failure) else failure
             else:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return connection
         raise failure
 
 
-def unreachable(host: str, error: Exception) -> EvidenceUnavailable:
-    """Nobody is there."""
-    return EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, f"{host} could not be reached: {cause(error)}")
+def unreachable(host: str, error: OSError, *, unanswered: float | None = None) -> EvidenceUnavailable:
+    """Nobody is there, or nobody can be asked from here."""
+    message = f"{host} could not be reached: {cause(error)}"
+    nobody = math.inf if _is_theirs(error) else 0.0
+    return EvidenceUnavailable(
+        Code.REGISTRY_UNREACHABLE, message, unanswered=nobody if unanswered is None else unanswered
+    )
+
+
+def _is_theirs(error: OSError) -> bool:
+    """Whether there is nobody, or no such name, for whoever asks."""
+    return isinstance(error, socket.gaierror) or error.errno in _THEIRS
 
 
 def cause(error: BaseException) -> str:
@@ -220,10 +242,11 @@ def cause(error: BaseException) -> str:
     return str(error)[:200] or type(error).__name__
 
 
-def _proxy_unreachable(proxy: Proxy, origin: Origin, error: Exception) -> EvidenceUnavailable:
+def _proxy_unreachable(proxy: Proxy, origin: Origin, error: OSError) -> EvidenceUnavailable:
     variable = "HTTPS_PROXY" if origin.scheme == "https" else "HTTP_PROXY"
     return EvidenceUnavailable(
         Code.REGISTRY_UNREACHABLE,
         f"{origin.name} could not be asked: the proxy {proxy.shown} could not be reached: {cause(error)}",
         remedy=f"check {variable}, or name {origin.name} in NO_PROXY to reach it directly",
+        unanswered=math.inf if _is_theirs(error) else 0.0,
     )

@@ -34,12 +34,14 @@ class Idle:
         self._since: OrderedDict[Connection, tuple[Pool, float]] = OrderedDict()
 
     def take(self, pool: Pool) -> Connection | None:
-        """The one that was used last; None where there is none."""
+        """The one that was used last; None where there is none that is not too old."""
         with self._lock:
-            if not pool.kept:
-                return None
-            connection = pool.kept.pop()
-            del self._since[connection]
+            over = self._over(self._clock())
+            connection = pool.kept.pop() if pool.kept else None
+            if connection is not None:
+                del self._since[connection]
+        for one in over:
+            one.close()
         return connection
 
     def keep(self, pool: Pool, connection: Connection) -> None:
@@ -94,16 +96,20 @@ class Pool:
         self.closed = False
         """Whether what comes back is kept no more: the same."""
 
-    def take(self) -> Connection:
-        """One that something can be asked over, an idle one if there is any.
-
-        Raises:
-            OSError, EvidenceUnavailable: as `connect` does.
-        """
+    def take(self) -> Connection | None:
+        """An idle one that something can be asked over; None where there is none."""
         while (connection := self._idle.take(self)) is not None:
             if connection.is_silent:
                 return connection
             connection.close()
+        return None
+
+    def connect(self) -> Connection:
+        """A new one.
+
+        Raises:
+            OSError, EvidenceUnavailable: it could not be made.
+        """
         return self._connect()
 
     def give(self, connection: Connection) -> None:

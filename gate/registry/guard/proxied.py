@@ -143,9 +143,9 @@ def check_tunnel(proxy: Proxy, target: str, answer: bytes) -> None:
 
 def forwarded(proxy: Proxy, origin: Origin, target: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Target and headers of a request in plain HTTP that a proxy passes on (RFC 9112, 3.2.2)."""
-    port = "" if origin.port == _HTTP_PORT else f":{origin.port}"
+    sent_name(origin.host)
     own = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-    return f"http://{bracketed(sent_name(origin.host))}{port}{target}", {**headers, **own}
+    return f"http://{origin.authority}{target}", {**headers, **own}
 
 
 def check_forwarded(proxy: Proxy, target: str, status: int, headers: Mapping[str, str]) -> None:

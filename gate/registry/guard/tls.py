@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Final
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.local import read_local
-from gate.registry.guard.sockets import secure
+from gate.registry.guard.tls_stream import TlsStream
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from gate.registry.guard.hosts import Hosts
-    from gate.registry.guard.sockets import Guard
+    from gate.registry.guard.sockets import Stream
 
 _QUIET: Final = 10.0  # seconds between looks at a file
 _GRACE: Final = 60.0  # seconds for whoever renews files to finish
@@ -273,8 +272,8 @@ def is_about_certificate(error: ssl.SSLError) -> bool:
     return isinstance(error, ssl.SSLCertVerificationError)
 
 
-def see_unverified(connection: socket.socket, host: str, guard: Guard) -> Seen | None:
-    """The certificate that a server shows, whoever it may be: nothing is sent to it. The connection is closed.
+def see_unverified(stream: Stream, host: str) -> Seen | None:
+    """The certificate that a server shows, whoever it may be: nothing is sent to it. The stream is closed.
 
     Raises:
         OSError: it shows none.
@@ -284,11 +283,9 @@ def see_unverified(connection: socket.socket, host: str, guard: Guard) -> Seen |
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    secured: ssl.SSLSocket = secure(connection, context, host, guard)  # type: ignore[assignment]
-    try:
-        encoded = secured.getpeercert(binary_form=True)
-    finally:
-        secured.close()
+    secured = TlsStream(stream, context, host)
+    encoded = secured.encoded_certificate
+    secured.close()
     if encoded is None:
         return None
     try:

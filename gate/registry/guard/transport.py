@@ -12,10 +12,9 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import OrderedDict
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -32,7 +31,7 @@ from gate.registry.guard.idle import Idle, Pool
 from gate.registry.guard.origin import Origin
 from gate.registry.guard.proxied import check_forwarded, forwarded
 from gate.registry.guard.proxies import Proxies
-from gate.registry.guard.sockets import MAX_HEADERS, HeadTooLong
+from gate.registry.guard.reading import MAX_HEADERS, HeadTooLong
 
 if TYPE_CHECKING:
     import socket
@@ -144,7 +143,7 @@ class Transport:
         self._proxies = proxies or Proxies()
         self._contexts = contexts or tls.Contexts()
         self._dialer = Dialer(hosts, resolver, self._contexts, self, self._connect)
-        self._idle = idle or Idle()
+        self._idle = Idle() if idle is None else idle
         self._pools: OrderedDict[tuple[Origin, bool], _Way] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
@@ -193,7 +192,7 @@ class Transport:
             assert way is not None
             raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
         except OSError as error:
-            translate(error, way.peer.shown if way else origin.name, allowed)
+            translate(error, way.peer.shown if way else origin.name, allowed, self._waited)
         with closing(connection):
             return Seen.of(connection, way.proxy)
 
@@ -241,7 +240,7 @@ class Transport:
                 remedy="answer for the repository with --layout REPO=DIR",
             )
         allowed = deadline.check(f"asking {origin.name}")
-        self._current.deadline = deadline
+        self._current.deadline, self._current.since = deadline, None
         try:
             return ask(origin, allowed)
         except UsageError as error:
@@ -256,30 +255,31 @@ class Transport:
         way: _Way | None = None
         try:
             way = self._way(origin, identified=request.identified)
+            if request.body is None and (kept := way.pool.take()) is not None:
+                with suppress(
+                    ConnectionError, ProtocolError, ssl.SSLError
+                ):  # it was closed meanwhile, or is out of step
+                    self.asking()
+                    return self._exchange(kept, way, origin, request)
+                self.remaining()
             try:
-                return self._exchange(way, origin, request)
-            except TimeoutError:
-                raise
+                return self._exchange(way.pool.connect(), way, origin, request)
             except ssl.SSLError:
                 # Files that were renewed after we last looked at them: once more, with those.
                 if not self._contexts.renewed(way.peer.files):
                     raise
-                way = self._way(origin, identified=request.identified)
-            except (ProtocolError, HTTPException, OSError):
-                # A kept connection that the server has closed meanwhile: once more, on a new one if need be.
-                self.remaining()
-            return self._exchange(way, origin, request)
+            way = self._way(origin, identified=request.identified)
+            return self._exchange(way.pool.connect(), way, origin, request)
         except HeadTooLong as error:
             message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
-        except (ProtocolError, HTTPException, OSError, ValueError) as error:
+        except (ProtocolError, OSError, ValueError) as error:
             if isinstance(error, ssl.SSLError) and way is not None:
                 raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
-            translate(error, way.peer.shown if way else origin.name, allowed)
+            translate(error, way.peer.shown if way else origin.name, allowed, self._waited)
 
-    def _exchange(self, way: _Way, origin: Origin, request: Request) -> Response:
+    def _exchange(self, connection: Connection, way: _Way, origin: Origin, request: Request) -> Response:
         """One request and its answer, over a connection that is kept where the answer leaves it free."""
-        connection = way.pool.take()
         try:
             response = self._asked(connection, way, origin, request)
         except BaseException:
@@ -290,14 +290,16 @@ class Transport:
 
     def _asked(self, connection: Connection, way: _Way, origin: Origin, request: Request) -> Response:
         parts = urlsplit(request.url)
-        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET)
+        target = quote(
+            (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET, encoding="latin-1"
+        )
         forwarding = way.proxy if way.context is None else None  # in plain HTTP, which it sees
         own = request.headers
         if forwarding is not None:
             target, own = forwarded(forwarding, origin, target, own)
         headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own}
         answer = connection.ask(request.method, target, headers, request.body)
-        status, told = answer.status, answer.head.headers
+        status, told = answer.head.status, answer.head.headers
         if forwarding is not None:
             check_forwarded(forwarding, origin.name, status, told)
         if request.method == "HEAD":
@@ -352,7 +354,7 @@ class Transport:
         proxy = self._proxies.proxy_for(origin.scheme, origin.host, origin.port)
         shown = f"{origin.name} through the proxy {proxy.shown}" if proxy else origin.name
         dial = partial(self._dialer.dial, origin, proxy, context)
-        pool = Pool(self._idle, lambda: Connection(dial(), self, origin.authority))
+        pool = Pool(self._idle, lambda: Connection(dial(), origin.authority))
         return _Way(pool, proxy, tls.Peer(origin.name, shown, files), context)
 
     def remaining(self) -> float:
@@ -366,6 +368,16 @@ class Transport:
         if left <= 0:
             raise TimeoutError("the time allowed ran out")
         return left
+
+    def asking(self) -> None:
+        """From now on somebody is asked for this thread: what was before that is no matter of who does not answer."""
+        self._current.since = self._current.deadline.clock()
+
+    @property
+    def _waited(self) -> float:
+        """Seconds since then; 0 where nobody was asked."""
+        since: float | None = self._current.since
+        return 0.0 if since is None else self._current.deadline.clock() - since
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
