@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _NOTATION: Final = "application/vnd.cncf.notary.signature"
 _KINDS: Final = ("sig", "att")  # what cosign's tags end with
+_LANDING: Final = (0.1, 0.05)  # seconds, and share of the time, that are left when a question's time is over
+_FAIR_SECONDS: Final = 10.0  # in which whoever is there has answered
 _LISTS: Final = ("referrers", "fallback")
 _TOO_MANY: Final = f"more than {MAX_CANDIDATES} signatures, or the bytes beside them that are read"
 _MAX_LISTS: Final = 512 * 1024  # bytes of what is kept of the lists of one image's referrers, about
@@ -103,9 +105,11 @@ class _Collection:
         self._waiting: deque[Digest] = deque()
         self._attached: dict[Digest, _Attached] = {}
         self._layers = 0
+        left = deadline.remaining()
+        self._asking = deadline.earlier(min(_LANDING[0], left * _LANDING[1]))  # what comes of it is waited for
+        self._fair = min(left / 2, _FAIR_SECONDS)
         self._answered = False  # if only by a failure
-        self._heard = False
-        self._asked = False  # with time for an answer
+        self._away = True  # as far as is known: nobody has answered who was asked
         self._beside = 0
 
     def run(self) -> Iterator[Listing]:
@@ -118,11 +122,11 @@ class _Collection:
 
     def _versions(self) -> Iterator[Listing]:
         self._ask_places()
-        known, heard = 0, False
+        known = 0
         while self._pending and self._land():
             found = self._entries()
-            if (len(found) > known or self._heard is not heard) and self._pending:
-                known, heard = len(found), self._heard
+            if len(found) > known and self._pending:
+                known = len(found)
                 yield self._listing(found, growing=True)
         found = self._entries()
         if not found and not self._unavailable:
@@ -139,7 +143,7 @@ class _Collection:
     # What is asked in a thread of the lane: each keeps of an answer no more than is looked at, for many are under way.
 
     def _tagged_by(self, kind: str, tag: str) -> tuple[Listed, ...]:
-        stored = self._registry.manifest(self._repository, tag, self._deadline)
+        stored = self._registry.manifest(self._repository, tag, self._asking)
         if stored is None:
             return ()
         if not isinstance(stored.manifest, Manifest):
@@ -149,11 +153,11 @@ class _Collection:
         return self._charged([Listed.of(Format.LEGACY, one, one.annotations.get(hint, "")) for one in layers])
 
     def _listed_by_api(self) -> tuple[Referrer, ...]:
-        return self._referring(self._registry.referrers(self._repository, self._place.image, self._deadline))
+        return self._referring(self._registry.referrers(self._repository, self._place.image, self._asking))
 
     def _listed_by_tag(self) -> tuple[Referrer, ...]:
         image = self._place.image
-        fallback = self._registry.manifest(self._repository, image.tag, self._deadline)
+        fallback = self._registry.manifest(self._repository, image.tag, self._asking)
         if fallback is None or fallback.digest == image:  # `cosign copy` tags what it copies so
             return ()
         if not isinstance(fallback.manifest, Index):
@@ -186,14 +190,7 @@ class _Collection:
             raise EvidenceUnavailable(Code.OVERLOADED, message, remedy="retry, or remove old signatures") from None
 
     def _ask(self, question: Callable[[], Any], landed: Callable[[Any], None]) -> None:
-        fair = self._deadline.remaining() / 2
-
-        def in_turn() -> object:
-            if self._deadline.remaining() >= fair:
-                self._asked = True
-            return question()
-
-        self._pending[self._lane.submit(in_turn)] = landed
+        self._pending[self._lane.submit(question)] = landed
 
     def _land(self) -> bool:
         """Take in what has been answered since; False where the time ran out first."""
@@ -203,12 +200,14 @@ class _Collection:
             self._answered = True
             try:
                 result = future.result()
-                self._heard = True
+                self._away = False
             except EvidenceUnavailable as error:
+                self._away = self._away and error.unanswered >= self._fair
                 self._unavailable.append(Unavailable.of(error))
                 result = None
             landed(result)
         if not done:
+            self._away = False  # it may be there: who was not asked in time has not failed to answer
             late = too_late(self._repository.registry, self._pending, answered=self._answered)
             self._unavailable.append(Unavailable.of(late))
             for future in self._pending:
@@ -240,7 +239,7 @@ class _Collection:
 
     def _referrer(self, digest: Digest) -> _Attached:
         """What is kept of a referrer's manifest: no more, for many of them are read."""
-        stored = self._registry.manifest(self._repository, digest, self._deadline, MAX_REFERRER)
+        stored = self._registry.manifest(self._repository, digest, self._asking, MAX_REFERRER)
         if stored is None:
             return _Attached(absent=True)
         return self._attached_of(stored)
@@ -284,7 +283,7 @@ class _Collection:
     def _check_image(self) -> None:
         """Before anything is called unsigned: is there an image at all, and is it one?"""
         home, image = self._place.home, self._place.image
-        self._ask(lambda: self._registry.manifest(home, image, self._deadline), self._image_landed)
+        self._ask(lambda: self._registry.manifest(home, image, self._asking), self._image_landed)
         self._land()
 
     def _image_landed(self, stored: StoredManifest | None) -> None:
@@ -308,7 +307,8 @@ class _Collection:
         rejected = [r for d in self._referrers if d in self._attached for r in self._attached[d].rejected]
         unavailable = tuple(dict.fromkeys(self._unavailable))
         listed = tuple(entries[:within])
-        return Listing(self._place.image, listed, tuple(rejected), unavailable, growing, self._heard, self._asked)
+        away = self._away and not growing
+        return Listing(self._place.image, listed, tuple(rejected), unavailable, growing, away)
 
     def _broken(self, how: str) -> None:
         error = self._is_broken(how)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import LATE, Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import Evidence, Unavailable
 from gate.policy.evaluate import early_rules
@@ -39,7 +38,6 @@ MAX_EVIDENCE_BYTES: Final = 8 * 1024 * 1024
 
 _BOUNDS: Final = Bounds(5_000, MAX_EVIDENCE_BYTES)
 _ASKING: Final = 0.6  # share of the time, where something may stand in
-_UNREACHABLE: Final = frozenset({Code.REGISTRY_UNREACHABLE, *LATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +151,16 @@ class Gatherer:
     ) -> Evidence:
         """The same; or, where the registry could not be reached, of what it listed before (POLICY §2).
 
-        One of which a part was heard can be reached: what is gone from there is not brought back. One that was asked
-        too late, or of which it is not known, may be there: it was our doing.
+        One of which a part was heard can be reached: what is gone from there is not brought back. One that was not
+        asked, or too late, may be there: it was our doing.
         """
-        reasons = listing.unavailable
-        if not reasons or listing.heard or not listing.asked or not all(r.code in _UNREACHABLE for r in reasons):
-            return evidence
-        before = self._lister.last(wanted.place, stale)
+        before = self._lister.last(wanted.place, stale) if listing.away else None
         if before is None:
             return evidence
         found = self._examine(wanted, before[0], deadline)
         repository = wanted.place.storage.repository
-        message = (
-            f"what {repository} listed {before[1]:.0f} s ago stands in for it (staleIfError): {reasons[0].message}"
-        )
+        why = listing.unavailable[0].message
+        message = f"what {repository} listed {before[1]:.0f} s ago stands in for it (staleIfError): {why}"
         return replace(found, stale=message, hurried=listing.timed_out)
 
     def _examine(self, wanted: _Wanted, listing: Listing, deadline: Deadline) -> Evidence:

@@ -96,8 +96,7 @@ class Listing:
         rejected: what is none for the way it is stored.
         unavailable: places that could not be read; while there are any, the listing is not complete.
         growing: some places have not answered yet.
-        heard: some place has answered, so that the registry can be reached.
-        asked: some place was asked in time for an answer: only then is it the registry's doing that there is none.
+        away: every place was asked in time for an answer, and there was none, but that it is out of order.
         passed_over: predicate types that some entries said they have, which nobody wanted and which are left out.
     """
 
@@ -106,8 +105,7 @@ class Listing:
     rejected: tuple[Rejection, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
     growing: bool = False
-    heard: bool = False
-    asked: bool = False
+    away: bool = False
     passed_over: tuple[str, ...] = ()
 
     def uncharged(self) -> Listing:

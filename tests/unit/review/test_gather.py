@@ -110,6 +110,21 @@ def unsign(here: World, name: str = NAME) -> None:
         del repository.manifests[digest]
 
 
+def give_up_after(here: World, seconds: float, times: int = 1_000_000) -> threading.Event:
+    """Let so many questions end after so long, without an answer; it is told when there is one."""
+    entered, left = threading.Event(), [times]
+
+    def give_up(method: str, _repository: Repository, _what: str) -> None:
+        if method in PLACES and left[0] > 0:
+            left[0] -= 1
+            entered.set()
+            time.sleep(seconds)
+            raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it did not answer", unanswered=seconds)
+
+    here.registry.hook = give_up
+    return entered
+
+
 class Held:
     """Holds what fits until it is let go; `entered` once something is held."""
 
@@ -715,10 +730,33 @@ def test_a_registry_that_hangs_leaves_time_for_what_stands_in(stage: Stage) -> N
             sign(here)
             assert codes(ask(here, STALE_ALICE)) == []
             here.clock.advance(60)
-            holding = Held(here, *PLACES)
+            give_up_after(here, 1.0)
             found.append(really_asked(here, STALE_ALICE, stage, 3.0))
-            holding.go.set()
     assert found == [[STOOD_IN]] * 2
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECK, Stage.VALIDATE])
+def test_nothing_stands_in_where_the_registry_may_not_have_been_asked_yet(stage: Stage) -> None:
+    """What keeps a question may be ours: another before it, a name that is looked up, a credential's program."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(60)
+        holding = Held(here, *PLACES)
+        assert really_asked(here, STALE_ALICE, stage, 3.0) == [("DEADLINE_EXCEEDED", "error")]
+        holding.go.set()
+
+
+@pytest.mark.parametrize("code", [Code.REGISTRY_UNREACHABLE, Code.REGISTRY_TIMEOUT, Code.DEADLINE_EXCEEDED])
+@pytest.mark.parametrize("unanswered", [0.0, 1.0])
+def test_a_code_does_not_say_that_a_registry_was_asked(code: Code, unanswered: float) -> None:
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(60)
+        for place in PLACES:
+            here.registry.fail_with(place, code, unanswered)
+        assert codes(ask(here, STALE_ALICE, seconds=60.0)) == [(str(code), "error")]
 
 
 def test_a_place_that_hangs_is_no_matter_where_another_suffices() -> None:
@@ -746,7 +784,7 @@ def test_a_registry_that_takes_all_its_time_leaves_some_for_what_stands_in() -> 
                 times.append(here.clock.monotonic())
                 here.clock.advance(7)
             if method in PLACES:
-                raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it gave up", remedy="retry")
+                raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it gave up", remedy="retry", unanswered=7.0)
 
         here.registry.hook = take_time
         assert codes(ask(here, STALE_ALICE, seconds=10)) == [STOOD_IN]
@@ -763,9 +801,8 @@ def test_nothing_stands_in_for_who_joined_a_flight_that_has_heard_the_registry()
         held = Held(here, "referrers")
         leader = Asking(lambda: ask(here, STALE_BOTH, seconds=60.0))
         assert held.entered.wait(30)
-        flights = here.reviewer._gatherer._lister._growing._flights
         until = time.monotonic() + 30
-        while not any(f.value and f.value.heard for f in list(flights.values())) and time.monotonic() < until:
+        while len(here.registry.log) < len(PLACES) and time.monotonic() < until:
             time.sleep(0.001)
         follower = ask(here, STALE_ALICE, seconds=1.0)
         held.go.set()
@@ -858,12 +895,11 @@ def test_what_stood_in_for_want_of_time_is_nothing_to_who_has_time() -> None:
         assert codes(ask(here, STALE_ALICE)) == []
         here.clock.advance(1800)
         unsign(here)
-        holding = Held(here, *PLACES)
-        hurried = Asking(lambda: ask(here, STALE_ALICE, seconds=1.0))
-        assert holding.entered.wait(30)
+        entered = give_up_after(here, 1.2, times=3)
+        hurried = Asking(lambda: ask(here, STALE_ALICE, seconds=3.0))
+        assert entered.wait(30)
         patient = Asking(lambda: ask(here, STALE_ALICE, seconds=60.0))
         assert codes(hurried.end()) == [STOOD_IN]
-        holding.go.set()
         assert codes(patient.end()) == MISSING
 
 
