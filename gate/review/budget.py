@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from typing import Final
 
-FREE_BYTES: Final = 32 * 1024
+FREE_BYTES: Final = 48 * 1024
 """Bytes of entries, about, that each image has without being charged."""
 
 MAX_CHARGED: Final = 7 * 1024 * 1024

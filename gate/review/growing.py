@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
 
+K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 _LATE: Final = "the time allowed ran out while the registry was asked for signatures"
+_NOT_BEGUN: Final = "the time allowed ran out before the registry was asked: too many other images were under way"
 
 
 @dataclass(slots=True)
@@ -24,12 +26,14 @@ class _Flight(Generic[V]):
     """Versions of a value as they come.
 
     Attributes:
+        begun: it has a thread.
         left: seconds that it had left in the end.
     """
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     value: V | None = None
     version: int = 0
+    begun: bool = False
     done: bool = False
     failure: BaseException | None = None
     left: float = 0.0
@@ -59,13 +63,16 @@ class Watching(Generic[V]):
         """Each value that is newer than the one before, until the flight is over; some may be passed over.
 
         Raises:
-            EvidenceUnavailable: DEADLINE_EXCEEDED: of this deadline, whatever the flight's is.
+            EvidenceUnavailable: of this deadline, whatever the flight's is: DEADLINE_EXCEEDED, or OVERLOADED where it
+                has not even begun.
         """
         flight, seen = self._flight, 0
         while True:
             with flight.changed:
                 if not flight.wait(seen, deadline.remaining()):
-                    raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, _LATE, remedy="retry")
+                    if flight.begun:
+                        raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, _LATE, remedy="retry")
+                    raise EvidenceUnavailable(Code.OVERLOADED, _NOT_BEGUN, remedy="retry", hurried=True)
                 value, version = flight.value, flight.version
             if version == seen:
                 if flight.failure is not None:
@@ -76,20 +83,21 @@ class Watching(Generic[V]):
             seen = version
 
 
-class Growing(Generic[V]):
+class Growing(Generic[K, V]):
     """Flights by key. Thread-safe.
 
     A flight goes on in a thread of its own until it has landed, whoever still watches it: who leaves cancels nothing.
+    So many may be up that nobody watches any more, and those of one registry leave threads to the others.
     """
 
-    def __init__(self, executor: Executor) -> None:
-        """`executor` runs flights, and nothing that waits for one."""
-        self._executor = executor
+    def __init__(self, lane: Callable[[K], Executor]) -> None:
+        """`lane` says what runs the flight of a key: that of its registry, and nothing that waits for one."""
+        self._lane = lane
         self._lock = threading.Lock()
-        self._flights: dict[Hashable, _Flight[V]] = {}
+        self._flights: dict[K, _Flight[V]] = {}
 
     def watch(
-        self, key: Hashable, grow: Callable[[Deadline], Iterator[V]], land: Callable[[V], None], deadline: Deadline
+        self, key: K, grow: Callable[[Deadline], Iterator[V]], land: Callable[[V], None], deadline: Deadline
     ) -> Watching[V]:
         """Join the flight of a key, or begin it.
 
@@ -105,7 +113,7 @@ class Growing(Generic[V]):
                 return Watching(leads=False, _flight=flight)
             flight = self._flights[key] = _Flight()
         try:
-            self._executor.submit(self._fly, key, flight, grow, land, deadline)
+            self._lane(key).submit(self._fly, key, flight, grow, land, deadline)
         except BaseException as error:
             self._end(key, flight, error, deadline)
             raise
@@ -113,13 +121,14 @@ class Growing(Generic[V]):
 
     def _fly(
         self,
-        key: Hashable,
+        key: K,
         flight: _Flight[V],
         grow: Callable[[Deadline], Iterator[V]],
         land: Callable[[V], None],
         deadline: Deadline,
     ) -> None:
         failure: BaseException | None = None
+        flight.begun = True
         try:
             value: V | None = None
             for value in grow(deadline):
@@ -132,9 +141,10 @@ class Growing(Generic[V]):
             failure = error
         self._end(key, flight, failure, deadline)
 
-    def _end(self, key: Hashable, flight: _Flight[V], failure: BaseException | None, deadline: Deadline) -> None:
+    def _end(self, key: K, flight: _Flight[V], failure: BaseException | None, deadline: Deadline) -> None:
         with self._lock:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
         with flight.changed:
             flight.done, flight.failure, flight.left = True, failure, deadline.remaining()
             flight.changed.notify_all()

@@ -52,7 +52,9 @@ class Lister:
         self._sealed = sealed
         self._cache = cache
         self._collector = Collector(registry, threads.lanes)
-        self._growing: Growing[Listing] = Growing(threads.flights)
+        self._growing: Growing[Place, Listing] = Growing(
+            lambda place: threads.flights.of(place.storage.repository.registry)
+        )
         self._fresh: Kept[Listing] = Kept(_BOUNDS, clock, lambda listing: listing.size)
         self._last: Kept[tuple[Listing, float]] = Kept(_BOUNDS, clock, lambda kept: kept[0].size)
 
@@ -74,11 +76,12 @@ class Lister:
         if found is None:
             return
         listing, age = found
-        self._fresh.store(place, listing, _seconds_of(listing) - age)
         at = self._clock() - age
         known = self._last.peek(place)
-        if known is None or known[1] < at:
-            self._last.store(place, (listing, at), stale - age)
+        if known is not None and known[1] >= at:
+            return  # what is known here is newer: whoever can write to the store may have put an old one back
+        self._fresh.store(place, listing, _seconds_of(listing) - age)
+        self._last.store(place, (listing, at), max(stale, EVIDENCE_SECONDS) - age)
 
     def versions(self, place: Place, stale: float, deadline: Deadline) -> Iterator[Listing]:
         """What is listed, as it grows; of a flight that was much shorter of time than this one another is begun.
@@ -94,7 +97,7 @@ class Lister:
         while known is None:
             least, share = _LANDING
             flying = deadline.earlier(min(least, deadline.remaining() * share))
-            grow, land = partial(self._collector.collect, place), partial(self._land, place, stale)
+            grow, land = partial(self._collector.collect, place), partial(self._land, place, stale, self._clock())
             watching = self._growing.watch(place, grow, land, flying)
             seen = Listing(place.image, ())
             try:
@@ -120,13 +123,17 @@ class Lister:
         age = self._clock() - kept[1] if kept is not None else 0.0
         return (kept[0], age) if kept is not None and age <= most else None
 
-    def _land(self, place: Place, stale: float, listing: Listing) -> None:
-        """Keep a complete listing: for seconds, and for as long as it may stand in for the next."""
+    def _land(self, place: Place, stale: float, begun: float, listing: Listing) -> None:
+        """Keep a complete listing, of which the first part may be as old as its beginning.
+
+        For seconds, and for as long as it may stand in for the next: at least for as long as it shows that another is
+        older.
+        """
         if not listing.complete or not self._cache:
             return
         listing = listing.uncharged()
-        self._fresh.store(place, listing, _seconds_of(listing))
-        self._last.store(place, (listing, self._clock()), stale)
+        self._fresh.store(place, listing, _seconds_of(listing) - (self._clock() - begun))
+        self._last.store(place, (listing, begun), max(stale, EVIDENCE_SECONDS))
         if self._sealed is not None:
             self._sealed.put(place, listing, max(stale, EVIDENCE_SECONDS))
 

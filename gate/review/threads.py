@@ -24,7 +24,7 @@ class Threads:
         firsts: for the first image of each review.
         images: for the others.
         sources: for the places of an image, where it has several.
-        flights: for collections that many may wait for.
+        flights: for collections that many may wait for, by registry.
         lanes: for requests.
     """
 
@@ -33,13 +33,14 @@ class Threads:
         self.firsts = _pool("first", MAX_FIRSTS)
         self.images = _pool("image", images)
         self.sources = _pool("source", images + MAX_FIRSTS)
-        self.flights = _pool("flight", images + MAX_FIRSTS)
+        self._flying = _pool("flight", images + MAX_FIRSTS)
+        self.flights = Lanes(self._flying, images + MAX_FIRSTS, images + MAX_FIRSTS)
         self._requests = _pool("request", MAX_REQUESTS)
         self.lanes = Lanes(self._requests, MAX_REQUESTS, MAX_LANE)
 
     def close(self) -> None:
         """Begin nothing any more; what is under way ends with its deadline."""
-        for pool in (self.firsts, self.images, self.sources, self.flights, self._requests):
+        for pool in (self.firsts, self.images, self.sources, self._flying, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

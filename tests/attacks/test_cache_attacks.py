@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import random
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,11 +22,11 @@ from gate.evidence import cosign
 from gate.evidence.facts import Storage
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
-from gate.image.reference import Reference
+from gate.image.reference import Reference, Repository
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage
 from gate.review.kept import Listings, Nothing
-from gate.review.lister import EVIDENCE_SECONDS
+from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS
 from gate.review.listing import Place
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
@@ -450,6 +452,47 @@ def test_a_store_cannot_bring_back_what_was_taken_away(
         with here.reviewers(store) as (gate,):
             assert here.ask(gate) in DENIED
             assert here.ask(gate, OURS, STALE_BY_ALICE) in DENIED
+
+
+@pytest.mark.parametrize("staleness", [BY_ALICE, STALE_BY_ALICE])
+def test_a_store_cannot_put_back_what_this_process_has_seen_gone(here: World, staleness: PolicySet) -> None:
+    """Not even for the seconds that a list counts: what is known here is newer."""
+    here.sign(OURS)
+    store = DictStore()
+    with here.reviewers(store) as (one,):
+        assert here.ask(one, OURS, staleness) is Verdict.ALLOW
+    before = dict(store.values)
+    here.unsign(OURS)
+    here.clock.advance(1.0)
+    shared = DictStore()
+    with here.reviewers(shared) as (gate,):
+        assert here.ask(gate, OURS, staleness) in DENIED
+        here.clock.advance(UNSIGNED_SECONDS + 0.5)
+        shared.values.update(before)
+        assert here.ask(gate, OURS, staleness) in DENIED
+
+
+def test_reviews_that_end_early_keep_no_thread_from_another_registry(here: World) -> None:
+    """A signature suffices at once, and the rest of its place hangs for as long as there is time."""
+    here.sign(OURS)
+    hostile = [f"evil.example/app{number}" for number in range(120)]
+    for name in hostile:
+        assert here.registry.push_image(name, "v1") == here.digest
+        here.sign(name, reference=name)
+    go = threading.Event()
+
+    def hang(method: str, place: Repository, _what: str) -> None:
+        if place.registry == "evil.example" and method == "referrers":
+            assert go.wait(60)
+
+    here.registry.hook = hang
+    with here.reviewers(DictStore()) as (gate,), ThreadPoolExecutor(len(hostile)) as pool:
+        for name in hostile:
+            pool.submit(here.ask, gate, name)
+        try:
+            assert here.ask(gate) is Verdict.ALLOW
+        finally:
+            go.set()
 
 
 @hostile

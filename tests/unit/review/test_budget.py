@@ -164,10 +164,10 @@ def test_few_signatures_are_free(count: int) -> None:
 def test_an_image_has_no_more_free_than_one_image_has() -> None:
     """A hundred small parts are one large listing."""
     with world() as here:
-        for number in range(60):
+        for number in range(80):
             here.registry.sign_bundle(NAME, here.digest, mallory(), {"n": str(number)})
         spent = exhausted(here)
-        assert FREE_BYTES < 60 * 700
+        assert FREE_BYTES < 80 * 700
         (finding, *_) = here.review(BY_ALICE).decision.findings
         assert (finding.code, finding.verdict) == (Code.OVERLOADED, "error")
         del spent

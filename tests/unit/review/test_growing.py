@@ -90,11 +90,11 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def growing(pool: ThreadPoolExecutor) -> Growing[str]:
-    return Growing(pool)
+def growing(pool: ThreadPoolExecutor) -> Growing[Any, str]:
+    return Growing(lambda _: pool)
 
 
-def test_each_version_and_then_the_end(growing: Growing[str]) -> None:
+def test_each_version_and_then_the_end(growing: Growing[Any, str]) -> None:
     tree = Tree("a", "ab", "abc")
     watching = growing.watch("k", tree, tree.land, FLIGHT)
     assert watching.leads
@@ -107,7 +107,7 @@ def test_each_version_and_then_the_end(growing: Growing[str]) -> None:
     assert tree.landed == ["abc"]
 
 
-def test_versions_that_nobody_looked_at_are_passed_over(growing: Growing[str], pool: ThreadPoolExecutor) -> None:
+def test_versions_that_nobody_looked_at_are_passed_over(growing: Growing[Any, str], pool: ThreadPoolExecutor) -> None:
     tree = Tree("a", "ab", "abc")
     watching = growing.watch("k", tree, tree.land, FLIGHT)
     tree.grow(3)
@@ -118,7 +118,7 @@ def test_versions_that_nobody_looked_at_are_passed_over(growing: Growing[str], p
     assert list(watching.versions(CLOCK.deadline(0))) == ["abc"]
 
 
-def test_one_leads_and_the_others_follow(growing: Growing[str]) -> None:
+def test_one_leads_and_the_others_follow(growing: Growing[Any, str]) -> None:
     tree, other = Tree("a", "ab"), Tree("other")
     leader = growing.watch("k", tree, tree.land, FLIGHT)
     followers = [growing.watch("k", other, other.land, FLIGHT) for _ in range(5)]
@@ -136,7 +136,7 @@ def test_one_leads_and_the_others_follow(growing: Growing[str]) -> None:
     assert (tree.flights, other.flights, tree.landed, other.landed) == (1, 0, ["ab"], [])
 
 
-def test_keys_do_not_share(growing: Growing[str]) -> None:
+def test_keys_do_not_share(growing: Growing[Any, str]) -> None:
     trees = {key: Tree(f"{key}") for key in ("a", "b", ("a", ""), ("a", None))}
     watchers = [Watcher(growing.watch(key, tree, tree.land, FLIGHT)) for key, tree in trees.items()]
     for tree in trees.values():
@@ -144,7 +144,7 @@ def test_keys_do_not_share(growing: Growing[str]) -> None:
     assert [watcher.end() for watcher in watchers] == [[f"{key}"] for key in trees]
 
 
-def test_who_leaves_cancels_nothing(growing: Growing[str]) -> None:
+def test_who_leaves_cancels_nothing(growing: Growing[Any, str]) -> None:
     tree = Tree("a", "ab")
     leader = Watcher(growing.watch("k", tree, tree.land, FLIGHT), most=1)
     follower = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
@@ -156,7 +156,7 @@ def test_who_leaves_cancels_nothing(growing: Growing[str]) -> None:
     assert (tree.flights, tree.landed) == (1, ["ab"])
 
 
-def test_a_flight_lands_though_everybody_has_left(growing: Growing[str], pool: ThreadPoolExecutor) -> None:
+def test_a_flight_lands_though_everybody_has_left(growing: Growing[Any, str], pool: ThreadPoolExecutor) -> None:
     tree = Tree("a", "ab")
     watcher = Watcher(growing.watch("k", tree, tree.land, FLIGHT), most=1)
     tree.grow()
@@ -167,7 +167,7 @@ def test_a_flight_lands_though_everybody_has_left(growing: Growing[str], pool: T
     assert tree.landed == ["ab"]
 
 
-def test_it_has_landed_before_it_is_over(growing: Growing[str]) -> None:
+def test_it_has_landed_before_it_is_over(growing: Growing[Any, str]) -> None:
     """Whoever asks when it is over finds what it kept, and begins no other."""
     tree = Tree("a")
     entered, go = threading.Event(), threading.Event()
@@ -193,7 +193,7 @@ def test_it_has_landed_before_it_is_over(growing: Growing[str]) -> None:
     assert growing.watch("k", Tree(), lambda _: None, FLIGHT).leads
 
 
-def test_the_next_begins_anew(growing: Growing[str]) -> None:
+def test_the_next_begins_anew(growing: Growing[Any, str]) -> None:
     tree = Tree("a")
     for _ in range(3):
         watching = growing.watch("k", tree, tree.land, FLIGHT)
@@ -204,7 +204,7 @@ def test_the_next_begins_anew(growing: Growing[str]) -> None:
 
 
 @pytest.mark.parametrize("failure", [EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "no"), RuntimeError("broken")])
-def test_a_failure_goes_to_those_who_watch_and_to_nobody_else(growing: Growing[str], failure: Exception) -> None:
+def test_a_failure_goes_to_those_who_watch_and_to_nobody_else(growing: Growing[Any, str], failure: Exception) -> None:
     tree = Tree("a", failure=failure)
     watchers = [Watcher(growing.watch("k", tree, tree.land, FLIGHT)) for _ in range(4)]
     tree.grow()
@@ -223,7 +223,7 @@ def test_a_failure_goes_to_those_who_watch_and_to_nobody_else(growing: Growing[s
     assert (last.end(), last.failure) == (["b"], None)
 
 
-def test_a_failure_after_the_last_value_is_one(growing: Growing[str], pool: ThreadPoolExecutor) -> None:
+def test_a_failure_after_the_last_value_is_one(growing: Growing[Any, str], pool: ThreadPoolExecutor) -> None:
     """Where it could not be kept, nobody is told that all is well: the last version comes, and then the failure."""
     tree = Tree("a")
 
@@ -239,7 +239,7 @@ def test_a_failure_after_the_last_value_is_one(growing: Growing[str], pool: Thre
         next(versions)
 
 
-def test_what_grows_into_nothing_is_a_failure(growing: Growing[str]) -> None:
+def test_what_grows_into_nothing_is_a_failure(growing: Growing[Any, str]) -> None:
     tree = Tree()
     watcher = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
     assert watcher.end() == []
@@ -247,7 +247,7 @@ def test_what_grows_into_nothing_is_a_failure(growing: Growing[str]) -> None:
     assert tree.landed == []
 
 
-def test_what_can_not_even_begin_to_grow(growing: Growing[str]) -> None:
+def test_what_can_not_even_begin_to_grow(growing: Growing[Any, str]) -> None:
     def broken(_deadline: Deadline) -> Iterator[str]:
         raise RuntimeError("broken")
 
@@ -261,7 +261,7 @@ def test_what_can_not_even_begin_to_grow(growing: Growing[str]) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 0.02])
-def test_nobody_waits_longer_than_their_own_deadline(growing: Growing[str], seconds: float) -> None:
+def test_nobody_waits_longer_than_their_own_deadline(growing: Growing[Any, str], seconds: float) -> None:
     tree = Tree("a", "ab")
     leader = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
     hurried = growing.watch("k", tree, tree.land, FLIGHT)
@@ -280,7 +280,7 @@ def test_nobody_waits_longer_than_their_own_deadline(growing: Growing[str], seco
     assert tree.flights == 1
 
 
-def test_the_leaders_deadline_is_the_leaders(growing: Growing[str]) -> None:
+def test_the_leaders_deadline_is_the_leaders(growing: Growing[Any, str]) -> None:
     tree = Tree("a")
     leader = growing.watch("k", tree, tree.land, FLIGHT)
     patient = Watcher(growing.watch("k", tree, tree.land, FLIGHT))
@@ -302,7 +302,7 @@ class Refusing(Executor):
 
 
 def test_an_executor_that_refuses() -> None:
-    growing: Growing[str] = Growing(Refusing())
+    growing: Growing[Any, str] = Growing(lambda _: Refusing())
     tree = Tree("a")
     for _ in range(2):  # nothing of the first is left in the way of the second
         with pytest.raises(RuntimeError, match="shutdown"):
@@ -319,7 +319,7 @@ def test_an_executor_that_refuses_while_somebody_has_joined() -> None:
             joined.append(growing.watch("k", tree, tree.land, FLIGHT))
             return super().submit(fn, *args, **kwargs)
 
-    growing: Growing[str] = Growing(Slow())
+    growing: Growing[Any, str] = Growing(lambda _: Slow())
     tree = Tree("a")
     with pytest.raises(RuntimeError, match="shutdown"):
         growing.watch("k", tree, tree.land, FLIGHT)
@@ -342,7 +342,7 @@ class Later(Executor):
 
 def test_a_flight_that_waits_for_its_thread_is_joined_all_the_same() -> None:
     executor = Later()
-    growing: Growing[str] = Growing(executor)
+    growing: Growing[Any, str] = Growing(lambda _: executor)
     tree = Tree("a")
     watching = [growing.watch("k", tree, tree.land, FLIGHT) for _ in range(3)]
     assert [w.leads for w in watching] == [True, False, False]
@@ -354,7 +354,7 @@ def test_a_flight_that_waits_for_its_thread_is_joined_all_the_same() -> None:
     assert [list(w.versions(CLOCK.deadline())) for w in watching] == [["a"]] * 3
 
 
-def test_a_hundred_at_once(growing: Growing[str]) -> None:
+def test_a_hundred_at_once(growing: Growing[Any, str]) -> None:
     """One flight at a time, and everybody sees the end of theirs."""
     together = threading.Barrier(100)
     flights: Counter[str] = Counter()
@@ -381,3 +381,12 @@ def test_a_hundred_at_once(growing: Growing[str]) -> None:
     assert len(ends) == 100
     assert {end[-1] for end in ends} == {"ab"}
     assert 1 <= flights["begun"] <= 100
+
+
+def test_who_waits_in_vain_for_a_flight_that_has_not_begun_was_not_kept_waiting_by_the_registry() -> None:
+    never = Later()
+    growing: Growing[Any, str] = Growing(lambda _: never)
+    watching = growing.watch("key", lambda _: iter(["x"]), lambda _: None, FLIGHT)
+    with pytest.raises(EvidenceUnavailable) as caught:
+        list(watching.versions(CLOCK.deadline(0)))
+    assert (caught.value.code, caught.value.hurried, caught.value.unanswered) == (Code.OVERLOADED, True, 0.0)
