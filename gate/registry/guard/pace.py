@@ -1,18 +1,22 @@
 """How many requests a host is sent at a time: fewer when it says that it is busy, one more for each round it answers.
 
 Additive increase, multiplicative decrease, as TCP does it (RFC 5681): no figure of any registry's has to be known.
+
+What a host answers may be about one repository, which it fetches from elsewhere perhaps. So each that was not refused
+itself has one request under way whatever the others bring about.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
+from gate.registry.guard.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,11 +24,10 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
 
 MAX_AT_ONCE: Final = 64
-"""Requests to one host at a time."""
+"""Requests to one host at a time, beside the first of each repository."""
 
 _LEAST: Final = 1.0
 _HOSTS: Final = 256  # that something is kept of
-_PAUSES: Final = 1_000  # that are kept; registries are many names, and who asks chooses them
 _ROUND: Final = 0.5  # seconds in which refusals are of one round, and count once
 
 
@@ -33,7 +36,18 @@ class _Host:
     changed: threading.Condition = field(default_factory=threading.Condition)
     limit: float = MAX_AT_ONCE
     under_way: int = 0
+    repositories: Counter[str] = field(default_factory=Counter)  # that these are about
     slowed: float = float("-inf")
+
+    def begin(self, repository: str) -> None:
+        self.under_way += 1
+        self.repositories[repository] += 1
+
+    def end(self, repository: str) -> None:
+        self.under_way -= 1
+        self.repositories[repository] -= 1
+        if not self.repositories[repository]:
+            del self.repositories[repository]
 
 
 class Pace:
@@ -44,7 +58,7 @@ class Pace:
         self._pause = pause
         self._lock = threading.Lock()
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
-        self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._refusals = Refusals()
 
     @contextmanager
     def turn(self, host: str, deadline: Deadline, repository: str = "") -> Iterator[bool]:
@@ -54,7 +68,8 @@ class Pace:
             host: that is asked.
             deadline: for waiting.
             repository: that it is asked about; "" for none. Pauses are for one: that of another may be quick to answer,
-                for a registry that fetches what it has from others passes on what those say.
+                for a registry that fetches what it has from others passes on what those say. So one that was not
+                refused lately waits for none but its own.
 
         Raises:
             EvidenceUnavailable: it does not come before the deadline: REGISTRY_RATE_LIMITED where the host wants a
@@ -63,28 +78,37 @@ class Pace:
         known = self._host(host)
         self._wait_out(host, repository, deadline)
         with known.changed:
-            there_is_room = known.changed.wait_for(
-                lambda: known.under_way < int(known.limit), max(0.0, deadline.remaining())
-            )
-            if not there_is_room:
+            self._wait_for_room(known, host, repository, deadline)
+            known.begin(repository)
+            among_others = known.under_way > 1
+        try:
+            yield among_others
+        finally:
+            with known.changed:
+                known.end(repository)
+                known.changed.notify_all()  # what one of them may do, another may not
+
+    def _wait_for_room(self, known: _Host, host: str, repository: str, deadline: Deadline) -> None:
+        def refused() -> float:
+            return self._refusals.lately(host, repository, deadline.clock())
+
+        def may_go() -> bool:
+            return known.under_way < int(known.limit) or (repository not in known.repositories and refused() <= 0)
+
+        left = max(0.0, deadline.remaining())
+        while not known.changed.wait_for(may_go, min(left, refused()) if refused() > 0 else left):
+            left = deadline.remaining()
+            if left <= 0:
                 raise EvidenceUnavailable(
                     Code.OVERLOADED,
                     f"the time allowed ran out while {known.under_way} other requests to {host} were under way",
                     remedy="retry",
                     hurried=True,
                 )
-            known.under_way += 1
-            among_others = known.under_way > 1
-        try:
-            yield among_others
-        finally:
-            with known.changed:
-                known.under_way -= 1
-                known.changed.notify()
 
     def _wait_out(self, host: str, repository: str, deadline: Deadline) -> None:
         """The pause that a host wants, if there is time for it."""
-        wait = self._not_before.get((host, repository), float("-inf")) - deadline.clock()
+        wait = self._refusals.pause(host, repository, deadline.clock())
         if wait >= deadline.remaining() and wait > 0:
             raise EvidenceUnavailable(
                 Code.REGISTRY_RATE_LIMITED,
@@ -101,7 +125,7 @@ class Pace:
         with known.changed:
             if known.limit < MAX_AT_ONCE:
                 known.limit = min(MAX_AT_ONCE, known.limit + 1 / known.limit)
-                known.changed.notify()
+                known.changed.notify_all()
 
     def refused(self, host: str, now: float, seconds: float, repository: str = "") -> bool:
         """It had too many: half as many from now on, and of this repository none for so many seconds.
@@ -109,7 +133,7 @@ class Pace:
         Returns:
             Whether others are under way, of whichever repository.
         """
-        self._wait(host, repository, now + seconds)
+        self._refusals.add(host, repository, now, seconds)
         known = self._host(host)
         with known.changed:
             if now - known.slowed >= _ROUND:
@@ -120,14 +144,6 @@ class Pace:
     def limit(self, host: str) -> int:
         """How many it may have at a time now."""
         return int(self._host(host).limit)
-
-    def _wait(self, host: str, repository: str, until: float) -> None:
-        with self._lock:
-            key = (host, repository)
-            self._not_before[key] = max(until, self._not_before.get(key, until))
-            self._not_before.move_to_end(key)
-            if len(self._not_before) > _PAUSES:
-                self._not_before.popitem(last=False)
 
     def _host(self, name: str) -> _Host:
         with self._lock:

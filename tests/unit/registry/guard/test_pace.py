@@ -214,6 +214,119 @@ def test_of_the_names_of_repositories_no_more_than_a_bound_are_kept() -> None:
     pace = _pace(clock)
     for number in range(2_000):
         pace.refused(HOST, clock.monotonic(), 5, f"evil/{number}")
-    assert len(pace._not_before) == 1_000
+    assert len(pace._refusals._known) == 1_000
     with pytest.raises(EvidenceUnavailable), pace.turn(HOST, clock.deadline(2), "evil/1999"):
         pass
+
+
+def _slowed(pace: Pace, clock: SettableClock | None = None, repository: str = "evil/x") -> None:
+    """To one at a time."""
+    pace.refused(HOST, clock.monotonic() if clock else time.monotonic(), 0, repository)
+    assert pace.limit(HOST) == 1
+
+
+def test_a_repository_that_is_refused_and_then_hangs_holds_up_no_other() -> None:
+    pace = Pace(time.sleep)
+    _slowed(pace)
+    with (
+        pace.turn(HOST, soon(), "evil/x"),
+        pace.turn(HOST, soon(0.05), "good/a") as among_others,
+        pace.turn(HOST, soon(0.05), "good/b"),
+    ):
+        assert among_others
+        for repository in ("evil/x", "good/a"):  # one each
+            with pytest.raises(EvidenceUnavailable, match="3 other requests"), pace.turn(HOST, soon(0.05), repository):
+                pass
+
+
+def test_of_a_repository_the_next_goes_as_soon_as_its_own_has_ended() -> None:
+    pace = Pace(time.sleep)
+    _slowed(pace)
+    first, waits = ExitStack(), threading.Event()
+
+    def ask(repository: str) -> bool:
+        waits.set()
+        with pace.turn(HOST, soon(5 if repository == "good/a" else 0.5), repository):
+            return True
+
+    with pace.turn(HOST, soon(), "evil/x"), ThreadPoolExecutor(2) as pool:
+        first.enter_context(pace.turn(HOST, soon(), "good/a"))
+        evil = pool.submit(ask, "evil/x")  # waits longer, and is woken in vain
+        waits.wait(5)
+        time.sleep(0.05)
+        good = pool.submit(ask, "good/a")
+        time.sleep(0.05)
+        assert not good.done()
+        first.close()
+        assert good.result(0.4)
+        assert isinstance(evil.exception(5), EvidenceUnavailable)
+
+
+def test_a_repository_that_is_refused_waits_with_the_others_for_some_seconds_behind_its_pause() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    _slowed(pace, clock)
+    with pace.turn(HOST, soon(), "evil/x"):
+        pace.refused(HOST, clock.monotonic(), 2, "good/a")
+        clock.advance(4.9)
+        with pytest.raises(EvidenceUnavailable), pace.turn(HOST, clock.deadline(0), "good/a"):
+            pass
+        clock.advance(0.1)
+        with pace.turn(HOST, clock.deadline(), "good/a"):
+            pass
+
+
+def test_who_waits_for_some_seconds_to_pass_needs_nobody_to_wake_it() -> None:
+    pace = Pace(time.sleep)
+    _slowed(pace)
+    with pace.turn(HOST, soon(), "evil/x"):
+        pace.refused(HOST, time.monotonic() - 2.9, 0, "good/a")
+        with pace.turn(HOST, soon(5), "good/a"):
+            pass
+
+
+def test_of_the_repositories_under_way_nothing_is_kept_behind_them() -> None:
+    clock = SettableClock()
+    pace = _pace(clock)
+    for number in range(100):
+        with pace.turn(HOST, clock.deadline(), f"evil/{number}"), pace.turn(HOST, clock.deadline(), f"evil/{number}"):
+            pass
+    assert not pace._host(HOST).repositories
+
+
+def test_a_registry_that_bears_four_at_a_time_answers_twenty_repositories_at_once() -> None:
+    """Each has one under way at first, and is refused; then they are fewer, and more again as it bears more."""
+    lock = threading.Lock()
+    under_way, refused, bears = 0, 0, 4
+    together = threading.Barrier(20)
+
+    def script(request: Request) -> Response:
+        nonlocal under_way, refused
+        with lock:
+            under_way += 1
+            busy = under_way > bears
+            refused += busy
+        if not together.broken:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(5)
+            together.abort()
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+        return Response(429 if busy else 200, {"retry-after": "0"} if busy else {}, b"", request.url)
+
+    def ask(number: int) -> list[int]:
+        asked = Request("GET", f"https://{HOST}/v2/some/{number}/manifests/v1", 10)
+        return [patience.send(asked, soon(20)).status for _ in range(3)]
+
+    patience = Patience(ScriptedTransport(script), time.sleep)
+    with ThreadPoolExecutor(20) as pool:
+        found = [status for statuses in pool.map(ask, range(20)) for status in statuses]
+        assert found.count(200) >= 55  # who always comes at the wrong moment gives up
+        assert refused >= 16
+        assert patience._pace.limit(HOST) < MAX_AT_ONCE
+        slow, bears, refused = patience._pace.limit(HOST), 100, 0
+        for _ in range(3):
+            assert {status for found in pool.map(ask, range(20)) for status in found} == {200}
+    assert refused == 0
+    assert patience._pace.limit(HOST) > slow
