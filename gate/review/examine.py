@@ -15,6 +15,7 @@ from gate.evidence import cosign
 from gate.evidence.claim import claim_of
 from gate.evidence.facts import Evidence, Format, Rejection, Unavailable, VerifiedAttestation, VerifiedSignature
 from gate.evidence.verifier import verify
+from gate.image.content import InMemory
 from gate.review.anchoring import Anchoring
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from gate.trust.anchors import Anchors
 
 _BESIDE: tuple[str, ...] = (cosign.LOG_BUNDLE, cosign.TIMESTAMP)
-_BESIDE_IN_BUNDLE = (b"tlogEntries", b"rfc3161Timestamps", b"\\u")
+_ESCAPE: Final = b"\\u"  # any name may be written with it
+_CERTIFICATE_IN_BUNDLE: Final = frozenset({b"ertificate", _ESCAPE})
+_BESIDE_IN_BUNDLE: Final = frozenset({b"tlogEntries", b"rfc3161Timestamps", _ESCAPE})
+_WORDS: Final = _CERTIFICATE_IN_BUNDLE | _BESIDE_IN_BUNDLE
 MAX_RESULT_BYTES: Final = 16 * 1024 * 1024
 """Bytes of results that are remembered, about: what verifies."""
 
@@ -229,7 +233,7 @@ class _Examination:
         for digest, indices in missing.items():
             # Each by its own format: of one digest there may be a payload, and what only says that it is one.
             unread = [index for index in indices if entries[index].format is Format.NOTATION]
-            self._verify(unread, b"")
+            self._verify(self._trusted(unread, InMemory(b"")), b"")
             if read := [index for index in indices if index not in unread]:
                 wanted[digest] = read
         firsts = [entries[indices[0]] for indices in wanted.values()]
@@ -237,30 +241,47 @@ class _Examination:
             if isinstance(content, EvidenceUnavailable):
                 self._unavailable.append(Unavailable.of(content))
                 continue
+            indices = wanted.pop(digest)
+            trusted = self._trusted(indices, content)
             with self._examiner.in_memory(content, self._deadline) as payload:
-                good = self._verify(wanted.pop(digest), payload)
+                good = self._verify(trusted, payload)
                 # What is large and by nobody would only drive out what is not.
                 if good or content.size <= _LARGE:
                     self._examiner.keep(digest, payload)
         if wanted and not self._unavailable:  # nothing that is listed is passed over
             raise EvidenceUnavailable(Code.INTERNAL, f"{len(wanted)} payloads were not looked at", remedy="report it")
 
-    def _verify(self, indices: list[int], payload: bytes) -> bool:
+    def _trusted(self, indices: list[int], content: Content) -> list[tuple[int, Anchors, Used]]:
+        """The candidates that have one payload, and what each is tried against.
+
+        Trust roots are fetched for it: so it is done before content is in memory, where others wait for room.
+        """
+        entries = self._listing.entries
+        reads = any(entries[index].format is Format.BUNDLE for index in indices)
+        words = _words(content) if reads else frozenset()
+        found = []
+        for index in indices:
+            anchors = self._anchoring.anchors(
+                certificate=_names_certificate(entries[index], words), countersigned=_has_beside(entries[index], words)
+            )
+            found.append((index, *anchors))
+        return found
+
+    def _verify(self, trusted: list[tuple[int, Anchors, Used]], payload: bytes) -> bool:
         """The candidates that have one payload; whether one of them is by somebody who is trusted.
+
+        Nothing here waits for anybody.
 
         Raises:
             EvidenceUnavailable: DEADLINE_EXCEEDED.
         """
         good = False
-        for index in indices:
+        for index, anchors, used in trusted:
             if self._deadline.remaining() <= 0:
                 total = len(self._listing.entries)
                 message = f"the time allowed ran out after {len(self._results)} of {total} signatures"
                 raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry")
             candidate = self._listing.entries[index].candidate(payload)
-            anchors, used = self._anchoring.anchors(
-                certificate=_names_certificate(candidate), countersigned=_has_beside(candidate)
-            )
             result = self._verified(candidate, anchors)
             if isinstance(result, Rejection):
                 result = replace(result, claim=claim_of(candidate)) if self._claims else result
@@ -311,14 +332,25 @@ def _digest_of(annotations: Mapping[str, str]) -> bytes:
     return hashing.digest()
 
 
-def _names_certificate(candidate: Candidate) -> bool:
-    if candidate.format is Format.BUNDLE:
-        return b"ertificate" in candidate.content or b"\\u" in candidate.content
-    return cosign.CERTIFICATE in candidate.annotations
+def _words(content: Content) -> frozenset[bytes]:
+    """Those of `_WORDS` that are in it; a bit of it at a time is in memory."""
+    found: set[bytes] = set()
+    last = b""
+    for chunk in content.chunks():
+        window = last + chunk
+        found.update(word for word in _WORDS if word in window)
+        last = window[1 - max(map(len, _WORDS)) :]
+    return frozenset(found)
 
 
-def _has_beside(candidate: Candidate) -> bool:
+def _names_certificate(entry: Listed, words: frozenset[bytes]) -> bool:
+    if entry.format is Format.BUNDLE:
+        return not words.isdisjoint(_CERTIFICATE_IN_BUNDLE)
+    return cosign.CERTIFICATE in entry.descriptor.annotations
+
+
+def _has_beside(entry: Listed, words: frozenset[bytes]) -> bool:
     """Whether a log entry or timestamp may stand beside it: what is overlooked here is an error, never a pass."""
-    if candidate.format is Format.BUNDLE:
-        return any(word in candidate.content for word in _BESIDE_IN_BUNDLE)
-    return any(name in candidate.annotations for name in _BESIDE)
+    if entry.format is Format.BUNDLE:
+        return not words.isdisjoint(_BESIDE_IN_BUNDLE)
+    return any(name in entry.descriptor.annotations for name in _BESIDE)

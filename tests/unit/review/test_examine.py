@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -21,10 +24,11 @@ from gate.evidence.facts import (
     VerifiedAttestation,
     VerifiedSignature,
 )
+from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.reference import Repository
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
-from gate.review.examine import Examiner
+from gate.review.examine import Examiner, _words
 from gate.review.listing import Listing, Place
 from gate.trust.root import TrustedRoot
 from tests.fakes.clock import SettableClock
@@ -34,6 +38,8 @@ from tests.fakes.roots import FixedRoots, NoRoots
 from tests.fakes.signing_authority import Signature, encode, shared_world, simple_signing, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gate.evidence.facts import Evidence
     from gate.policy.trust import TrustNeeds as Needs
 
@@ -277,3 +283,49 @@ def test_annotations_that_name_a_certificate_cost_a_root_and_no_more() -> None:
     found = examined(listing(named), KEYLESS)
     assert found.signatures == ()
     assert [u.code for u in found.unavailable] == [Code.TRUST_ROOT_UNAVAILABLE]
+
+
+def _large(made: Candidate) -> Candidate:
+    """The same, with much that nobody reads, and behind what is looked for."""
+    content = made.content + b" " * 100_000
+    return Candidate(made.format, Digest.of(content), made.media_type, content)
+
+
+def test_a_trust_root_that_hangs_keeps_no_large_payload_from_being_verified() -> None:
+    roots = FixedRoots()
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        hangs.set()
+        assert goes_on.wait(10)
+
+    roots.hook = hang
+    keyless, by_key = _large(bundle(shared_world().issue(), logged=True)), _large(bundle(KEY, logged=False))
+    contents = AtHand({one.digest: one.content for one in (keyless, by_key)})
+    examiner = Examiner(contents, roots)
+
+    def examine(one: Candidate, needs: Needs) -> Evidence:
+        found = Listing(IMAGE, (listed(one),))
+        return examiner.examine(PLACE, found, needs, Deadline.after(2, time.monotonic))
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(examine, keyless, KEYLESS)
+        try:
+            assert hangs.wait(10)
+            evidence = examine(by_key, BY_KEY)
+        finally:
+            goes_on.set()
+        assert (len(evidence.signatures + evidence.attestations) > 0, evidence.unavailable) == (True, ())
+        assert [one.code for one in waiting.result(10).unavailable] == [Code.TRUST_ROOT_UNAVAILABLE]
+
+
+@pytest.mark.parametrize("each", [1, 2, 7, 16, 1000])
+def test_words_are_found_wherever_a_payload_is_cut(each: int) -> None:
+    @dataclass(frozen=True)
+    class Cut(InMemory):
+        def chunks(self) -> Iterator[bytes]:
+            return (self.content[at : at + each] for at in range(0, self.size, each))
+
+    text = b'{"x": "' + b"x" * 30 + b'", "certificate": {}, "tlogEntries": [], "rfc3161Timestamps": [], "\\u0041": 1}'
+    assert _words(Cut(text)) == {b"ertificate", b"tlogEntries", b"rfc3161Timestamps", b"\\u"}
+    assert _words(Cut(b"certificat" * 100)) == set()
