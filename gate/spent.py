@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Final
+
+_UNDER_WAY: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,26 @@ class Meter:
     def __init__(self) -> None:
         """Nothing yet."""
         self._lock = threading.Lock()
-        self._requests: list[tuple[float, float]] = []
+        self._requests: list[tuple[float, float]] = []  # from and to when
         self._received = 0
         self._hits = 0
         self._verify = 0.0
         self._evaluate = 0.0
 
-    def asked(self, begun: float, ended: float, received: int) -> None:
-        """A request, from and to when by a monotonic clock, in seconds, and the bytes of its answer's body."""
+    def begin(self, begun: float) -> int:
+        """A request, sent at an instant of a monotonic clock, in seconds; what `end` knows it by.
+
+        It counts from now on: whoever has no time to wait for its end pays for it all the same.
+        """
         with self._lock:
-            self._requests.append((begun, ended))
+            self._requests.append((begun, _UNDER_WAY))
+            return len(self._requests) - 1
+
+    def end(self, request: int, ended: float, received: int) -> None:
+        """It is over, and so many bytes of its answer's body had come."""
+        with self._lock:
+            begun, _ = self._requests[request]
+            self._requests[request] = (begun, ended)
             self._received += received
 
     def hit(self) -> None:
@@ -76,13 +89,13 @@ class Meter:
 
     @property
     def requests(self) -> int:
-        """Sent so far."""
+        """Sent so far, those under way among them."""
         return len(self._requests)
 
-    def spent(self) -> Spent:
-        """The account so far."""
+    def spent(self, now: float) -> Spent:
+        """The account so far; what is under way counts until now, an instant of the same clock."""
         with self._lock:
-            asked = list(self._requests)
+            asked = [(begun, max(begun, min(ended, now))) for begun, ended in self._requests]
             return Spent(
                 len(asked), _waves(asked), self._received, self._hits, _covered(asked), self._verify, self._evaluate
             )

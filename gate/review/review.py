@@ -301,7 +301,7 @@ class Reviewer:
             digest = self.resolve(planned.reference, asking)
         except EvidenceUnavailable as error:
             reason = Reason(error.code, error.message, error.remedy)
-            return ImageReview(subject, unable(planned, reason), planned.reference, spent=meter.spent())
+            return ImageReview(subject, unable(planned, reason), planned.reference, spent=meter.spent(self._clock()))
         return self._conclude(subject, planned, digest, self._gathered(planned, digest, asking), meter)
 
     def _gathered(self, planned: Plan, digest: Digest, deadline: Deadline) -> dict[Storage, Evidence]:
@@ -326,7 +326,7 @@ class Reviewer:
         meter.evaluated(self._clock() - begun)
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
         found = _merged(evidence)
-        return ImageReview(subject, decision, planned.reference, digest, pin, found, meter.spent())
+        return ImageReview(subject, decision, planned.reference, digest, pin, found, meter.spent(self._clock()))
 
 
 def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Evidence:

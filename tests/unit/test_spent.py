@@ -6,7 +6,11 @@ import threading
 
 import pytest
 
+from gate.errors import EvidenceUnavailable
+from gate.registry.guard.hosts import Hosts
+from gate.registry.guard.transport import Request, Transport
 from gate.spent import Meter, Spent
+from tests.fakes.clients import soon
 
 Asked = tuple[float, float]
 
@@ -14,8 +18,8 @@ Asked = tuple[float, float]
 def metered(*asked: Asked) -> Spent:
     meter = Meter()
     for begun, ended in asked:
-        meter.asked(begun, ended, 0)
-    return meter.spent()
+        meter.end(meter.begin(begun), ended, 0)
+    return meter.spent(100)
 
 
 def longest_row(asked: list[Asked]) -> int:
@@ -79,19 +83,19 @@ def test_sums() -> None:
 
 def test_a_meter_adds_up() -> None:
     meter = Meter()
-    assert meter.spent() == Spent()
-    meter.asked(0, 1, 100)
-    meter.asked(1, 2, 11)
+    assert meter.spent(2) == Spent()
+    meter.end(meter.begin(0), 1, 100)
+    meter.end(meter.begin(1), 2, 11)
     meter.hit()
     meter.verified(0.5)
     meter.verified(0.25)
     meter.evaluated(2)
     assert meter.requests == 2
-    assert meter.spent() == Spent(requests=2, waves=2, received=111, hits=1, registry=2, verify=0.75, evaluate=2)
+    assert meter.spent(2) == Spent(requests=2, waves=2, received=111, hits=1, registry=2, verify=0.75, evaluate=2)
     # an account is of its instant
-    before = meter.spent()
+    before = meter.spent(2)
     meter.hit()
-    assert (before.hits, meter.spent().hits) == (1, 2)
+    assert (before.hits, meter.spent(2).hits) == (1, 2)
 
 
 def test_many_threads_write_into_one() -> None:
@@ -101,7 +105,7 @@ def test_many_threads_write_into_one() -> None:
     def write() -> None:
         together.wait(30)
         for i in range(500):
-            meter.asked(i, i + 1, 1)
+            meter.end(meter.begin(i), i + 1, 1)
             meter.hit()
             meter.verified(1)
 
@@ -110,6 +114,31 @@ def test_many_threads_write_into_one() -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    spent = meter.spent()
+    spent = meter.spent(1000)
     assert (spent.requests, spent.waves, spent.received, spent.hits) == (4000, 500, 4000, 4000)
     assert (spent.registry, spent.verify) == (500, 4000)
+
+
+def test_a_request_counts_from_when_it_is_sent() -> None:
+    meter = Meter()
+    first, second = meter.begin(0), meter.begin(1)
+    assert (meter.requests, meter.spent(3)) == (2, Spent(requests=2, waves=1, registry=3))
+    meter.end(first, 2, 10)
+    assert meter.spent(3) == Spent(requests=2, waves=1, received=10, registry=3)
+    meter.end(second, 4, 5)
+    third = meter.begin(5)
+    assert meter.spent(6) == Spent(requests=3, waves=2, received=15, registry=5)
+    meter.end(third, 7, 0)
+    assert meter.spent(9) == Spent(requests=3, waves=2, received=15, registry=6)
+
+
+def test_the_transport_says_when_it_sends_and_not_only_how_it_went() -> None:
+    meter = Meter()
+
+    def resolve(_: str, __: int) -> list[str]:
+        assert meter.requests == 1
+        raise OSError("no such host")
+
+    with pytest.raises(EvidenceUnavailable):
+        Transport(Hosts(), resolve).send(Request("GET", "https://registry.test/v2/", 10), soon().metered(meter))
+    assert meter.requests == 1

@@ -222,14 +222,15 @@ class Transport:
             origin = Origin.of(request.url)
         except ValueError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"the registry named {error}", remedy="") from error
-        begun, received = deadline.clock(), 0
+        meter, received = deadline.meter, 0
+        asked = meter.begin(deadline.clock()) if meter is not None else 0
         try:
             response = self._asking(origin, partial(self._tried, request=request), deadline)
             received = response.size
             return response
         finally:
-            if deadline.meter is not None:
-                deadline.meter.asked(begun, deadline.clock(), received)
+            if meter is not None:
+                meter.end(asked, deadline.clock(), received)
 
     def _asking(self, origin: Origin, ask: Callable[[Origin, float], _V], deadline: Deadline) -> _V:
         """Do something within a deadline that the sockets know of."""

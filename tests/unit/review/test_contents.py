@@ -256,13 +256,13 @@ def test_what_is_kept_is_not_fetched(here: World) -> None:
     meter = Meter()
     assert here.of(entry, deadline=here.clock.deadline(0).metered(meter)) == [(entry.descriptor.digest, b"kept")]
     assert here.registry.calls.total() == 0
-    assert meter.spent().hits == 1
+    assert meter.spent(0).hits == 1
 
 
 def test_what_is_made_up_is_no_hit(here: World) -> None:
     meter = Meter()
     here.of(listed(payload(), Format.LEGACY), deadline=here.clock.deadline().metered(meter))
-    assert meter.spent().hits == 0
+    assert meter.spent(0).hits == 0
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"other", b"x" * 1_000_000])
