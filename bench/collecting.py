@@ -63,8 +63,8 @@ class Signed(Enum):
     ANNOTATED = "key-signed, legacy, annotated"
     """With `-a`: a payload that has to be read."""
 
-    BUNDLE = "Sigstore bundle, by referrers"
-    """As version 3 does: the format needs one wave more."""
+    BUNDLE = "key-signed bundle"
+    """As version 3 does: the format needs one wave more, for a list names a manifest that names the bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +192,7 @@ class Bench:
                 seen[pinned].append(self._seen(judge, [image.pinned if pinned else image.tagged]))
         for pinned, found in seen.items():
             what = f"cold image, {signed.value}, {'pinned' if pinned else 'by tag'}"
-            limits = (
-                (None, None) if signed is Signed.BUNDLE else (BAR_WAVES_PINNED if pinned else BAR_WAVES, BAR_REQUESTS)
-            )
-            yield from _cold_rows(what, found, *limits)
+            yield from _cold_rows(what, found, BAR_WAVES_PINNED if pinned else BAR_WAVES)
 
     def pod(self) -> Iterator[Row]:
         """A Pod of new images beside one new image, in turn; then one of repositories that no token is kept of."""
@@ -257,12 +254,10 @@ class Bench:
         yield Row.of(f"- each of them, {POD} at a time, registry without delay", [found["each"]], note=note)
 
 
-def _cold_rows(
-    what: str, found: Sequence[tuple[Took, list[Exchange]]], most_waves: int | None, most_requests: int | None
-) -> Iterator[Row]:
+def _cold_rows(what: str, found: Sequence[tuple[Took, list[Exchange]]], most_waves: int) -> Iterator[Row]:
     yield Row.count(f"{what}: waves", [waves(log) for _, log in found], "waves", most_waves)
     asked = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds(found[-1][1]).items()))
-    yield Row.count("- requests", [len(log) for _, log in found], "requests", most_requests, asked)
+    yield Row.count("- requests", [len(log) for _, log in found], "requests", BAR_REQUESTS, asked)
     # Of each wave what it took in fact: timers are a little late, and that is not the gate's doing.
     own = [took.elapsed - 1000 * sum(e.end - e.start for e in chain(log)) for took, log in found]
     yield Row.of(f"- on top of its waves of {DELAY * 1000:.0f} ms", own, "ms", BAR_OWN)
