@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 import threading
 
 import pytest
@@ -142,3 +143,23 @@ def test_the_transport_says_when_it_sends_and_not_only_how_it_went() -> None:
     with pytest.raises(EvidenceUnavailable):
         Transport(Hosts(), resolve).send(Request("GET", "https://registry.test/v2/", 10), soon().metered(meter))
     assert meter.requests == 1
+
+
+def test_bytes_of_an_answer_that_breaks_its_limit_count_as_far_as_they_were_read() -> None:
+    meter = Meter()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        name = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        transport = Transport(Hosts(insecure=frozenset({name})))
+        with pytest.raises(EvidenceUnavailable, match="more than the 100 bytes"):
+            transport.send(Request("GET", f"http://{name}/v2/", 100), soon().metered(meter))
+        answering.join(10)
+    assert meter.spent(0).received == 101

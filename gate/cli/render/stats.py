@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gate.cli.report import Report
 
 _HEAD: Final = ("requests", "waves", "received", "cached", "registry", "verify", "evaluate", "image")
-_WIDTH: Final = 9  # characters of a column
 _KIB: Final = 1024
 _TROUBLE: Final = {
     "corrupt": "not what they are called, and passed over",
@@ -24,19 +23,15 @@ _TROUBLE: Final = {
 
 def lines(report: Report) -> Iterator[str]:
     """The table: times in milliseconds; `cached` are the questions that a cache answered."""
-    yield _line(*_HEAD)
-    for entry in report.entries:
-        yield _line(*_cells(entry.spent), entry.text)
+    table = [_HEAD, *((*_cells(entry.spent), entry.text) for entry in report.entries)]
     if len(report.entries) > 1:
         whole = sum((entry.spent for entry in report.entries), Spent())
-        yield _line(*_cells(whole), f"all {len(report.entries)}, side by side")
+        table.append((*_cells(whole), f"all {len(report.entries)}, side by side"))
+    widths = [max(map(len, column)) for column in zip(*(figures for *figures, _ in table), strict=True)]
+    for *figures, last in table:
+        yield "  ".join([*(f"{figure:>{width}}" for figure, width in zip(figures, widths, strict=True)), last])
     if trouble := [f"{times} {_TROUBLE[what]}" for what, times in sorted(report.store_trouble.items()) if times]:
         yield f"trouble with the cache: {', '.join(trouble)}"
-
-
-def _line(*cells: str) -> str:
-    *figures, last = cells
-    return "".join(f"{figure:>{_WIDTH}}" for figure in figures) + f"  {last}"
 
 
 def _cells(spent: Spent) -> tuple[str, ...]:

@@ -77,11 +77,6 @@ class Response:
     content: Content | None = None
     hurried: bool = False
 
-    @property
-    def size(self) -> int:
-        """Bytes of its body."""
-        return len(self.body) if self.content is None else self.content.size
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -222,15 +217,14 @@ class Transport:
             origin = Origin.of(request.url)
         except ValueError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"the registry named {error}", remedy="") from error
-        meter, received = deadline.meter, 0
+        meter = deadline.meter
+        self._current.received = 0
         asked = meter.begin(deadline.clock()) if meter is not None else 0
         try:
-            response = self._asking(origin, partial(self._tried, request=request), deadline)
-            received = response.size
-            return response
+            return self._asking(origin, partial(self._tried, request=request), deadline)
         finally:
             if meter is not None:
-                meter.end(asked, deadline.clock(), received)
+                meter.end(asked, deadline.clock(), self._current.received)
 
     def _asking(self, origin: Origin, ask: Callable[[Origin, float], _V], deadline: Deadline) -> _V:
         """Do something within a deadline that the sockets know of."""
@@ -317,7 +311,7 @@ class Transport:
 
     def _body(self, answer: Answer, limit: int, host: str, *, cut: bool) -> bytes:
         with closing(Body()) as body:
-            body.fill(answer, limit, host, cut=cut)
+            self._fill(body, answer, limit, host, cut=cut)
             self.remaining()  # what came out of a buffer was not read within the time that was left
             self.room.take(body.size, self.remaining)
             return body.read()[:limit]
@@ -325,12 +319,18 @@ class Transport:
     def _stored(self, answer: Answer, request: Request, host: str) -> Content:
         body = Body(request.stored)
         try:
-            body.fill(answer, request.limit, host, cut=False)
+            self._fill(body, answer, request.limit, host, cut=False)
             self.remaining()  # as above
         except BaseException:
             body.close()
             raise
         return body
+
+    def _fill(self, body: Body, answer: Answer, limit: int, host: str, *, cut: bool) -> None:
+        try:
+            body.fill(answer, limit, host, cut=cut)
+        finally:
+            self._current.received += body.size  # also of an answer that is too large or breaks off
 
     def _way(self, origin: Origin, *, identified: bool) -> _Way:
         """The way to an origin; a new one where the files that its TLS is made of have changed."""
