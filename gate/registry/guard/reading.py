@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MAX_HEADERS: Final = 32 * 1024
 """Bytes of an answer's status line and headers; as many of what stands between and behind the chunks of a body."""
 
-_PIECE: Final = 16 * 1024
+_PIECE: Final = 8 * 1024
 
 
 class HeadTooLong(Exception):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gate.registry.guard.sockets import Stream
 
 _T = TypeVar("_T")
-_PIECE: Final = 16 * 1024 + 512  # bytes: a record, about (RFC 8446, 5.2)
+_PIECE: Final = 4 * 1024  # bytes: OpenSSL keeps room for one with each connection, for good
 
 
 class TlsStream:
