@@ -28,6 +28,7 @@ class Code(StrEnum):
     EXCEPTION_USED = "EXCEPTION_USED"
     EXCEPTION_EXPIRED = "EXCEPTION_EXPIRED"
     EXCEPTION_EXPIRING = "EXCEPTION_EXPIRING"
+    BREAK_GLASS_USED = "BREAK_GLASS_USED"
     # signature
     SIGNATURE_MISSING = "SIGNATURE_MISSING"
     SIGNATURE_INVALID = "SIGNATURE_INVALID"
@@ -73,7 +74,13 @@ class Code(StrEnum):
 
 
 NOTES: Final = frozenset(
-    {Code.PINNED_AT_ADMISSION, Code.EXCEPTION_USED, Code.EXCEPTION_EXPIRED, Code.EXCEPTION_EXPIRING}
+    {
+        Code.PINNED_AT_ADMISSION,
+        Code.EXCEPTION_USED,
+        Code.EXCEPTION_EXPIRED,
+        Code.EXCEPTION_EXPIRING,
+        Code.BREAK_GLASS_USED,
+    }
 )
 """Codes that inform and never change a verdict."""
 

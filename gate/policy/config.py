@@ -88,6 +88,7 @@ class Config:
     Attributes:
         stale_if_error: seconds that the last complete listing stands in for a registry that cannot be reached.
         longest_exception: how far away the end of an exception may be; until it is nearer it does not count.
+        longest_break_glass: how long one may last from its creation; one that may last longer does not count.
     """
 
     unmatched: Unmatched = Unmatched.DENY
@@ -97,3 +98,4 @@ class Config:
     credentials: CredentialSources = CredentialSources()
     stale_if_error: float = 0.0
     longest_exception: timedelta = timedelta(days=180)
+    longest_break_glass: timedelta = timedelta(hours=8)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from gate.codes import Code
 from gate.policy import revocation
 from gate.policy.acceptance import Case
+from gate.policy.break_glass import softened
 from gate.policy.config import Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.exceptions import Leniency
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Evidence, Storage
     from gate.image.digest import Digest
     from gate.image.reference import Reference
+    from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Config
     from gate.policy.policy import PolicySet, Rule
     from gate.policy.revocation import Revocations
@@ -72,6 +74,7 @@ class Plan:
         pins: whether `/mutate` writes the digest.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
         revocations: what counts for nobody.
+        glasses: break-glasses that count, and cover the image as far as its digest does not matter.
         stage: who is asking.
     """
 
@@ -86,6 +89,7 @@ class Plan:
     pins: bool = False
     stale_if_error: float = 0.0
     revocations: Revocations = revocation.NONE
+    glasses: tuple[BreakGlass, ...] = ()
 
 
 _JUDGED_BY_MUTATE: Final = frozenset(
@@ -98,6 +102,11 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     """Ask every policy what the reference alone shows; exceptions are those that count `now`."""
     config = policies.config
     leniency = Leniency(now, config.longest_exception, policies.exceptions)
+    glasses = tuple(
+        glass
+        for glass in policies.break_glasses
+        if glass.counts(now, config.longest_break_glass) and glass.covers(reference.name, workload.namespace)
+    )
     if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
         return Plan(reference, stage)
     found = tuple(m for p in policies.policies if (m := match(p, reference, workload, leniency)) is not None)
@@ -109,14 +118,15 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     covered = any(m.policy.kind == "ClusterGatePolicy" and m.policy.mode is not Mode.AUDIT for m in matched)
     if not covered:
         findings.append(_unmatched(config, reference))
+    findings = softened(glasses, findings, reference.digest)
     pins = _tags(matched, config) is Tags.PIN and reference.digest is None
     stopped = any(f.verdict.stops for f in findings)
     if stage is Stage.MUTATE:
         pins = pins and not stopped and (workload.kind == "Pod" or config.pinning is Where.ALL)
         shown = tuple(f for f in findings if f.code in _JUDGED_BY_MUTATE)
-        return Plan(reference, stage, matched, shown, digest_wanted=pins, pins=pins)
+        return Plan(reference, stage, matched, shown, digest_wanted=pins, pins=pins, glasses=glasses)
     if stopped:
-        return Plan(reference, stage, matched, tuple(findings))
+        return Plan(reference, stage, matched, tuple(findings), glasses=glasses)
     if pins and stage is Stage.CHECK:
         findings.append(
             Finding(Code.PINNED_AT_ADMISSION, Verdict.ALLOW, "admission writes the digest its tag has then")
@@ -129,6 +139,7 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         pins=pins,
         stale_if_error=config.stale_if_error,
         revocations=policies.revocations,
+        glasses=glasses,
     )
     return _with_needs(base)
 
@@ -151,7 +162,7 @@ def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evide
                 reasons = _judge(rule, case, digest, evidence)
                 found.extend(f for reason in reasons for f in matched.findings(rule.name, reason, digest))
         found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, e.stale) for e in evidence.values() if e.stale)
-    return Decision.of(found)
+    return Decision.of(softened(plan.glasses, found, digest or plan.reference.digest))
 
 
 def early_rules(plan: Plan, source: Storage) -> tuple[SignatureRequirement, ...]:
@@ -197,7 +208,7 @@ def unable(plan: Plan, reason: Reason) -> Decision:
             found.extend(_unable(matched, reason))
     if plan.stage is not Stage.MUTATE and plan.revocations.digests:
         found.append(_whether_revoked(plan, reason))
-    return Decision.of(found)
+    return Decision.of(softened(plan.glasses, found, plan.reference.digest))
 
 
 def _whether_revoked(plan: Plan, reason: Reason) -> Finding:

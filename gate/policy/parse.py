@@ -20,7 +20,7 @@ from gate.errors import Place
 from gate.policy.config import Config
 from gate.policy.notes import Notes
 from gate.policy.parse_config import parse_config
-from gate.policy.parse_exceptions import check_reach, check_rules, parse_exception, parse_waivers
+from gate.policy.parse_exceptions import check_reach, check_rules, parse_break_glass, parse_exception, parse_waivers
 from gate.policy.parse_revocations import parse_revocation, together
 from gate.policy.parse_rules import check_times, parse_rules
 from gate.policy.parse_signers import parse_signers
@@ -99,6 +99,11 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     exceptions = [(notes, parse_exception(notes)) for notes in ours["GateException"]]
     for notes, exception in exceptions:
         check_reach(notes, exception, policies)
+    glasses = [glass for glass in map(parse_break_glass, ours["GateBreakGlass"]) if glass is not None]
+    for notes in ours["GateBreakGlass"]:
+        notes.warn(
+            ("kind",), "from a file it lets nothing through", "create it in the cluster: who does is known there"
+        )
     configs = list(map(parse_config, ours["GateConfig"]))
     if len(configs) > 1:
         problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
@@ -109,6 +114,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
             roots,
             tuple(sorted((exception for _, exception in exceptions), key=lambda e: (e.namespace, e.name))),
             together(revocations),
+            tuple(sorted(glasses, key=lambda glass: glass.name)),
         ),
         tuple(problems),
         skipped,

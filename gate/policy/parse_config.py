@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from gate.errors import ParseError
 from gate.image.reference import Reference, canonical_registry
 from gate.instants import duration_of
+from gate.policy.break_glass import LONGEST
 from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule, Unmatched, Where
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from gate.documents import Path
     from gate.policy.notes import Notes
 
@@ -32,7 +35,15 @@ def parse_config(notes: Notes) -> Config:
         ),
         duration_of(spec.get("staleIfError", "0s")).total_seconds(),
         duration_of(spec.get("exceptions", {}).get("max", "180d")),
+        _break_glass(notes, spec.get("breakGlass", {}).get("max", "8h")),
     )
+
+
+def _break_glass(notes: Notes, text: str) -> timedelta:
+    most = duration_of(text)
+    if most > LONGEST:
+        notes.add(("spec", "breakGlass", "max"), "a break-glass lasts 24 hours at most", "write 24h or less")
+    return min(most, LONGEST)
 
 
 def _registries(notes: Notes, raw: list[dict[str, Any]]) -> tuple[RegistryRule, ...]:

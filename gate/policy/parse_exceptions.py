@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.image.digest import Digest
 from gate.instants import parse_end
+from gate.policy.break_glass import BreakGlass
 from gate.policy.exceptions import GateException, Scope, Waiver
 from gate.policy.patterns import ImagePattern
 from gate.policy.problems import did_you_mean
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gate.policy.notes import Notes
     from gate.policy.policy import Policy, Rule
 
+_NARROWING: Final = ("images", "digests", "namespaces")
 _OF_CONTENT: Final = ("vulnerabilities", "components", "licenses")
 
 
@@ -32,6 +34,19 @@ def parse_exception(notes: Notes) -> GateException:
     namespace, name = metadata["namespace"], metadata["name"]
     waivers = parse_waivers(notes, ("spec", "exceptions"), spec["exceptions"], f"GateException {namespace}/{name}")
     return GateException(namespace, name, frozenset(spec["policies"]), waivers)
+
+
+def parse_break_glass(notes: Notes) -> BreakGlass | None:
+    """What a `GateBreakGlass` would let through, if somebody is known to have created it; None where it is wrong."""
+    name, spec = notes.data["metadata"]["name"], notes.data["spec"]
+    scope = parse_scope(notes, ("spec",), spec)
+    end = notes.attempt(("spec", "until"), parse_end, spec["until"])
+    if not any(field in spec for field in _NARROWING):
+        notes.add(("spec",), "it lets everything through", f"give one of {', '.join(_NARROWING)} at least")
+        return None
+    if scope is None or end is None:
+        return None
+    return BreakGlass(name, scope, spec["until"], end, spec["reason"], spec.get("ticket", ""))
 
 
 def parse_scope(notes: Notes, path: Path, raw: dict[str, Any]) -> Scope | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gate.image.digest import Digest
     from gate.image.reference import Repository
+    from gate.policy.break_glass import BreakGlass
     from gate.policy.exceptions import GateException, Waiver
     from gate.policy.patterns import ImagePattern, RegistryPrefix
     from gate.policy.revocation import Revocations
@@ -252,6 +253,7 @@ class PolicySet:
     trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
     exceptions: tuple[GateException, ...] = ()
     revocations: Revocations = revocation.NONE
+    break_glasses: tuple[BreakGlass, ...] = ()
 
     @property
     def enforces(self) -> bool:

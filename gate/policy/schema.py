@@ -9,8 +9,16 @@ import re
 from typing import Any, Final
 
 API_VERSION: Final = "imagegate.dev/v1"
-KINDS: Final = ("ClusterGatePolicy", "GatePolicy", "GateException", "GateRevocation", "GateTrustRoot", "GateConfig")
-LATER_KINDS: Final = ("GateBreakGlass", "GateTest")
+KINDS: Final = (
+    "ClusterGatePolicy",
+    "GatePolicy",
+    "GateException",
+    "GateRevocation",
+    "GateBreakGlass",
+    "GateTrustRoot",
+    "GateConfig",
+)
+LATER_KINDS: Final = ("GateTest",)
 LATER_MARK: Final = "later"
 
 Schema = dict[str, Any]
@@ -275,6 +283,16 @@ _POLICY_SPEC: Final = _object(
     ("rules",),
 )
 
+_BREAK_GLASS_SPEC: Final = _object(
+    {
+        **_NARROWED,
+        "until": _INSTANT,
+        "reason": {**_TEXT, "maxLength": 500},
+        "ticket": {**_TEXT, "maxLength": 200},
+    },
+    ("until", "reason"),
+)
+
 _REVOCATION_SPEC: Final = _object(
     {
         "digests": _texts("digests"),
@@ -330,6 +348,7 @@ _CONFIG_SPEC: Final = _object(
         "pinning": _object({"where": {"enum": ["pods", "all", "none"]}}),
         "staleIfError": _DURATION,
         "exceptions": _object({"max": _DURATION}, ("max",)),
+        "breakGlass": _object({"max": _DURATION}, ("max",)),
         "registries": {"type": "array", "items": _REGISTRY, "maxItems": 200},
         "credentials": _object(
             {
@@ -342,7 +361,6 @@ _CONFIG_SPEC: Final = _object(
             "clusterName",
             "limits",
             "customResources",
-            "breakGlass",
         ),
     }
 )
@@ -371,6 +389,7 @@ _SPECS: Final = {
     "GateConfig": _CONFIG_SPEC,
     "GateException": _EXCEPTION_SPEC,
     "GateRevocation": _REVOCATION_SPEC,
+    "GateBreakGlass": _BREAK_GLASS_SPEC,
     "GateTrustRoot": _TRUST_ROOT_SPEC,
 }
 

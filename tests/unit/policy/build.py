@@ -91,6 +91,12 @@ def revocation(name: str = "r", **spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateRevocation", "metadata": {"name": name}, "spec": body}
 
 
+def break_glass(name: str = "g", **spec: object) -> Json:
+    """A `GateBreakGlass`."""
+    body = {"until": "2026-11-23T16:00:00Z", "reason": "outage", **spec}
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateBreakGlass", "metadata": {"name": name}, "spec": body}
+
+
 def config(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
 

@@ -316,19 +316,12 @@ CONFIG_FIELDS = ["clusterName", "limits", "customResources"]
             for f in ("maxAge", "platforms", "labels", "nonRoot")
         ),
         *((f"{TWO}  rules:\n  - signature:\n      by: a\n      {f}: VALUE", f, "11:7") for f in ("platformEvidence",)),
-        *((f"{CONFIG}  {f}: VALUE", f, "5:3") for f in (*CONFIG_FIELDS, "breakGlass")),
+        *((f"{CONFIG}  {f}: VALUE", f, "5:3") for f in CONFIG_FIELDS),
     ],
 )
 def test_what_is_not_supported_yet_is_refused_by_name(text: str, field: str, place: str, value: str) -> None:
     (found,) = problems(text.replace("VALUE", value))
     assert found.startswith(f"p.yaml:{place}: `{field}` is not supported yet by this version of imagegate")
-
-
-@pytest.mark.parametrize("kind", ["GateBreakGlass"])
-@pytest.mark.parametrize("rest", ["", "spec: {}", "metadata: {name: x}\nspec: {reason: y}"])
-def test_kinds_that_are_not_supported_yet(kind: str, rest: str) -> None:
-    (found,) = problems(f"apiVersion: imagegate.dev/v1\nkind: {kind}\n{rest}")
-    assert found == f"p.yaml:2:7: {kind} is not supported yet by this version of imagegate; remove it"
 
 
 def test_platform_evidence_is_refused_on_the_rule_too() -> None:

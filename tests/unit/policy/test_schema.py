@@ -7,7 +7,18 @@ import pytest
 from jsonschema import Draft7Validator
 
 from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
-from tests.unit.policy.build import SIGNERS, Json, config, exception, parsed, policies, policy, revocation, waiver
+from tests.unit.policy.build import (
+    SIGNERS,
+    Json,
+    break_glass,
+    config,
+    exception,
+    parsed,
+    policies,
+    policy,
+    revocation,
+    waiver,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +119,9 @@ EXAMPLES: dict[str, list[Json]] = {
     "ClusterGatePolicy": [policy(RULES, mode="audit", match=MATCH, signers=MORE_SIGNERS, **EXCEPTED)],
     "GatePolicy": [policy(RULES, mode="warn", match=MATCH, namespace="n", signers=MORE_SIGNERS, **EXCEPTED)],
     "GateException": [exception(WAIVER)],
+    "GateBreakGlass": [
+        break_glass(images=["ghcr.io/acme/**"], digests=[DIGEST], namespaces=["n"], until="2026-01-01", ticket="INC-1")
+    ],
     "GateRevocation": [
         revocation(digests=[DIGEST]),
         revocation(signers=[{"fingerprint": "0" * 64, "signedAfter": "2026-01-01"}, {"issuer": "i", "subject": "s"}]),
@@ -132,6 +146,7 @@ EXAMPLES: dict[str, list[Json]] = {
             ],
             staleIfError="5m",
             exceptions={"max": "30d"},
+            breakGlass={"max": "4h"},
             credentials={"pullSecrets": False, "keychains": ["ecr"], "dockerConfig": {"file": "config.json"}},
         ),
     ],
