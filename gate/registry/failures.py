@@ -119,7 +119,8 @@ def _explained(
         f"{said} with {who}",
         remedy=_when(response, "retry"),
         hurried=response.hurried,
-        unanswered=math.inf if response.status >= _ERROR else 0.0,  # else it refuses, for a reason of its own
+        # Else it refuses, for a reason of its own, or a proxy does.
+        unanswered=math.inf if response.status >= _ERROR and not response.forwarded else 0.0,
     )
 
 

@@ -128,6 +128,7 @@ class Gatherer:
 
         def load() -> Evidence:
             nonlocal until
+            begun = self._clock()
             self._lister.recall(place, stale)
             may_stand_in = stale > 0 and self._lister.last(place, stale) is not None
             asking = deadline.sooner(deadline.remaining() * _ASKING) if may_stand_in else deadline
@@ -135,7 +136,7 @@ class Gatherer:
             for listing in self._lister.versions(place, stale, asking):
                 if listing.growing and not wanted.early:
                     continue  # all of it is wanted
-                until = self._clock() + self._lister.left(place)  # from now on: payloads may be slow
+                until = self._lister.until(place, begun)  # however slow payloads are
                 evidence = self._examine(wanted, listing, deadline)
                 if evidence.partial and enough(evidence):
                     return evidence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from gate.codes import Code
@@ -11,7 +12,7 @@ from gate.errors import EvidenceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from gate.deadline import Deadline
 
@@ -113,11 +114,18 @@ class Growing(Generic[K, V]):
                 return Watching(leads=False, _flight=flight)
             flight = self._flights[key] = _Flight()
         try:
-            self._lane(key).submit(self._fly, key, flight, grow, land, deadline)
+            submitted = self._lane(key).submit(self._fly, key, flight, grow, land, deadline)
         except BaseException as error:
             self._end(key, flight, error, deadline)
             raise
+        submitted.add_done_callback(partial(self._cancelled, key, flight, deadline))
         return Watching(leads=True, _flight=flight)
+
+    def _cancelled(self, key: K, flight: _Flight[V], deadline: Deadline, submitted: Future[None]) -> None:
+        """Nothing runs it, for there are no more threads: who asks next begins another."""
+        if submitted.cancelled():
+            failure = EvidenceUnavailable(Code.OVERLOADED, "there are no more threads", remedy="retry", hurried=True)
+            self._end(key, flight, failure, deadline)
 
     def _fly(
         self,

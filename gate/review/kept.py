@@ -155,9 +155,12 @@ class Listings:
         age = self._latest() - record.at
         return (listing, max(0.0, age)) if age > -_AHEAD else None
 
-    def put(self, place: Place, listing: Listing, seconds: float) -> None:
-        """Keep a complete listing for so long."""
+    def put(self, place: Place, listing: Listing, seconds: float, age: float = 0.0) -> None:
+        """Keep a complete listing that is so old, until it is so many seconds old; not where there is a newer one."""
         assert listing.complete
+        there = self.get(place)
+        if there is not None and there[1] < age:
+            return
         entries = [
             _Entry(
                 e.format,
@@ -170,10 +173,10 @@ class Listings:
             for e in listing.entries
         ]
         rejected = [_Rejected(r.format, str(r.digest), r.code, r.reason) for r in listing.rejected]
-        now = self._now()
+        at = self._now() - age
         name = self._name(place)
-        until = _UNTIL.pack(now + seconds)
-        value = msgspec.json.encode(_Record(now, entries, rejected))
+        until = _UNTIL.pack(at + seconds)
+        value = msgspec.json.encode(_Record(at, entries, rejected))
         self._store.put(name, self._seal(name, until, value) + until + value, seconds)
 
     def _name(self, place: Place) -> str:

@@ -112,10 +112,10 @@ class Lister:
                 known = replace(seen, unavailable=(*seen.unavailable, missing), growing=False)
         yield known
 
-    def left(self, place: Place) -> float:
-        """Seconds that what has just been listed counts for."""
-        left = self._fresh.left(place)
-        return EVIDENCE_SECONDS if left is None or left <= 0 else left
+    def until(self, place: Place, begun: float) -> float:
+        """The instant until which what was listed since `begun`, or before by another, counts."""
+        kept = self._last.peek(place)
+        return (begun if kept is None else kept[1]) + EVIDENCE_SECONDS
 
     def last(self, place: Place, most: float) -> tuple[Listing, float] | None:
         """The last complete listing, by whoever, that is at most so many seconds old, and its age."""
@@ -135,7 +135,7 @@ class Lister:
         self._fresh.store(place, listing, _seconds_of(listing) - (self._clock() - begun))
         self._last.store(place, (listing, begun), max(stale, EVIDENCE_SECONDS))
         if self._sealed is not None:
-            self._sealed.put(place, listing, max(stale, EVIDENCE_SECONDS))
+            self._sealed.put(place, listing, max(stale, EVIDENCE_SECONDS), self._clock() - begun)
 
 
 def _seconds_of(listing: Listing) -> float:

@@ -43,7 +43,7 @@ class Answer:
         self._reader = reader
         self.head = head = Head.read(reader.line)
         reader.begin_body()
-        self._chunked = head.chunked
+        self._chunked = head.chunked and not head.is_bare
         self._chunk = -1  # bytes that are left of it; before the first
         self._length = None if self._chunked else head.length(method)  # bytes that are left; None: to the end
         self.is_read = self._length == 0 or method == "HEAD"

@@ -203,22 +203,28 @@ class Dialer:
         for address in addresses:
             check(address)
         failure = OSError("its name has no address")
+        slow: list[str] = []
         self._guard.asking()
         for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
             left = self._guard.remaining()
             try:
-                connection = socket.create_connection((address, port), min(left, _TRY_SECONDS) if others else left)
+                most = min(left, _TRY_SECONDS) if others else left / 2 if slow else left
+                return _connected(address, port, most)
             except TimeoutError:
-                if not others:
-                    raise
+                slow.append(address)
             except OverflowError as error:
                 failure = OSError(str(error))
             except OSError as error:
                 failure = error if failure.errno is None or _is_theirs(failure) else failure
-            else:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connection
+        if slow:  # somebody may be there: with all the time that is left
+            return _connected(slow[0], port, self._guard.remaining())
         raise failure
+
+
+def _connected(address: str, port: int, seconds: float) -> socket.socket:
+    connection = socket.create_connection((address, port), seconds)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def unreachable(host: str, error: OSError, *, unanswered: float | None = None) -> EvidenceUnavailable:
@@ -231,8 +237,8 @@ def unreachable(host: str, error: OSError, *, unanswered: float | None = None) -
 
 
 def _is_theirs(error: OSError) -> bool:
-    """Whether there is nobody, or no such name, for whoever asks."""
-    return isinstance(error, socket.gaierror) or error.errno in _THEIRS
+    """Whether there is nobody, for whoever asks. Of a name that is not found that is not known: it may be our DNS."""
+    return not isinstance(error, socket.gaierror) and error.errno in _THEIRS
 
 
 def cause(error: BaseException) -> str:
@@ -248,5 +254,4 @@ def _proxy_unreachable(proxy: Proxy, origin: Origin, error: OSError) -> Evidence
         Code.REGISTRY_UNREACHABLE,
         f"{origin.name} could not be asked: the proxy {proxy.shown} could not be reached: {cause(error)}",
         remedy=f"check {variable}, or name {origin.name} in NO_PROXY to reach it directly",
-        unanswered=math.inf if _is_theirs(error) else 0.0,
     )

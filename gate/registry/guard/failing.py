@@ -31,7 +31,7 @@ def translate(error: Exception, host: str, allowed: float, waited: float) -> NoR
         message = f"{host} did not answer within {allowed:.1f} s"
         raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, message, unanswered=waited) from error
     if isinstance(error, ConnectionError) and not isinstance(error, Unanswered):
-        raise unreachable(host, error, unanswered=math.inf) from error
+        raise unreachable(host, error, unanswered=math.inf if waited else 0.0) from error
     if isinstance(error, OSError) and not isinstance(error, Unanswered):
         raise unreachable(host, error) from error
     raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {cause(error)}") from error

@@ -77,6 +77,11 @@ class Head:
                 return cls(status, 10 if first[1] == b"0" else 11, headers)
 
     @property
+    def is_bare(self) -> bool:
+        """Whether no body follows, whatever the headers say (RFC 9112, 6.3)."""
+        return self.status < 200 or self.status in _NO_CONTENT
+
+    @property
     def chunked(self) -> bool:
         """Whether the body comes in chunks (RFC 9112, 7.1).
 
@@ -105,7 +110,7 @@ class Head:
         lengths = {each.strip(" \t") for each in told.split(",")} if told is not None else set()
         if any(_LENGTH.fullmatch(each) is None for each in lengths) or len(lengths) > 1:
             raise ProtocolError(f"the Content-Length {str(told)[:80]!r} is not one number")
-        if self.status < 200 or self.status in _NO_CONTENT or method == "HEAD":
+        if self.is_bare or method == "HEAD":
             return 0
         return int(lengths.pop()) if lengths else None
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from gate.errors import EvidenceUnavailable
 from gate.registry.guard.pace import Pace
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ class Patience:
         parts = urlsplit(request.url)
         host, about = parts.netloc, _REPOSITORY.fullmatch(parts.path)
         for tries in range(1, _TRIES + 1):
-            response, crowded = self._sent(host, about[1] if about else "", request, deadline)
+            try:
+                response, crowded = self._sent(host, about[1] if about else "", request, deadline)
+            except EvidenceUnavailable as error:
+                if tries > 1:  # it has answered before
+                    error.unanswered = 0.0
+                raise
             seconds = pause_for(response, deadline.remaining(), crowded=crowded)
             if seconds is None:
                 hurried = pause_for(response, math.inf, crowded=crowded) is not None

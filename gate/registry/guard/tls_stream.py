@@ -73,6 +73,8 @@ class TlsStream:
             return False
         try:
             if not self._inner.is_silent:
+                if isinstance(self._inner, TlsStream):
+                    return False  # what it has may be nothing that can be read, and would be waited for
                 self._feed()
             if self._incoming.pending:
                 self._tls.read(1)

@@ -50,6 +50,7 @@ REQUEST_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 3
 MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_KEPT_SHARE: Final = 0.3  # of the time, until a kept connection is given up for a new one
 _BAD_REQUEST: Final = 400
 # What stands in a request's target as it is in the URL (RFC 3986); what must not stand in one is escaped.
 _TARGET: Final = "!#$%&'()*+,/:;=?@[]~"
@@ -67,6 +68,7 @@ class Response:
         elsewhere: the host that was redirected to, where it is not who was asked; its answer is not theirs.
         content: the body of a 2xx answer that was asked for as `Request.stored`; `body` is empty then.
         hurried: it was busy, and there was no time to ask it again.
+        forwarded: a proxy passed it on, and may have said it itself.
     """
 
     status: int
@@ -76,6 +78,7 @@ class Response:
     elsewhere: str = ""
     content: Content | None = None
     hurried: bool = False
+    forwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,15 @@ class Transport:
             EvidenceUnavailable: unreachable, timed out, too large, not HTTP as it should be.
         """
         self.room.leave()
-        deadline = deadline.sooner(REQUEST_SECONDS)
+        self._current.heard = False
+        try:
+            return self._sent(request, deadline.sooner(REQUEST_SECONDS))
+        except EvidenceUnavailable as error:
+            if self._current.heard:  # who says something is there
+                error.unanswered = 0.0
+            raise
+
+    def _sent(self, request: Request, deadline: Deadline) -> Response:
         asked = request
         for _ in range(MAX_REDIRECTS + 1):
             response = self._once(request, deadline)
@@ -251,11 +262,10 @@ class Transport:
         try:
             way = self._way(origin, identified=request.identified)
             if request.body is None and (kept := way.pool.take()) is not None:
-                with suppress(
-                    ConnectionError, ProtocolError, ssl.SSLError
-                ):  # it was closed meanwhile, or is out of step
+                # It was closed meanwhile, is out of step, or leads nowhere any more.
+                with suppress(ConnectionError, ProtocolError, ssl.SSLError, TimeoutError):
                     self.asking()
-                    return self._exchange(kept, way, origin, request)
+                    return self._exchange(kept, way, origin, request, self.remaining() * _KEPT_SHARE)
                 self.remaining()
             try:
                 return self._exchange(way.pool.connect(), way, origin, request)
@@ -271,19 +281,26 @@ class Transport:
         except (ProtocolError, OSError, ValueError) as error:
             if isinstance(error, ssl.SSLError) and way is not None:
                 raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
-            translate(error, way.peer.shown if way else origin.name, allowed, self._waited)
+            # Behind a proxy it is not known who does not answer.
+            waited = self._waited if way is None or way.proxy is None else 0.0
+            translate(error, way.peer.shown if way else origin.name, allowed, waited)
 
-    def _exchange(self, connection: Connection, way: _Way, origin: Origin, request: Request) -> Response:
-        """One request and its answer, over a connection that is kept where the answer leaves it free."""
+    def _exchange(
+        self, connection: Connection, way: _Way, origin: Origin, request: Request, seconds: float = REQUEST_SECONDS
+    ) -> Response:
+        """One request and its answer, over a connection that is kept where the answer leaves it free.
+
+        It has so many seconds until it begins to answer.
+        """
         try:
-            response = self._asked(connection, way, origin, request)
+            response = self._asked(connection, way, origin, request, seconds)
         except BaseException:
             connection.close()
             raise
         way.pool.give(connection)
         return response
 
-    def _asked(self, connection: Connection, way: _Way, origin: Origin, request: Request) -> Response:
+    def _asked(self, connection: Connection, way: _Way, origin: Origin, request: Request, seconds: float) -> Response:
         parts = urlsplit(request.url)
         target = quote(
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET, encoding="latin-1"
@@ -293,7 +310,9 @@ class Transport:
         if forwarding is not None:
             target, own = forwarded(forwarding, origin, target, own)
         headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own}
-        answer = connection.ask(request.method, target, headers, request.body)
+        with self.within(seconds):
+            answer = connection.ask(request.method, target, headers, request.body)
+        self._current.heard = True
         status, told = answer.head.status, answer.head.headers
         if forwarding is not None:
             check_forwarded(forwarding, origin.name, status, told)
@@ -307,7 +326,7 @@ class Transport:
         body = self._body(answer, limit, origin.name, cut=not good)
         if status == _BAD_REQUEST and (failed := tls.told_by_http(way.peer, body, secured=way.context is not None)):
             raise failed
-        return Response(status, told, body, request.url)
+        return Response(status, told, body, request.url, forwarded=forwarding is not None)
 
     def _body(self, answer: Answer, limit: int, host: str, *, cut: bool) -> bytes:
         with closing(Body()) as body:

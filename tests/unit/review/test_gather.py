@@ -110,8 +110,11 @@ def unsign(here: World, name: str = NAME) -> None:
         del repository.manifests[digest]
 
 
-def give_up_after(here: World, seconds: float, times: int = 1_000_000) -> threading.Event:
-    """Let so many questions end after so long, without an answer; it is told when there is one."""
+def give_up_after(here: World, seconds: float, times: int = 1_000_000, said: float | None = None) -> threading.Event:
+    """Let so many questions end after so long, without an answer; it is told when there is one.
+
+    `said` is for how long they say that they waited.
+    """
     entered, left = threading.Event(), [times]
 
     def give_up(method: str, _repository: Repository, _what: str) -> None:
@@ -119,7 +122,7 @@ def give_up_after(here: World, seconds: float, times: int = 1_000_000) -> thread
             left[0] -= 1
             entered.set()
             time.sleep(seconds)
-            raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it did not answer", unanswered=seconds)
+            raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, "it did not answer", unanswered=said or seconds)
 
     here.registry.hook = give_up
     return entered
@@ -730,7 +733,7 @@ def test_a_registry_that_hangs_leaves_time_for_what_stands_in(stage: Stage) -> N
             sign(here)
             assert codes(ask(here, STALE_ALICE)) == []
             here.clock.advance(60)
-            give_up_after(here, 1.0)
+            give_up_after(here, 1.0, said=5.0)
             found.append(really_asked(here, STALE_ALICE, stage, 3.0))
     assert found == [[STOOD_IN]] * 2
 
@@ -745,6 +748,18 @@ def test_nothing_stands_in_where_the_registry_may_not_have_been_asked_yet(stage:
         holding = Held(here, *PLACES)
         assert really_asked(here, STALE_ALICE, stage, 3.0) == [("DEADLINE_EXCEEDED", "error")]
         holding.go.set()
+
+
+def test_who_chooses_the_time_does_not_choose_that_a_registry_is_away() -> None:
+    """Less than three seconds of silence say nothing, however little time there was: a client may choose it."""
+    with world() as here:
+        sign(here)
+        assert codes(ask(here, STALE_ALICE)) == []
+        here.clock.advance(60)
+        for unanswered, expected in ((2.9, ("REGISTRY_TIMEOUT", "error")), (3.0, STOOD_IN)):
+            for place in PLACES:
+                here.registry.fail_with(place, Code.REGISTRY_TIMEOUT, unanswered)
+            assert codes(ask(here, STALE_ALICE, seconds=1.0)) == [expected]
 
 
 @pytest.mark.parametrize("code", [Code.REGISTRY_UNREACHABLE, Code.REGISTRY_TIMEOUT, Code.DEADLINE_EXCEEDED])
@@ -895,7 +910,7 @@ def test_what_stood_in_for_want_of_time_is_nothing_to_who_has_time() -> None:
         assert codes(ask(here, STALE_ALICE)) == []
         here.clock.advance(1800)
         unsign(here)
-        entered = give_up_after(here, 1.2, times=3)
+        entered = give_up_after(here, 1.2, times=3, said=5.0)
         hurried = Asking(lambda: ask(here, STALE_ALICE, seconds=3.0))
         assert entered.wait(30)
         patient = Asking(lambda: ask(here, STALE_ALICE, seconds=60.0))
@@ -988,10 +1003,11 @@ def test_the_store_is_asked_once_for_the_listing_and_once_for_small_payloads(fou
         for i in range(3):
             sign(here, "bundle", {"n": str(i)}, "m")
         sign(here, "bundle")
-        for reviewer in (one, two):
+        # Who has listed looks whether there is a newer list before it puts its own there.
+        for reviewer, listed in ((one, [["listing"]] * 2), (two, [["listing"]])):
             store.rounds.clear()
             assert codes(ask(here, found, reviewer=reviewer)) == []
-            assert store.rounds == [["listing"], ["blob"] * 4]
+            assert store.rounds == [*listed, ["blob"] * 4]
         # of a registry that has gone, too, what stands in is known from the first look
         here.clock.advance(EVIDENCE_SECONDS)
         fail_places(here, Code.REGISTRY_UNREACHABLE)

@@ -40,13 +40,16 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def no_address(*_: object) -> list[str]:
-    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-
 def test_nobody_is_there() -> None:
     assert failed(f"127.0.0.1:{free_port()}").unanswered == math.inf
-    assert failed("registry.test", resolver=no_address).unanswered == math.inf
+
+
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_name_that_is_not_found_may_be_our_doing(number: int) -> None:
+    def no_address(*_: object) -> list[str]:
+        raise socket.gaierror(number, "not found")
+
+    assert failed("registry.test", resolver=no_address).unanswered == 0.0
 
 
 def test_who_does_not_answer_was_asked_for_as_long_as_there_was_time() -> None:
@@ -144,6 +147,69 @@ def test_who_redirects_is_there(status: int) -> None:
             with pytest.raises(EvidenceUnavailable) as caught:
                 client.manifest(Repository(server.host, "acme/api"), DIGEST, soon())
             assert caught.value.unanswered == 0.0
+
+
+def test_of_two_addresses_the_one_that_is_slow_gets_what_time_is_left() -> None:
+    refused = free_port()
+    tried: list[tuple[str, float]] = []
+
+    def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+        tried.append((address[0], seconds))
+        if address[0] == "127.0.0.2":
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+        raise TimeoutError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "create_connection", connect)
+        error = failed(f"127.0.0.1:{refused}", resolver=lambda *_: ["127.0.0.1", "127.0.0.2"], seconds=9.0)
+    assert error.code is Code.REGISTRY_TIMEOUT
+    assert [address for address, _ in tried] == ["127.0.0.1", "127.0.0.2", "127.0.0.1"]
+    assert tried[0][1] <= 2.0
+    assert tried[2][1] > 8.0
+
+
+def test_a_kept_connection_that_leads_nowhere_leaves_time_for_another() -> None:
+    silent = threading.Event()
+    known: list[object] = []
+
+    def script(peer: Peer) -> bool:
+        if silent.is_set() and any(peer._connection is one for one in known):
+            time.sleep(3)
+            return False
+        known.append(peer._connection)
+        peer.send(answer(200, (), b"{}"))
+        return True
+
+    with HostileServer(script) as server:
+        transport = Transport(Hosts(insecure=frozenset({server.host})))
+        request = Request("GET", f"http://{server.host}/v2/", 100)
+        with closing(transport):
+            transport.send(request, soon())
+            silent.set()
+            assert transport.send(request, Deadline.after(2.0, time.monotonic)).status == 200
+    assert len(known) == 2
+
+
+def test_who_began_to_answer_is_there() -> None:
+    def script(peer: Peer) -> bool:
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
+        time.sleep(1)
+        return False
+
+    with HostileServer(script) as server:
+        error = failed(server.host, seconds=0.4)
+    assert (error.code, error.unanswered) == (Code.REGISTRY_TIMEOUT, 0.0)
+
+
+def test_who_redirects_to_nobody_is_there() -> None:
+    def script(peer: Peer) -> bool:
+        peer.send(answer(307, (f"Location: http://127.0.0.1:{nobody}/x",)))
+        return True
+
+    nobody = free_port()
+    with HostileServer(script) as server:
+        error = failed(server.host, Hosts(insecure=frozenset({server.host, f"127.0.0.1:{nobody}"})))
+    assert (error.code, error.unanswered) == (Code.REGISTRY_UNREACHABLE, 0.0)
 
 
 @pytest.mark.parametrize("what", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"rubbish\r\n"])
