@@ -750,6 +750,26 @@ def test_nothing_stands_in_where_the_registry_may_not_have_been_asked_yet(stage:
         holding.go.set()
 
 
+@pytest.mark.parametrize(("slow", "counts"), [(4.0, 6.0), (9.0, 1.0), (11.0, 0.0)])
+def test_what_is_listed_counts_from_its_beginning(slow: float, counts: float) -> None:
+    """The first of its parts may be as old as that, and nobody has looked since."""
+    with world() as here:
+        sign(here)
+
+        def take_time(method: str, _repository: Repository, _what: str) -> None:
+            if method == "referrers":
+                here.clock.advance(slow)
+
+        here.registry.hook = take_time
+        assert codes(ask(here, BY_ALICE, seconds=60.0)) == []
+        here.registry.hook = None
+        unsign(here)
+        here.clock.advance(max(0.0, counts - 0.5))
+        assert codes(ask(here, BY_ALICE)) == ([] if counts else MISSING)
+        here.clock.advance(1.0)
+        assert codes(ask(here, BY_ALICE)) == MISSING
+
+
 def test_who_chooses_the_time_does_not_choose_that_a_registry_is_away() -> None:
     """Less than three seconds of silence say nothing, however little time there was: a client may choose it."""
     with world() as here:

@@ -390,3 +390,25 @@ def test_who_waits_in_vain_for_a_flight_that_has_not_begun_was_not_kept_waiting_
     with pytest.raises(EvidenceUnavailable) as caught:
         list(watching.versions(CLOCK.deadline(0)))
     assert (caught.value.code, caught.value.hurried, caught.value.unanswered) == (Code.OVERLOADED, True, 0.0)
+
+
+def test_a_flight_that_nothing_runs_is_over() -> None:
+    """Where there are no more threads, a lane cancels what it was given: who asks next begins another."""
+    never = Later()
+    futures: list[Future[Any]] = []
+
+    def lane(_key: object) -> Executor:
+        class Lane(Executor):
+            def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+                futures.append(never.submit(fn, *args, **kwargs))
+                return futures[-1]
+
+        return Lane()
+
+    growing: Growing[Any, str] = Growing(lane)
+    watching = growing.watch("k", lambda _: iter(["x"]), lambda _: None, FLIGHT)
+    assert futures[0].cancel()
+    with pytest.raises(EvidenceUnavailable) as caught:
+        list(watching.versions(CLOCK.deadline(60)))
+    assert caught.value.code is Code.OVERLOADED
+    assert growing.watch("k", lambda _: iter(["x"]), lambda _: None, FLIGHT).leads

@@ -328,6 +328,28 @@ def test_a_listing_counts_until_its_time_whatever_the_store_keeps(after: float, 
     assert office.listings.corrupt == 0  # it is not damaged: it is over
 
 
+def test_one_that_was_slow_is_as_old_as_its_beginning() -> None:
+    office = Office()
+    office.listings.put(PLACE, SIGNED, 60.0, age=8.0)
+    assert office.listings.get(PLACE) == (SIGNED, 8.0)
+    office.at += 51.0
+    assert office.get() == SIGNED
+    office.at += 2.0
+    assert office.get() is None
+
+
+def test_one_that_was_slow_does_not_take_the_place_of_a_newer_one() -> None:
+    """Somebody else has seen the signature gone meanwhile."""
+    slow, quick = Office(), Office()
+    quick.listings = Listings(slow.store, KEY, lambda: slow.at)
+    quick.listings.put(PLACE, UNSIGNED, 3600.0)
+    slow.at += 5.0
+    slow.listings.put(PLACE, SIGNED, 3600.0, age=8.0)
+    assert slow.get() == UNSIGNED
+    slow.listings.put(PLACE, SIGNED, 3600.0, age=4.0)
+    assert slow.get() == SIGNED
+
+
 def test_its_age_is_said() -> None:
     office = Office()
     office.put(seconds=60)
