@@ -101,14 +101,10 @@ _UNMATCHED: Final = {Unmatched.DENY: Verdict.DENY, Unmatched.WARN: Verdict.WARN,
 def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: Stage, now: datetime) -> Plan:
     """Ask every policy what the reference alone shows; exceptions are those that count `now`."""
     config = policies.config
-    leniency = Leniency(now, config.longest_exception, policies.exceptions)
-    glasses = tuple(
-        glass
-        for glass in policies.break_glasses
-        if glass.counts(now, config.longest_break_glass) and glass.covers(reference.name, workload.namespace)
-    )
     if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
         return Plan(reference, stage)
+    leniency = Leniency(now, config.longest_exception, policies.exceptions)
+    glasses = tuple(glass for glass in policies.break_glasses if _opens(glass, reference, workload, config, now))
     found = tuple(m for p in policies.policies if (m := match(p, reference, workload, leniency)) is not None)
     # In the cluster what is not known of a namespace is a failure; in CI the policy applies and says so (POLICY §2).
     matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
@@ -142,6 +138,10 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         glasses=glasses,
     )
     return _with_needs(base)
+
+
+def _opens(glass: BreakGlass, reference: Reference, workload: Workload, config: Config, now: datetime) -> bool:
+    return glass.counts(now, config.longest_break_glass) and glass.covers(reference.name, workload.namespace)
 
 
 def conclude(plan: Plan, digest: Digest | None, evidence: Mapping[Storage, Evidence], now: datetime) -> Decision:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gate.documents import Document
+    from gate.policy.break_glass import BreakGlass
+    from gate.policy.exceptions import GateException
     from gate.policy.notes import ReadFile
     from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
@@ -78,48 +80,71 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
         read_file: reads a `file:` relative to its document; None where files are refused.
     """
     problems: list[Problem] = []
-    ours: dict[str, list[Notes]] = {kind: [] for kind in KINDS}
-    seen: dict[tuple[object, ...], Place] = {}
-    revocations: list[Revocations] = []
-    skipped = tests = 0
-    for document in documents:
-        kind = _kind(document, problems)
-        if kind == "":
-            skipped += 1
-        elif kind == _TESTS:
-            tests += 1
-        elif kind == _REVOCATION:
-            revocations.append(_revocation(document, seen, problems))
-        elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
-            files = None if kind == "GatePolicy" else read_file
-            ours[kind].append(Notes(document, problems, files))
+    read = _read(documents, read_file, problems)
+    ours = read.ours
     # What others refer to comes first, wherever it stands.
     roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
     policies = [_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
-    exceptions = [(notes, parse_exception(notes)) for notes in ours["GateException"]]
-    for notes, exception in exceptions:
-        check_reach(notes, exception, policies)
-    glasses = [glass for glass in map(parse_break_glass, ours["GateBreakGlass"]) if glass is not None]
-    for notes in ours["GateBreakGlass"]:
+    found = PolicySet(
+        tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
+        _config(ours["GateConfig"], problems),
+        roots,
+        _exceptions(ours["GateException"], policies),
+        together(read.revocations),
+        _break_glasses(ours["GateBreakGlass"]),
+    )
+    return ParsedSet(found, tuple(problems), read.skipped, read.tests)
+
+
+@dataclass(slots=True)
+class _Read:
+    """Documents of ours, by kind, that their schema holds of; of revocations what can be read, whatever it does."""
+
+    ours: dict[str, list[Notes]]
+    revocations: list[Revocations]
+    skipped: int = 0
+    tests: int = 0
+
+
+def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: list[Problem]) -> _Read:
+    read = _Read({kind: [] for kind in KINDS}, [])
+    seen: dict[tuple[object, ...], Place] = {}
+    for document in documents:
+        kind = _kind(document, problems)
+        if kind == "":
+            read.skipped += 1
+        elif kind == _TESTS:
+            read.tests += 1
+        elif kind == _REVOCATION:
+            read.revocations.append(_revocation(document, seen, problems))
+        elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
+            files = None if kind == "GatePolicy" else read_file
+            read.ours[kind].append(Notes(document, problems, files))
+    return read
+
+
+def _config(documents: list[Notes], problems: list[Problem]) -> Config:
+    configs = list(map(parse_config, documents))
+    if len(configs) > 1:
+        problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
+    return configs[0] if configs else Config()
+
+
+def _exceptions(documents: list[Notes], policies: list[Policy]) -> tuple[GateException, ...]:
+    found = []
+    for notes in documents:
+        found.append(parse_exception(notes))
+        check_reach(notes, found[-1], policies)
+    return tuple(sorted(found, key=lambda exception: (exception.namespace, exception.name)))
+
+
+def _break_glasses(documents: list[Notes]) -> tuple[BreakGlass, ...]:
+    for notes in documents:
         notes.warn(
             ("kind",), "from a file it lets nothing through", "create it in the cluster: who does is known there"
         )
-    configs = list(map(parse_config, ours["GateConfig"]))
-    if len(configs) > 1:
-        problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
-    return ParsedSet(
-        PolicySet(
-            tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
-            configs[0] if configs else Config(),
-            roots,
-            tuple(sorted((exception for _, exception in exceptions), key=lambda e: (e.namespace, e.name))),
-            together(revocations),
-            tuple(sorted(glasses, key=lambda glass: glass.name)),
-        ),
-        tuple(problems),
-        skipped,
-        tests,
-    )
+    found = (glass for glass in map(parse_break_glass, documents) if glass is not None)
+    return tuple(sorted(found, key=lambda glass: glass.name))
 
 
 def _kind(document: Document, problems: list[Problem]) -> str | None:
