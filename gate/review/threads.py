@@ -10,7 +10,7 @@ from gate.review.lanes import Lanes
 MAX_FIRSTS: Final = 64
 """Reviews that have a thread of their own, whatever the others are waiting for: as many as a worker answers."""
 
-MAX_REQUESTS: Final = 192
+MAX_REQUESTS: Final = 176
 """Requests of all reviews at a time."""
 
 MAX_LANE: Final = 64
