@@ -236,6 +236,7 @@ class World:
 
 @contextmanager
 def running(folder: Path) -> Iterator[World]:
+    """Servers in processes of their own, and a proxy; `folder` is for their certificate."""
     pair = certificate_for(folder, (NAME,))
     files = (str(pair[0]), str(pair[1]))
     good = [_started("good"), _started("good", files)]
@@ -268,6 +269,7 @@ def running(folder: Path) -> Iterator[World]:
 
 
 def rows(world: World) -> Iterator[tuple[str, float, str, float | None]]:
+    """What was measured, how much of what unit, and its bar."""
     for what, (make, url, reference) in world.good.items():
         with closing(make()) as transport:
             ours, theirs = cpu(transport, url, reference)
@@ -287,6 +289,7 @@ def rows(world: World) -> Iterator[tuple[str, float, str, float | None]]:
 
 
 def main() -> None:
+    """Print the table; exit code 1 where a bar is missed."""
     with running(Path(tempfile.mkdtemp())) as world:
         found = list(rows(world))
     print("| what | got | bar | |\n|---|---|---|---|")

@@ -24,6 +24,8 @@ from gate.registry.guard.sockets import DeadlineSocket
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gate.registry.guard.sockets import Stream
+
 LIMIT = 1 << 20
 _INTERIM = re.compile(rb"\A(?:HTTP/1\.[0-9] 1(?!01)[0-9]{2}(?: [^\n]*)?\n(?:[^\n]+\n)*?\r?\n)+")
 REFUSALS = (HTTPError, HTTPException, ProtocolError, HeadTooLong, EvidenceUnavailable, OSError, ValueError)
@@ -124,3 +126,28 @@ def agree(content: bytes, method: str = "GET") -> bool:
     assert mine.body == other.body
     assert other.kept or not mine.kept
     return True
+
+
+def carry_large(stream: Stream, peer: socket.socket) -> None:
+    """What is large arrives whole, from either end."""
+    large = b"0123456789abcdef" * 200_000
+    received: list[bytes] = []
+    reading = threading.Thread(target=lambda: received.append(_drained(peer, len(large))))
+    reading.start()
+    stream.sendall(large)
+    reading.join(30)
+    assert received == [large]
+    sending = threading.Thread(target=peer.sendall, args=(large,))
+    sending.start()
+    content = b""
+    while len(content) < len(large):
+        content += stream.recv(100_000)
+    sending.join(30)
+    assert content == large
+
+
+def _drained(peer: socket.socket, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        content += peer.recv(4096)
+    return content

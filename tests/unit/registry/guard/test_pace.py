@@ -281,8 +281,8 @@ def test_who_waits_for_some_seconds_to_pass_needs_nobody_to_wake_it() -> None:
     _slowed(pace)
     with pace.turn(HOST, soon(), "evil/x"):
         pace.refused(HOST, time.monotonic() - 2.9, 0, "good/a")
-        with pace.turn(HOST, soon(5), "good/a"):
-            pass
+        with pace.turn(HOST, soon(5), "good/a") as among_others:
+            assert among_others  # the other is under way still, and has woken nobody
 
 
 def test_of_the_repositories_under_way_nothing_is_kept_behind_them() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gate.registry.guard.sockets import DeadlineSocket
-from tests.unit.registry.guard.support import Patient
+from tests.unit.registry.guard.support import Patient, carry_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,13 +51,6 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair()
 
 
-def _drained(peer: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        received += peer.recv(4096)
-    return received
-
-
 def test_silence_is_waited_for_as_long_as_there_is_time() -> None:
     end, peer = _pair()
     with closing(end), closing(peer), pytest.raises(TimeoutError):
@@ -96,20 +88,7 @@ def test_time_is_looked_at_before_each_read() -> None:
 def test_what_is_large_is_sent_and_received_whole() -> None:
     end, peer = _pair()
     with closing(end), closing(peer):
-        connection = DeadlineSocket(end, Patient())
-        received: list[bytes] = []
-        reading = threading.Thread(target=lambda: received.append(_drained(peer, len(LARGE))))
-        reading.start()
-        connection.sendall(LARGE)
-        reading.join(30)
-        assert received == [LARGE]
-        sending = threading.Thread(target=peer.sendall, args=(LARGE,))
-        sending.start()
-        content = b""
-        while len(content) < len(LARGE):
-            content += connection.recv(100_000)
-        sending.join(30)
-        assert content == LARGE
+        carry_large(DeadlineSocket(end, Patient()), peer)
 
 
 def test_whatever_is_wanted_first_is_waited_for() -> None:

@@ -14,13 +14,12 @@ import pytest
 from gate.registry.guard.sockets import DeadlineSocket
 from gate.registry.guard.tls_stream import TlsStream
 from tests.fakes.hostile_server import make_certificate
-from tests.unit.registry.guard.support import Patient
+from tests.unit.registry.guard.support import Patient, carry_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LARGE = b"0123456789abcdef" * 200_000
 HELLO_REQUEST = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00"  # RFC 5246, 7.4.1.1: a client may ignore it
 
 
@@ -64,19 +63,7 @@ def drained(peer: socket.socket, size: int) -> bytes:
 
 def test_what_is_large_is_sent_and_received_whole(tmp_path: Path) -> None:
     with secured(tmp_path) as (ours, peer):
-        received: list[bytes] = []
-        reading = threading.Thread(target=lambda: received.append(drained(peer, len(LARGE))))
-        reading.start()
-        ours.sendall(LARGE)
-        reading.join(30)
-        assert received == [LARGE]
-        sending = threading.Thread(target=peer.sendall, args=(LARGE,))
-        sending.start()
-        content = b""
-        while len(content) < len(LARGE):
-            content += ours.recv(100_000)
-        sending.join(30)
-        assert content == LARGE
+        carry_large(ours, peer)
 
 
 def test_a_record_is_given_out_bit_by_bit_and_not_waited_for(tmp_path: Path) -> None:
