@@ -12,7 +12,7 @@ from gate import instants
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
 from gate.local import read_local
-from gate.policy.parse_config import parse_place
+from gate.policy.reading.config import parse_place
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.proxies import Proxies
 

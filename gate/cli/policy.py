@@ -14,7 +14,7 @@ from gate.feeds.folder import load_policies
 from gate.local import read_local
 
 if TYPE_CHECKING:
-    from gate.policy.problems import Problem
+    from gate.policy.reading.problems import Problem
 
 _PIPE_SECONDS: Final = 60.0
 

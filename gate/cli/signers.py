@@ -10,7 +10,7 @@ from gate.errors import ParseError, UsageError
 from gate.local import read_local
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.policy import Kept
-from gate.policy.schema import is_tag_prefix
+from gate.policy.reading.schema.parts import is_tag_prefix
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import SIGSTORE, PrivateAuthorities
 from gate.settings import parse_reference

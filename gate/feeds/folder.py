@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from gate.documents import MAX_TEXT, read_documents
 from gate.errors import ParseError, SourceError, UsageError
 from gate.local import read_local
-from gate.policy.parse import ParsedSet, parse_set
-from gate.policy.problems import Problem
-from gate.policy.schema import KINDS, LATER_KINDS
+from gate.policy.reading.problems import Problem
+from gate.policy.reading.schema.kinds import KINDS, LATER_KINDS
+from gate.policy.reading.sets import ParsedSet, parse_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

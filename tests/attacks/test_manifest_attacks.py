@@ -13,8 +13,8 @@ from gate.errors import EvidenceUnavailable, UsageError
 from gate.feeds.folder import load_policies
 from gate.image.reference import Repository
 from gate.kubernetes.workload import WORKLOAD_KINDS
-from gate.policy import schema
-from gate.policy.parse import parse_set
+from gate.policy.reading.schema import policies as schema
+from gate.policy.reading.sets import parse_set
 from gate.registry.credentials.docker_config import DockerConfig
 from gate.settings import parse_duration
 from gate.sources.manifests import Found, read_manifests

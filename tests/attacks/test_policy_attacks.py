@@ -26,8 +26,9 @@ from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, plan
 from gate.policy.matching import Workload
-from gate.policy.parse import parse_set
-from gate.policy.schema import KINDS, LATER, schema_of
+from gate.policy.reading.schema.kinds import KINDS, schema_of
+from gate.policy.reading.schema.parts import LATER
+from gate.policy.reading.sets import parse_set
 from gate.policy.trust import TrustNeeds, WitnessedKey
 from gate.review.examine import Examiner
 from gate.review.limits import MAX_BESIDE, MAX_CANDIDATES

@@ -19,7 +19,7 @@ from gate.policy.assignment import satisfied
 from gate.policy.decision import Verdict
 from gate.policy.evaluate import Stage, conclude, plan
 from gate.policy.matching import Workload
-from gate.policy.parse import parse_set
+from gate.policy.reading.sets import parse_set
 from gate.policy.signers import AnyOf, AtLeast, Expression, One, names
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory

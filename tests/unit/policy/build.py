@@ -22,7 +22,7 @@ from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.evaluate import Stage, conclude, plan
 from gate.policy.matching import Workload
-from gate.policy.parse import ParsedSet, parse_set
+from gate.policy.reading.sets import ParsedSet, parse_set
 from gate.policy.trust import PUBLIC_GOOD
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from gate.demo.signing import SigningKey
     from gate.policy.decision import Decision
-    from gate.policy.notes import ReadFile
     from gate.policy.policy import PolicySet
+    from gate.policy.reading.notes import ReadFile
 
 Json = dict[str, Any]
 

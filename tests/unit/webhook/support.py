@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gate.documents import Document, read_documents
-from gate.policy.parse import parse_set
+from gate.policy.reading.sets import parse_set
 from gate.review.review import Reviewer
 from gate.webhook.app import create_app
 from gate.webhook.metrics import Metrics

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from gate.documents import Document
-    from gate.policy.parse import ParsedSet
+    from gate.policy.reading.sets import ParsedSet
     from gate.policy.signers import SignerSpec
 
 ROOT = json.loads(shared_world().trusted_root())

@@ -7,7 +7,6 @@ import pytest
 from gate.documents import Document, read_documents
 from gate.errors import ParseError
 from gate.policy.config import Config, Unmatched, Where
-from gate.policy.parse import parse_set
 from gate.policy.policy import (
     DenyRequirement,
     ImageRequirement,
@@ -17,7 +16,8 @@ from gate.policy.policy import (
     SignatureRequirement,
     Tags,
 )
-from gate.policy.schema import KINDS, LATER_KINDS
+from gate.policy.reading.schema.kinds import KINDS, LATER_KINDS
+from gate.policy.reading.sets import parse_set
 from gate.policy.signers import AnyOf, AtLeast, KeySpec, LogUse, One
 from gate.trust.key import Hash
 from tests.fakes.signing import alice, bob, ed25519_key, p384_key, rsa_key

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gate.errors import GateError, ParseError
-from gate.policy.problems import Problem
+from gate.policy.reading.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

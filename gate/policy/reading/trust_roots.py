@@ -13,7 +13,7 @@ from gate.trust.root import MAX_ROOT, TrustedRoot
 
 if TYPE_CHECKING:
     from gate.documents import Path
-    from gate.policy.notes import Notes
+    from gate.policy.reading.notes import Notes
 
 
 _PORT: Final = re.compile(r":([0-9]+)(?:/|$)", re.ASCII)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from jsonschema import Draft7Validator
 
-from gate.policy.schema import KINDS, LATER, LATER_RULES, RULE_TYPES, schema_of
+from gate.policy.reading.schema.kinds import KINDS, schema_of
+from gate.policy.reading.schema.parts import LATER
+from gate.policy.reading.schema.policies import LATER_RULES, RULE_TYPES
 from tests.unit.policy.build import (
     SIGNERS,
     Json,

@@ -9,14 +9,14 @@ from gate.instants import parse_end
 from gate.policy.break_glass import BreakGlass
 from gate.policy.exceptions import GateException, Scope, Waiver
 from gate.policy.patterns import ImagePattern
-from gate.policy.problems import did_you_mean
+from gate.policy.reading.problems import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gate.documents import Path
-    from gate.policy.notes import Notes
     from gate.policy.policy import Policy, Rule
+    from gate.policy.reading.notes import Notes
 
 _NARROWING: Final = ("images", "digests", "namespaces")
 _OF_CONTENT: Final = ("vulnerabilities", "components", "licenses")

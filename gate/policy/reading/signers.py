@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gate.errors import ParseError
 from gate.instants import parse_first, parse_last
 from gate.policy.identity import IdentityPattern, TextPattern
-from gate.policy.problems import did_you_mean
+from gate.policy.reading.problems import did_you_mean
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot, PrivateAuthorities
 from gate.trust.authority import MAX_PEM, parse_pem_certificates
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.documents import Path
-    from gate.policy.notes import Material, Notes
+    from gate.policy.reading.notes import Material, Notes
     from gate.policy.signers import SignerSpec
     from gate.policy.trust import TrustRoot
 

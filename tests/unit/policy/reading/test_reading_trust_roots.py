@@ -15,7 +15,7 @@ from tests.unit.policy.build import Json, parsed
 
 if TYPE_CHECKING:
     from gate.documents import Document
-    from gate.policy.parse import ParsedSet
+    from gate.policy.reading.sets import ParsedSet
 
 CONTENT = shared_world().trusted_root()
 GIVEN = TrustedRoot.parse(CONTENT)

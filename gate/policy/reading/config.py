@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from gate.documents import Path
-    from gate.policy.notes import Notes
+    from gate.policy.reading.notes import Notes
 
 
 def parse_config(notes: Notes) -> Config:

@@ -19,8 +19,8 @@ from gate.policy.policy import (
     SignatureRequirement,
     Tags,
 )
-from gate.policy.problems import did_you_mean
-from gate.policy.schema import RULE_TYPES
+from gate.policy.reading.problems import did_you_mean
+from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed, names
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gate.documents import Path
     from gate.image.reference import Repository
-    from gate.policy.notes import Notes
+    from gate.policy.reading.notes import Notes
     from gate.policy.signers import SignerSpec
 
 MAX_DEPTH: Final = 4

@@ -1,47 +1,40 @@
 """Policy documents into one frozen set, or everything that is wrong with them.
 
-The schema says what may stand where; this module and `parse_rules` say what the parts mean and how they refer to
-each other.
+The schema says what may stand where; the modules beside this one say what the parts mean and how they refer to each
+other.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from gate.errors import Place
 from gate.policy.config import Config
-from gate.policy.notes import Notes
-from gate.policy.parse_config import parse_config
-from gate.policy.parse_exceptions import check_reach, check_rules, parse_break_glass, parse_exception, parse_waivers
-from gate.policy.parse_revocations import parse_revocation, together
-from gate.policy.parse_rules import check_times, parse_rules
-from gate.policy.parse_signers import parse_signers
-from gate.policy.parse_trust_roots import parse_trust_root
-from gate.policy.patterns import ImagePattern
-from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, PolicySet, Rule, names_in
-from gate.policy.problems import Problem, did_you_mean, problems_of
-from gate.policy.schema import API_VERSION, KINDS, LATER_KINDS, schema_of
-from gate.policy.signers import anchor_of
+from gate.policy.policy import Policy, PolicySet
+from gate.policy.reading.config import parse_config
+from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse_exception
+from gate.policy.reading.notes import Notes
+from gate.policy.reading.policies import parse_policy
+from gate.policy.reading.problems import Problem, did_you_mean, problems_of
+from gate.policy.reading.revocations import parse_revocation, together
+from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, schema_of
+from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from gate.documents import Document
     from gate.policy.break_glass import BreakGlass
     from gate.policy.exceptions import GateException
-    from gate.policy.notes import ReadFile
+    from gate.policy.reading.notes import ReadFile
     from gate.policy.revocation import Revocations
-    from gate.policy.signers import SignerSpec
-    from gate.policy.trust import TrustRoot
 
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
@@ -84,7 +77,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     ours = read.ours
     # What others refer to comes first, wherever it stands.
     roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
-    policies = [_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
+    policies = [parse_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         _config(ours["GateConfig"], problems),
@@ -243,77 +236,3 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
         )
         return False
     return True
-
-
-def _policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
-    spec = notes.data["spec"]
-    metadata = notes.data["metadata"]
-    own = kind == "GatePolicy"
-    match = _match(notes, spec.get("match", {}))
-    signers = parse_signers(notes, spec.get("signers", {}), roots)
-    rules = parse_rules(notes, spec["rules"], namespaced=own)
-    _warn_unused(notes, signers, rules)
-    check_times(notes, rules, signers)
-    excepted = spec.get("exceptions", [])
-    check_rules(notes, ("spec", "exceptions"), excepted, rules)
-    return Policy(
-        kind,
-        metadata["name"],
-        Mode(spec.get("mode", "enforce")),
-        match,
-        rules,
-        signers,
-        metadata["namespace"] if own else None,
-        _hash(kind, metadata, spec, signers),
-        parse_waivers(notes, ("spec", "exceptions"), excepted),
-        frozenset(spec.get("exceptionsFrom", {}).get("names", ())),
-    )
-
-
-def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[Rule, ...]) -> None:
-    used = {name for rule in rules for name in names_in(rule.requirement)}
-    for name in signers:
-        if name not in used:
-            notes.warn(("spec", "signers", name), f"no rule speaks of the signer {name}", "use it, or remove it")
-
-
-def _match(notes: Notes, raw: dict[str, Any]) -> Match:
-    path = ("spec", "match")
-    return Match(
-        _patterns(notes, (*path, "images"), raw.get("images", ["**"])),
-        _patterns(notes, (*path, "exclude"), raw.get("exclude", [])),
-        _namespaces(notes, raw.get("namespaces", {})),
-        tuple(raw.get("kinds", ())),
-        tuple(raw.get("serviceAccounts", ())),
-    )
-
-
-def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:
-    found = (notes.attempt((*path, i), ImagePattern.parse, text) for i, text in enumerate(raw))
-    return tuple(p for p in found if p is not None)
-
-
-def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
-    expressions = []
-    for i, entry in enumerate(raw.get("matchExpressions", [])):
-        values = tuple(entry.get("values", ()))
-        if (entry["operator"] in ("In", "NotIn")) != bool(values):
-            wrong = "needs values" if not values else "takes no values"
-            notes.add(
-                ("spec", "match", "namespaces", "matchExpressions", i), f"the operator {entry['operator']} {wrong}"
-            )
-        expressions.append(LabelExpression(entry["key"], entry["operator"], values))
-    return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))
-
-
-def _hash(kind: str, metadata: dict[str, Any], spec: dict[str, Any], signers: Mapping[str, SignerSpec]) -> str:
-    """`sha256:…` over what the policy says and what it read from elsewhere: keys, certificates, trust roots."""
-    content = {
-        "kind": kind,
-        "name": metadata["name"],
-        "namespace": metadata.get("namespace"),
-        "spec": spec,
-        "trust": {name: anchor for name, spec in sorted(signers.items()) if (anchor := anchor_of(spec))},
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -13,7 +13,7 @@ from gate.policy.revocation import Revocations, RevokedDigest, RevokedSigner
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gate.policy.notes import Notes
+    from gate.policy.reading.notes import Notes
 
 _FINGERPRINT: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
 

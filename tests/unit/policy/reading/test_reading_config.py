@@ -12,7 +12,7 @@ from tests.unit.policy.build import Json, config, parsed
 
 if TYPE_CHECKING:
     from gate.documents import Document
-    from gate.policy.parse import ParsedSet
+    from gate.policy.reading.sets import ParsedSet
 
 SECRET: Json = {"name": "n", "key": "k"}
 

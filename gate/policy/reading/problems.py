@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gate.policy.schema import LATER_MARK
+from gate.policy.reading.schema.parts import LATER_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

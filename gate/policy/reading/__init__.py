@@ -1,0 +1,1 @@
+"""Policy texts into values: the schema, what the parts mean, and what is wrong with them."""

@@ -1,0 +1,96 @@
+"""`ClusterGatePolicy` and `GatePolicy` documents, after their schema holds (POLICY §1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from gate.policy.patterns import ImagePattern
+from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule, names_in
+from gate.policy.reading.exceptions import check_rules, parse_waivers
+from gate.policy.reading.rules import check_times, parse_rules
+from gate.policy.reading.signers import parse_signers
+from gate.policy.signers import anchor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gate.policy.reading.notes import Notes
+    from gate.policy.signers import SignerSpec
+    from gate.policy.trust import TrustRoot
+
+
+def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
+    """A `ClusterGatePolicy` or `GatePolicy`, which is usable only where no problem was noted."""
+    spec = notes.data["spec"]
+    metadata = notes.data["metadata"]
+    own = kind == "GatePolicy"
+    match = _match(notes, spec.get("match", {}))
+    signers = parse_signers(notes, spec.get("signers", {}), roots)
+    rules = parse_rules(notes, spec["rules"], namespaced=own)
+    _warn_unused(notes, signers, rules)
+    check_times(notes, rules, signers)
+    excepted = spec.get("exceptions", [])
+    check_rules(notes, ("spec", "exceptions"), excepted, rules)
+    return Policy(
+        kind,
+        metadata["name"],
+        Mode(spec.get("mode", "enforce")),
+        match,
+        rules,
+        signers,
+        metadata["namespace"] if own else None,
+        _hash(kind, metadata, spec, signers),
+        parse_waivers(notes, ("spec", "exceptions"), excepted),
+        frozenset(spec.get("exceptionsFrom", {}).get("names", ())),
+    )
+
+
+def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[Rule, ...]) -> None:
+    used = {name for rule in rules for name in names_in(rule.requirement)}
+    for name in signers:
+        if name not in used:
+            notes.warn(("spec", "signers", name), f"no rule speaks of the signer {name}", "use it, or remove it")
+
+
+def _match(notes: Notes, raw: dict[str, Any]) -> Match:
+    path = ("spec", "match")
+    return Match(
+        _patterns(notes, (*path, "images"), raw.get("images", ["**"])),
+        _patterns(notes, (*path, "exclude"), raw.get("exclude", [])),
+        _namespaces(notes, raw.get("namespaces", {})),
+        tuple(raw.get("kinds", ())),
+        tuple(raw.get("serviceAccounts", ())),
+    )
+
+
+def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:
+    found = (notes.attempt((*path, i), ImagePattern.parse, text) for i, text in enumerate(raw))
+    return tuple(p for p in found if p is not None)
+
+
+def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
+    expressions = []
+    for i, entry in enumerate(raw.get("matchExpressions", [])):
+        values = tuple(entry.get("values", ()))
+        if (entry["operator"] in ("In", "NotIn")) != bool(values):
+            wrong = "needs values" if not values else "takes no values"
+            notes.add(
+                ("spec", "match", "namespaces", "matchExpressions", i), f"the operator {entry['operator']} {wrong}"
+            )
+        expressions.append(LabelExpression(entry["key"], entry["operator"], values))
+    return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))
+
+
+def _hash(kind: str, metadata: dict[str, Any], spec: dict[str, Any], signers: Mapping[str, SignerSpec]) -> str:
+    """`sha256:…` over what the policy says and what it read from elsewhere: keys, certificates, trust roots."""
+    content = {
+        "kind": kind,
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace"),
+        "spec": spec,
+        "trust": {name: anchor for name, spec in sorted(signers.items()) if (anchor := anchor_of(spec))},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
