@@ -30,8 +30,8 @@ from gate.demo.images import LayoutWriter
 from gate.demo.scenario import policy
 from gate.demo.signing import SigningKey
 from gate.feeds.folder import require
-from gate.policy.evaluate import Stage
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage
 from gate.registry.guard.hosts import Hosts
 from gate.review.review import Subject
 from gate.settings import Settings

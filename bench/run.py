@@ -23,8 +23,8 @@ from gate.demo.registry import DemoRegistry
 from gate.demo.scenario import policy
 from gate.demo.signing import SigningKey
 from gate.feeds.folder import require
-from gate.policy.evaluate import Stage
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage
 from gate.registry.guard.hosts import Hosts
 from gate.review.review import Subject
 from gate.settings import Settings

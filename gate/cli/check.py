@@ -20,8 +20,8 @@ from gate.codes import Code
 from gate.errors import Place, SourceError, UsageError
 from gate.feeds.folder import BASELINE, require
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage
 from gate.review.review import Subject
 from gate.settings import wants_color, with_config
 from gate.sources.files import read_all, read_sources

@@ -21,8 +21,8 @@ from gate.errors import ParseError, UsageError
 from gate.evidence.facts import VerifiedSignature
 from gate.policy.acceptance import accepted_by_any
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage
 from gate.policy.patterns import ImagePattern
+from gate.policy.plan import Stage
 from gate.policy.policy import (
     AttestationRequirement,
     Match,

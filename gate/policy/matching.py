@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from gate.codes import INABILITY, Code
+from gate.codes import INABILITY, NOTES, Code
 from gate.policy.decision import Finding, Reason, Verdict
 from gate.policy.policy import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.image.digest import Digest
     from gate.image.reference import Reference
-    from gate.policy.exceptions import Applicable, Leniency
-    from gate.policy.policy import Policy, Tags
+    from gate.policy.exceptions import Applicable, Leniency, Waiver
+    from gate.policy.policy import Policy, Rule, Tags
 
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 
@@ -35,6 +35,38 @@ class Workload:
     namespace: str | None = None
     namespace_labels: Mapping[str, str] | None = field(default=None, hash=False)
     service_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one rule of a policy came to.
+
+    Attributes:
+        matched: the policy.
+        rule: the rule.
+        reasons: why it does not hold; none where it does.
+        findings: what becomes of them, exceptions and mode considered.
+        waived_by: the exception that was used; None where none was.
+    """
+
+    matched: Matched
+    rule: Rule
+    reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...]
+    waived_by: Waiver | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong, or only what is waived."""
+        return all(finding.code in NOTES for finding in self.findings)
+
+    def joined(self, other: Outcome) -> Outcome:
+        """What both halves of a rule come to."""
+        if not other.reasons:
+            return self
+        findings = (*self.findings, *other.findings)
+        used = self.waived_by or other.waived_by
+        return replace(self, reasons=self.reasons + other.reasons, findings=findings, waived_by=used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +119,16 @@ class Matched:
         yield self._note(Code.EXCEPTION_USED, rule, f"{reason.code} waived by {used.waiver}; it was: {reason.message}")
         if used.ending:
             yield self._note(Code.EXCEPTION_EXPIRING, rule, f"{used.waiver} is in use and ends soon")
+
+    def outcome(self, rule: Rule, reasons: Iterable[Reason], digest: Digest | None) -> Outcome:
+        """What a rule's reasons come to, none of them being that it holds."""
+        told = tuple(reasons)
+        if not told:
+            return Outcome(self, rule, (), ())
+        findings = tuple(f for reason in told for f in self.findings(rule.name, reason, digest))
+        used = next((one.waiver for one in self._about(rule.name, digest) if not one.over), None)
+        waived = any(finding.code is Code.EXCEPTION_USED for finding in findings)
+        return Outcome(self, rule, told, findings, used if waived else None)
 
     def _about(self, rule: str, digest: Digest | None) -> list[Applicable]:
         return [one for one in self.exceptions if one.waiver.rule == rule and one.waiver.scope.holds(digest)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.evidence.facts import Storage
     from gate.image.digest import Digest
-    from gate.policy.evaluate import Plan
+    from gate.policy.plan import Plan
     from gate.policy.policy import SignatureRequirement
     from gate.policy.trust import TrustNeeds
     from gate.review.examine import Examiner

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from gate.deadline import Deadline
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.review.review import Subject
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from gate.evidence.facts import Evidence, Unavailable
 from gate.image.config import MAX_CONFIG, ImageConfig
 from gate.image.reference import Reference
 from gate.policy.decision import Decision, Reason
-from gate.policy.evaluate import Plan, Stage, conclude, invalid, plan, suffices, unable
+from gate.policy.evaluate import conclude, suffices, unable
+from gate.policy.known import Known
 from gate.policy.matching import Workload
+from gate.policy.plan import Plan, Stage, invalid, plan
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
 from gate.review.kept import Blobs, Nothing
@@ -258,7 +260,7 @@ class Reviewer:
         reference = reference.renamed(self._upstream(reference.name))
         planned = plan(policies, reference, subject.workload, stage, self._now())
         if not planned.digest_wanted:
-            return ImageReview(subject, conclude(planned, None, {}, self._now()), reference)
+            return ImageReview(subject, conclude(planned, None, self._now()), reference)
         return self._at_hand(subject, planned) or _Pending(subject, planned)
 
     def _at_hand(self, subject: Subject, planned: Plan) -> ImageReview | None:
@@ -322,7 +324,7 @@ class Reviewer:
         self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Storage, Evidence], meter: Meter
     ) -> ImageReview:
         begun = self._clock()
-        decision = conclude(planned, digest, evidence, self._now())
+        decision = conclude(planned, Known(digest, evidence), self._now())
         meter.evaluated(self._clock() - begun)
         pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
         found = _merged(evidence)

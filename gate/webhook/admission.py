@@ -25,8 +25,8 @@ from gate.kubernetes.admission import (
 )
 from gate.kubernetes.workload import service_account
 from gate.policy.decision import Verdict, worst
-from gate.policy.evaluate import Stage
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage
 from gate.review.review import ImageReview, Reviewer, Subject
 from gate.review.words import denial, warning
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, Response, request
 
 from gate.kubernetes.admission import MAX_BODY, NotAReview
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.webhook.admission import Admission
 from gate.webhook.metrics import Metrics
 

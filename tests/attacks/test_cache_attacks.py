@@ -24,7 +24,7 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference, Repository
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.review.kept import Listings, Nothing
 from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS
 from gate.review.listing import Place

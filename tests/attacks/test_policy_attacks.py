@@ -24,8 +24,8 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, plan
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from gate.policy.reading.schema.kinds import KINDS, schema_of
 from gate.policy.reading.schema.parts import LATER
 from gate.policy.reading.sets import parse_set

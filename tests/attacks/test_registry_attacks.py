@@ -23,7 +23,7 @@ from gate.image.config import ImageConfig
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST, Descriptor, Manifest
 from gate.image.reference import Repository
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.registry.credentials.credential import Credential
 from gate.registry.credentials.docker_config import DockerConfigFile
 from gate.registry.credentials.keychain import Remembering

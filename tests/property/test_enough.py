@@ -29,9 +29,11 @@ from gate.evidence.facts import (
 from gate.image.digest import Digest
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, conclude, plan, suffices
+from gate.policy.evaluate import conclude, suffices
+from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
+from gate.policy.plan import Stage, plan
 from gate.policy.policy import Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import AnyOf, AtLeast, Expression, One
 from gate.policy.trust import PUBLIC_GOOD
@@ -226,7 +228,7 @@ def check(found: PolicySet, home: tuple[Evidence, Evidence], elsewhere: tuple[Ev
     for mixed in itertools.product(*([0, 1] if enough[source] else [1] for source in planned.sources)):
         # each place that sufficed early is judged by what there was then, or in the end: it makes no difference
         known = {source: places[source][late] for source, late in zip(planned.sources, mixed, strict=True)}
-        decision = conclude(planned, DIGEST, known, START)
+        decision = conclude(planned, Known(DIGEST, known), START)
         if all(enough.values()):
             assert decision.verdict is Verdict.ALLOW
             assert decision.findings == ()

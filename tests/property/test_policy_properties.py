@@ -17,8 +17,10 @@ from gate.errors import SourceError
 from gate.image.reference import Reference
 from gate.policy.assignment import satisfied
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, conclude, plan
+from gate.policy.evaluate import conclude
+from gate.policy.known import Known
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from gate.policy.reading.sets import parse_set
 from gate.policy.signers import AnyOf, AtLeast, Expression, One, names
 from tests.fakes.clock import START
@@ -338,7 +340,7 @@ def requirements(draw: st.DrawFn) -> PolicySet:
 
 def verdict(found: PolicySet, facts: Evidence) -> Verdict:
     planned = plan(found, Reference.parse(PINNED), Workload(), Stage.CHECK, START)
-    return conclude(planned, DIGEST, dict.fromkeys(planned.sources, facts), START).verdict
+    return conclude(planned, Known(DIGEST, dict.fromkeys(planned.sources, facts)), START).verdict
 
 
 def subsets(found: Evidence) -> Iterator[Evidence]:

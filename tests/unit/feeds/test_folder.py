@@ -9,8 +9,8 @@ import pytest
 from gate.errors import UsageError
 from gate.feeds.folder import BASELINE, load_policies, require
 from gate.image.reference import Reference
-from gate.policy.evaluate import Stage, plan
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from gate.policy.signers import KeySpec
 from tests.fakes.clock import START
 from tests.fakes.signing import alice

@@ -20,8 +20,10 @@ from gate.evidence.facts import (
 )
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.evaluate import Stage, conclude, plan
+from gate.policy.evaluate import conclude
+from gate.policy.known import Known
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from gate.policy.reading.sets import ParsedSet, parse_set
 from gate.policy.trust import PUBLIC_GOOD
 from tests.fakes.clock import START
@@ -158,10 +160,8 @@ def decide(
 ) -> Decision:
     """The decision, the same facts found wherever they are looked for."""
     planned = plan(found, Reference.parse(image), workload or Workload(), stage, now)
-    known = planned.reference.digest or digest
-    return conclude(
-        planned, known if planned.digest_wanted else None, dict.fromkeys(planned.sources, facts or Evidence()), now
-    )
+    known = Known(planned.reference.digest or digest, dict.fromkeys(planned.sources, facts or Evidence()))
+    return conclude(planned, known if planned.digest_wanted else None, now)
 
 
 def codes(decision: Decision) -> list[tuple[str, str]]:

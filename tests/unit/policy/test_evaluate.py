@@ -8,8 +8,10 @@ import pytest
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.decision import Reason, Verdict
-from gate.policy.evaluate import Stage, conclude, invalid, plan, unable
+from gate.policy.evaluate import conclude, unable
+from gate.policy.known import Known
 from gate.policy.matching import Workload, match
+from gate.policy.plan import Stage, invalid, plan
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob
@@ -34,7 +36,7 @@ from tests.unit.policy.build import (
 )
 
 if TYPE_CHECKING:
-    from gate.policy.evaluate import Plan
+    from gate.policy.plan import Plan
 
 CHECK, VALIDATE, MUTATE = Stage.CHECK, Stage.VALIDATE, Stage.MUTATE
 POD, DEPLOYMENT = Workload("Pod"), Workload("Deployment")
@@ -513,7 +515,7 @@ def test_facts_count_from_the_repository_that_is_named() -> None:
     here = plan(found, Reference.parse(PINNED), Workload(), CHECK, START)
     (source,) = here.sources
     assert (str(source.repository), source.tag_prefix) == ("ghcr.io/acme/sigs", "")
-    assert conclude(here, DIGEST, {source: evidence([fact(alice())])}, START).verdict is Verdict.ALLOW
+    assert conclude(here, Known(DIGEST, {source: evidence([fact(alice())])}), START).verdict is Verdict.ALLOW
 
 
 def test_a_signer_that_cannot_be_read_has_no_key_to_try() -> None:

@@ -11,8 +11,9 @@ import pytest
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.decision import Reason, Verdict
-from gate.policy.evaluate import Stage, plan, unable
+from gate.policy.evaluate import unable
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob
 from tests.unit.policy.build import (

@@ -23,8 +23,9 @@ from gate.evidence.facts import (
 from gate.image.reference import Reference
 from gate.policy.acceptance import Case
 from gate.policy.decision import Reason, Verdict
-from gate.policy.evaluate import Stage, plan, suffices, unable
+from gate.policy.evaluate import suffices, unable
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from gate.policy.policy import AttestationRequirement
 from gate.policy.requirements import attestation
 from gate.policy.revocation import RevokedSigner

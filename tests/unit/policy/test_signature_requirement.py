@@ -11,8 +11,8 @@ from gate.codes import INABILITY, Code
 from gate.evidence.facts import TimeSource, VerifiedTime, Witness
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage, plan
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gate.policy.evaluate import Stage
 from gate.policy.matching import Workload
+from gate.policy.plan import Stage
 from gate.review.review import Reviewer, Subject
 from tests.fakes.clock import SettableClock
 from tests.fakes.registry_simulator import RegistrySimulator

@@ -10,7 +10,7 @@ import pytest
 
 from gate.codes import Code
 from gate.evidence.cosign import CHAIN
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.review.budget import FREE_BYTES, MAX_CHARGED, Account, Budget, Charge, OfOneImage, Spent
 from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.review import Subject

@@ -23,9 +23,9 @@ from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
 from gate.image.reference import Reference, Repository
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.patterns import ImagePattern
+from gate.policy.plan import Stage
 from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, TrustNeeds

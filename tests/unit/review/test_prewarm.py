@@ -7,7 +7,7 @@ import pytest
 
 from gate.errors import ParseError
 from gate.policy.decision import Verdict
-from gate.policy.evaluate import Stage
+from gate.policy.plan import Stage
 from gate.review.prewarm import Prewarmer
 from gate.review.warming import MAX_IMAGES, Warming, parse_list
 from gate.spent import Spent

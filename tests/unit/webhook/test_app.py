@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from gate.deadline import Deadline
     from gate.image.digest import Digest
-    from gate.policy.evaluate import Stage
+    from gate.policy.plan import Stage
     from gate.policy.policy import PolicySet
     from gate.review.review import ImageReview, Subject
 
