@@ -8,7 +8,7 @@ from gate.codes import Code
 from gate.policy.acceptance import Case
 from gate.policy.break_glass import softened
 from gate.policy.decision import Decision, Finding, Reason, Verdict
-from gate.policy.judge import by_evidence, by_reference, needs_digest
+from gate.policy.judge import by_evidence, by_reference, needs_digest, unmet_by_itself
 from gate.policy.plan import Stage, outcomes_by_reference, revoked
 from gate.policy.policy import Mode, SignatureRequirement, Tags
 from gate.policy.requirements import signature
@@ -46,7 +46,8 @@ def conclude(plan: Plan, known: Known | None, now: datetime) -> Decision:
             outcome = matched.outcome(rule, by_evidence(rule.requirement, case, known), known.digest)
             found.extend(outcome.findings)  # those of `shown` are the plan's
             outcomes.append(shown.joined(outcome))
-    stale = (e.stale for e in known.evidence.values() if e.stale)
+    places = (*known.evidence.values(), *known.by_platform.values())
+    stale = dict.fromkeys(evidence.stale for evidence in places if evidence.stale)
     found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, why) for why in stale)
     return Decision.of(softened(plan.glasses, found, known.digest), outcomes)
 
@@ -80,6 +81,19 @@ def suffices(plan: Plan, source: Storage, evidence: Evidence, now: datetime) -> 
         for wanted in (rule.requirement for rule in matched.policy.rules)
         if isinstance(wanted, SignatureRequirement) and wanted in early
         for _ in signature.check(wanted, _case(plan, matched, now), evidence)
+    )
+
+
+def wanting_platforms(plan: Plan, known: Known, now: datetime) -> frozenset[Storage]:
+    """The places where evidence of every image of an index is wanted: that of the index does not suffice some rule."""
+    if plan.stage is Stage.MUTATE:
+        return frozenset()
+    return frozenset(
+        rule.requirement.kept.of(plan.reference.name)
+        for matched in plan.matched
+        for rule in matched.policy.rules
+        if isinstance(rule.requirement, SignatureRequirement)
+        and unmet_by_itself(rule.requirement, _case(plan, matched, now), known)
     )
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Evidence, Storage
     from gate.image.digest import Digest
+    from gate.image.platforms import PlatformImage
+    from gate.policy.decision import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,12 @@ class Known:
     Attributes:
         digest: what runs.
         evidence: by where it was looked for; all places of the plan.
+        platforms: the images that the digest stands for, with those configurations that were wanted; or why they are
+            not known. None where nobody wanted them.
+        by_platform: the evidence of each of them, where that of the digest itself did not suffice.
     """
 
     digest: Digest
     evidence: Mapping[Storage, Evidence] = field(default_factory=dict, hash=False)
+    platforms: tuple[PlatformImage, ...] | Reason | None = None
+    by_platform: Mapping[tuple[Storage, Digest], Evidence] = field(default_factory=dict, hash=False)

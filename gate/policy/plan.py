@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import Code
 from gate.policy import revocation
@@ -17,7 +17,15 @@ from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.exceptions import Leniency
 from gate.policy.judge import by_reference, needs_digest
 from gate.policy.matching import Matched, Outcome, Workload, match, verdict_in
-from gate.policy.policy import AttestationRequirement, Mode, SignatureRequirement, Tags, names_in
+from gate.policy.policy import (
+    AttestationRequirement,
+    DenyRequirement,
+    ImageRequirement,
+    Mode,
+    SignatureRequirement,
+    Tags,
+    names_in,
+)
 from gate.policy.requirements import image
 from gate.policy.signers import needs_of
 from gate.policy.trust import NOTHING, TrustNeeds
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Storage
     from gate.image.digest import Digest
+    from gate.image.platforms import ConfigsWanted
     from gate.image.reference import Reference
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Config
@@ -61,6 +70,7 @@ class Plan:
         sources: where the signatures that are wanted are kept.
         trust: what to try them against.
         types: the predicate types of the attestations that are wanted too.
+        configs: the configurations that are wanted of the images that it stands for; None: none.
         pins: whether `/mutate` writes the digest.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
         revocations: what counts for nobody.
@@ -76,6 +86,7 @@ class Plan:
     sources: frozenset[Storage] = frozenset()
     trust: TrustNeeds = NOTHING
     types: frozenset[str] = frozenset()
+    configs: ConfigsWanted | None = None
     pins: bool = False
     stale_if_error: float = 0.0
     revocations: Revocations = revocation.NONE
@@ -201,6 +212,7 @@ def _with_needs(base: Plan) -> Plan:
     sources: set[Storage] = set()
     signers: list[SignerSpec] = []
     types: set[str] = set()
+    configs: ConfigsWanted | None = None
     wanted = False
     for m in base.matched:
         for rule in m.policy.rules:
@@ -211,8 +223,14 @@ def _with_needs(base: Plan) -> Plan:
                 case AttestationRequirement():
                     sources.add(rule.requirement.kept.of(base.reference.name))
                     types.add(rule.requirement.type)
-                case _:
+                case ImageRequirement():
+                    asked = rule.requirement.configs
+                    configs = configs | asked if configs and asked else configs or asked
                     continue
+                case DenyRequirement():
+                    continue
+                case _:
+                    assert_never(rule.requirement)
             signers.extend(m.policy.signers[name] for name in sorted(names_in(rule.requirement)))
     return replace(
         base,
@@ -220,6 +238,7 @@ def _with_needs(base: Plan) -> Plan:
         sources=frozenset(sources),
         trust=needs_of(signers),
         types=frozenset(types),
+        configs=configs,
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from gate.evidence.facts import Storage
+from gate.image.platforms import ConfigsWanted
 from gate.policy import revocation
 from gate.policy.config import Config, Unmatched
 from gate.policy.signers import names
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from gate.image.digest import Digest
+    from gate.image.manifest import Platform
     from gate.image.reference import Repository
     from gate.policy.break_glass import BreakGlass
     from gate.policy.exceptions import GateException, Waiver
@@ -95,13 +97,36 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequirement:
-    """The `image` rule. `registries` empty: any."""
+    """The `image` rule.
+
+    Attributes:
+        registries: where it may come from; empty: anywhere.
+        tags: what becomes of a tag.
+        deny_tags: tags, or patterns of them, that are denied.
+        deny_tags_with_digest: whether they are where a digest is written too.
+        deny_digests: digests that are denied.
+        max_age: since it was created, as its publisher says.
+        platforms: what it has to be built for, and what the rest is asked of; empty: all that it is built for.
+        labels: that it has to have, each with a pattern of its value.
+        non_root: whether it has to run as somebody else than root.
+    """
 
     registries: tuple[RegistryPrefix, ...] = ()
     tags: Tags = Tags.PIN
     deny_tags: tuple[str, ...] = ("latest",)
     deny_tags_with_digest: bool = False
     deny_digests: tuple[Digest, ...] = ()
+    max_age: timedelta | None = None
+    platforms: tuple[Platform, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    non_root: bool = False
+
+    @property
+    def configs(self) -> ConfigsWanted | None:
+        """The configurations that it is judged by; None where it asks nothing of what its publisher says."""
+        if self.max_age is not None or self.labels or self.non_root:
+            return ConfigsWanted(frozenset(self.platforms) or None)
+        return ConfigsWanted() if self.platforms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +162,7 @@ class SignatureRequirement:
         annotations: what every counted signature carries.
         kept: where the signatures are.
         reference_match: the signed docker-reference has to be the image's repository.
+        platform_evidence: whether the signatures of every image of an index may stand in for those of the index.
         max_age: how old a signature may be.
         min_age: how old every signature that counts has to be.
         unless: whose signatures make `min_age` void.
@@ -146,6 +172,7 @@ class SignatureRequirement:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     kept: Kept = Kept()
     reference_match: bool = False
+    platform_evidence: bool = False
     max_age: timedelta | None = None
     min_age: timedelta | None = None
     unless: Expression | None = None

@@ -36,3 +36,9 @@ REFERRERS_AT_ONCE: Final = 16
 
 PAYLOADS_AT_ONCE: Final = 8
 """Payloads of one image that are fetched and not yet read."""
+
+MAX_PLATFORMS: Final = 64
+"""Images in one index, those of indexes in it too."""
+
+MAX_NESTED: Final = 3
+"""Levels of indexes below an index."""

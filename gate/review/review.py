@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
-from gate.evidence.facts import Evidence, Unavailable
-from gate.image.config import MAX_CONFIG, ImageConfig
+from gate.evidence.facts import Evidence
 from gate.image.reference import Reference
 from gate.policy.decision import Decision, Reason
-from gate.policy.evaluate import conclude, suffices, unable
-from gate.policy.known import Known
+from gate.policy.evaluate import conclude, unable
 from gate.policy.matching import Workload
 from gate.policy.plan import Plan, Stage, invalid, plan
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
+from gate.review.inquiry import Inquiry
 from gate.review.kept import Blobs, Nothing
 from gate.review.listing import Place
+from gate.review.platforms import Platforms
 from gate.review.tags import look_up
 from gate.review.threads import Threads
 from gate.spent import Meter, Spent
@@ -32,10 +31,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.deadline import Deadline
-    from gate.evidence.facts import Storage
+    from gate.image.config import ImageConfig
     from gate.image.digest import Digest
     from gate.image.manifest import Manifest, StoredManifest
     from gate.image.reference import Repository
+    from gate.policy.known import Known
     from gate.policy.policy import Kept, PolicySet
     from gate.policy.trust import TrustNeeds
     from gate.review.kept import Listings
@@ -156,6 +156,8 @@ class Reviewer:
             threads=self._threads,
             cache=cache,
         )
+        self._platforms = Platforms(registry, self._blobs, self._threads.lanes, clock, cache=cache)
+        self._inquiry = Inquiry(self._gatherer, self._platforms, self._threads, now)
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""
@@ -224,11 +226,7 @@ class Reviewer:
         Raises:
             EvidenceUnavailable: it could not be read, or is no image configuration.
         """
-        try:
-            with closing(self._registry.blob(repository, manifest.config, MAX_CONFIG, deadline)) as content:
-                return ImageConfig.parse(content.read())
-        except ParseError as error:
-            raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{repository}: {error.message}", remedy="") from error
+        return self._platforms.config(repository, manifest, deadline)
 
     def review(
         self, policies: PolicySet, subjects: Sequence[Subject], stage: Stage, deadline: Deadline
@@ -272,16 +270,13 @@ class Reviewer:
         digest = reference.digest or self._tags.peek((reference.name, reference.effective_tag, scope))
         if digest is None:
             return None
-        found: dict[Storage, Evidence] = {}
-        for source in planned.sources:
-            evidence = self._gatherer.at_hand(planned, source, digest)
-            if evidence is None or (evidence.partial and not suffices(planned, source, evidence, self._now())):
-                return None
-            found[source] = evidence
+        known = self._inquiry.at_hand(planned, digest)
+        if known is None:
+            return None
         meter = Meter()
-        for _ in (digest, *found):
+        for _ in range(1 + len(known.evidence) + (known.platforms is not None)):
             meter.hit()
-        return self._conclude(subject, planned, digest, found, meter)
+        return self._conclude(subject, planned, known, meter)
 
     def _work_off(self, waiting: deque[_Pending], deadline: Deadline) -> None:
         """Finish one after the other of a review's images, as long as there is time."""
@@ -304,45 +299,21 @@ class Reviewer:
         except EvidenceUnavailable as error:
             reason = Reason(error.code, error.message, error.remedy)
             return ImageReview(subject, unable(planned, reason), planned.reference, spent=meter.spent(self._clock()))
-        return self._conclude(subject, planned, digest, self._gathered(planned, digest, asking), meter)
+        return self._conclude(subject, planned, self._inquiry.known(planned, digest, asking), meter)
 
-    def _gathered(self, planned: Plan, digest: Digest, deadline: Deadline) -> dict[Storage, Evidence]:
-        """The evidence of every place; side by side, so that one that does not answer leaves the others their say."""
-
-        def gather(source: Storage) -> Evidence:
-            def enough(evidence: Evidence) -> bool:
-                return suffices(planned, source, evidence, self._now())
-
-            return self._gatherer.gather(planned, source, digest, deadline, enough)
-
-        sources = sorted(planned.sources)
-        started = {source: self._threads.sources.submit(gather, source) for source in sources[1:]}
-        found = {source: gather(source) for source in sources[:1]}  # most have one, and this thread has nothing to do
-        return found | {source: _landed(future, source, deadline) for source, future in started.items()}
-
-    def _conclude(
-        self, subject: Subject, planned: Plan, digest: Digest, evidence: Mapping[Storage, Evidence], meter: Meter
-    ) -> ImageReview:
+    def _conclude(self, subject: Subject, planned: Plan, known: Known, meter: Meter) -> ImageReview:
         begun = self._clock()
-        decision = conclude(planned, Known(digest, evidence), self._now())
+        decision = conclude(planned, known, self._now())
         meter.evaluated(self._clock() - begun)
-        pin = planned.reference.pinned(digest) if planned.pins and not decision.verdict.stops else None
-        found = _merged(evidence)
-        return ImageReview(subject, decision, planned.reference, digest, pin, found, meter.spent(self._clock()))
+        pin = planned.reference.pinned(known.digest) if planned.pins and not decision.verdict.stops else None
+        places = [e for _, e in sorted(known.evidence.items())] + [e for _, e in sorted(known.by_platform.items())]
+        found = _merged(places)
+        return ImageReview(subject, decision, planned.reference, known.digest, pin, found, meter.spent(self._clock()))
 
 
-def _landed(future: Future[Evidence], source: Storage, deadline: Deadline) -> Evidence:
-    try:
-        return future.result(timeout=max(0.0, deadline.remaining()))
-    except FutureTimeout:
-        message = f"the time allowed ran out while {source.repository.registry} was asked for signatures"
-        return Evidence(unavailable=(Unavailable.of(EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message)),))
-
-
-def _merged(evidence: Mapping[Storage, Evidence]) -> Evidence:
-    if len(evidence) == 1:
-        return next(iter(evidence.values()))
-    found = [e for _, e in sorted(evidence.items())]
+def _merged(found: Sequence[Evidence]) -> Evidence:
+    if len(found) == 1:
+        return found[0]
     return Evidence(
         tuple(s for e in found for s in e.signatures),
         tuple(a for e in found for a in e.attestations),

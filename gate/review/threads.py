@@ -23,7 +23,7 @@ class Threads:
     Attributes:
         firsts: for the first image of each review.
         images: for the others.
-        sources: for the places of an image, where it has several.
+        sources: for what is found out of one image side by side, by registry.
         flights: for collections that many may wait for, by registry.
         lanes: for requests.
     """
@@ -32,7 +32,8 @@ class Threads:
         """Take how many images are judged at a time, beside the first of each review."""
         self.firsts = _pool("first", MAX_FIRSTS)
         self.images = _pool("image", images)
-        self.sources = _pool("source", images + MAX_FIRSTS)
+        self._places = _pool("source", images + MAX_FIRSTS)
+        self.sources = Lanes(self._places, images + MAX_FIRSTS, images + MAX_FIRSTS)
         self._flying = _pool("flight", images + MAX_FIRSTS)
         self.flights = Lanes(self._flying, images + MAX_FIRSTS, images + MAX_FIRSTS)
         self._requests = _pool("request", MAX_REQUESTS)
@@ -40,7 +41,7 @@ class Threads:
 
     def close(self) -> None:
         """Begin nothing any more; what is under way ends with its deadline."""
-        for pool in (self.firsts, self.images, self.sources, self._flying, self._requests):
+        for pool in (self.firsts, self.images, self._places, self._flying, self._requests):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -19,9 +19,11 @@ from gate.documents import Document, read_documents
 from gate.evidence import cosign
 from gate.evidence.candidate import Candidate
 from gate.evidence.facts import Format, Storage
+from gate.image.config import ImageConfig
 from gate.image.content import InMemory
 from gate.image.digest import Digest
-from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
+from gate.image.manifest import OCI_INDEX, OCI_MANIFEST, Platform
+from gate.image.platforms import PlatformImage
 from gate.image.reference import Reference
 from gate.policy.decision import Verdict
 from gate.policy.matching import Workload
@@ -80,7 +82,13 @@ IMAGE: Json = {
     "denyTags": ["dev"],
     "denyTagsWithDigest": True,
     "denyDigests": [str(OTHER)],
+    "maxAge": "30d",
+    "platforms": ["linux/amd64"],
+    "labels": {"team": "pay*"},
+    "nonRoot": True,
 }
+CONFIG = ImageConfig("2026-10-20T00:00:00Z", Platform("linux", "amd64"), "65532", {"team": "payments"})
+RUNS = PlatformImage(DIGEST, CONFIG.platform, CONFIG)
 MATCH: Json = {
     "images": ["ghcr.io/acme/**"],
     "exclude": ["ghcr.io/acme/test/**"],
@@ -106,10 +114,15 @@ def verdict(
     stage: Stage = Stage.VALIDATE,
     facts: Evidence = GOOD,
     signers: Json = SIGNERS,
+    runs: PlatformImage = RUNS,
 ) -> list[tuple[str, str]]:
     rules = [{"image": IMAGE if image is None else image}, {"signature": SIGNATURE if signature is None else signature}]
     found = policies(policy(rules, match=MATCH if match is None else match, signers=signers))
-    return codes(decide(found, text, workload, stage, facts, OTHER))
+    return codes(decide(found, text, workload, stage, facts, OTHER, platforms=(runs,)))
+
+
+def built(**fields: Any) -> PlatformImage:
+    return replace(RUNS, config=replace(CONFIG, **fields))
 
 
 def changed(value: Json, *path: str | int, to: object) -> Json:
@@ -141,6 +154,10 @@ NEGATIVE: dict[str, list[list[tuple[str, str]]]] = {
     "image.denyTags": [verdict(image=changed(IMAGE, "denyTags", to=["v*"]))],
     "image.denyTagsWithDigest": [verdict(text=f"{REPOSITORY}:dev@{DIGEST}")],
     "image.denyDigests": [verdict(image=changed(IMAGE, "denyDigests", to=[str(DIGEST)]))],
+    "image.maxAge": [verdict(runs=built(created="2026-09-01T00:00:00Z")), verdict(runs=built(created=""))],
+    "image.platforms": [verdict(image=changed(IMAGE, "platforms", to=["linux/amd64", "linux/arm64"]))],
+    "image.labels": [verdict(runs=built(labels={"team": "other"})), verdict(runs=built(labels={}))],
+    "image.nonRoot": [verdict(runs=built(user="")), verdict(runs=built(user="root"))],
     "match.images": [verdict(match=changed(MATCH, "images", to=["ghcr.io/other/**"]))],
     "match.exclude": [verdict(match=changed(MATCH, "exclude", to=["ghcr.io/acme/**"]))],
     "match.kinds": [verdict(match=changed(MATCH, "kinds", to=["Job"]))],
@@ -186,7 +203,8 @@ def test_cve_2025_29778_the_table_has_every_field() -> None:
         f"{part}.{name}" for part, s in parts.items() for name, inner in s["properties"].items() if inner != LATER
     }
     fields |= {f"match.namespaces.{name}" for name in spec["match"]["properties"]["namespaces"]["properties"]}
-    assert fields - {"match.namespaces", "signature.repository", "signature.tagPrefix"} == set(NEGATIVE)
+    elsewhere = {"match.namespaces", "signature.repository", "signature.tagPrefix", "signature.platformEvidence"}
+    assert fields - elsewhere == set(NEGATIVE)
 
 
 def test_cve_2025_29778_modes_of_keys_are_not_ignored() -> None:
@@ -703,3 +721,25 @@ def test_large_evidence_is_not_kept_and_what_is_kept_is_bounded() -> None:
         # and what is over goes with the next one that comes
         assert here.review(policies(policy(SIGNED)), here.pinned).decision.verdict is Verdict.DENY
         assert len(here.reviewer._gatherer._lister._fresh._kept) == 1
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "0",
+        "0:1000",
+        "00",
+        "+0",
+        "-0",
+        "-1",
+        "4294967296",
+        "4294967296:1000",
+        f"{2**64}",
+        "0" * 100_000,
+        "1" + "0" * 9999,
+    ],
+)
+def test_cve_2024_40635_a_number_that_runtimes_take_for_root_is_root(user: str) -> None:
+    # containerd kept the last 32 bits of a user's number
+    assert verdict(runs=built(user=user)) == [("RUNS_AS_ROOT", "deny")]
+    assert verdict(runs=built(user=f"{2**31 - 1}:0")) == []

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.image.digest import Digest
+from gate.image.platforms import parse_platform
 from gate.image.reference import Reference
 from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
+from gate.policy.judge import needs_digest
 from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import (
-    AttestationRequirement,
     DenyRequirement,
     ImageRequirement,
     Kept,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from gate.documents import Path
+    from gate.image.manifest import Platform
     from gate.image.reference import Repository
     from gate.policy.reading.notes import Notes
     from gate.policy.signers import SignerSpec
@@ -87,7 +89,22 @@ def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
         tuple(raw.get("denyTags", ["latest"])),
         raw.get("denyTagsWithDigest", False),
         tuple(d for d in digests if d is not None),
+        duration_of(raw["maxAge"]) if "maxAge" in raw else None,
+        _platforms(notes, path, raw.get("platforms", [])),
+        _labels(notes, path, raw.get("labels", {})),
+        raw.get("nonRoot", False),
     )
+
+
+def _platforms(notes: Notes, path: Path, raw: list[str]) -> tuple[Platform, ...]:
+    found = [notes.attempt((*path, "platforms", i), parse_platform, text) for i, text in enumerate(raw)]
+    return tuple(platform for platform in found if platform is not None)
+
+
+def _labels(notes: Notes, path: Path, raw: dict[str, str]) -> dict[str, str]:
+    for name, pattern in raw.items():
+        notes.attempt((*path, "labels", name), glob, pattern)
+    return raw
 
 
 def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: bool) -> SignatureRequirement | None:
@@ -108,8 +125,16 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
     if by is None or ("unless" in raw and unless is None):
         return None
     kept = Kept(repository, raw.get("tagPrefix", ""))
-    matches = raw.get("reference") == "match"
-    return SignatureRequirement(by, raw.get("annotations", {}), kept, matches, most, least, unless)
+    return SignatureRequirement(
+        by,
+        raw.get("annotations", {}),
+        kept,
+        raw.get("reference") == "match",
+        raw.get("platformEvidence") == "all",
+        most,
+        least,
+        unless,
+    )
 
 
 def _check_ages(notes: Notes, path: Path, raw: dict[str, Any], most: timedelta | None, least: timedelta | None) -> None:
@@ -198,7 +223,7 @@ def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, Sig
 
 def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> None:
     """`unsafeAny` beside what needs the digest contradicts itself (POLICY §4)."""
-    needs = [r.name for r in rules if _implies_pin(r.requirement)]
+    needs = [r.name for r in rules if needs_digest(r.requirement)]
     for i, entry in enumerate(raw):
         if entry.get("image", {}).get("tags") == "unsafeAny" and needs:
             notes.add(
@@ -206,13 +231,3 @@ def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> N
                 f"`tags: unsafeAny` beside the rule {needs[0]}, which judges a digest",
                 "write tags: pin",
             )
-
-
-def _implies_pin(requirement: Requirement) -> bool:
-    match requirement:
-        case DenyRequirement():
-            return False
-        case ImageRequirement():
-            return bool(requirement.deny_digests)
-        case SignatureRequirement() | AttestationRequirement():
-            return True

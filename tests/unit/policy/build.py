@@ -30,11 +30,12 @@ from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from gate.demo.signing import SigningKey
-    from gate.policy.decision import Decision
+    from gate.image.platforms import PlatformImage
+    from gate.policy.decision import Decision, Reason
     from gate.policy.policy import PolicySet
     from gate.policy.reading.notes import ReadFile
 
@@ -157,10 +158,17 @@ def decide(
     facts: Evidence | None = None,
     digest: Digest = DIGEST,
     now: datetime = START,
+    platforms: tuple[PlatformImage, ...] | Reason | None = None,
+    by_platform: Mapping[Digest, Evidence] | None = None,
 ) -> Decision:
-    """The decision, the same facts found wherever they are looked for."""
+    """The decision, the same facts found wherever they are looked for; `by_platform`: those of images of its index."""
     planned = plan(found, Reference.parse(image), workload or Workload(), stage, now)
-    known = Known(planned.reference.digest or digest, dict.fromkeys(planned.sources, facts or Evidence()))
+    known = Known(
+        planned.reference.digest or digest,
+        dict.fromkeys(planned.sources, facts or Evidence()),
+        platforms,
+        {(s, one): found for s in planned.sources for one, found in (by_platform or {}).items()},
+    )
     return conclude(planned, known if planned.digest_wanted else None, now)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from gate.policy.reading.schema.parts import (
     DURATION,
     EXCEPTIONS,
+    FLAG,
     LABELS,
     NAMESPACE_NAMES,
     SIGNER_NAME,
@@ -59,7 +60,10 @@ _IMAGE: Final = obj(
         "denyTags": texts("tags or patterns of tags"),
         "denyTagsWithDigest": {"type": "boolean"},
         "denyDigests": texts("digests"),
-        **later("maxAge", "platforms", "labels", "nonRoot"),
+        "maxAge": DURATION,
+        "platforms": texts("platforms such as linux/amd64", minItems=1),
+        "labels": LABELS,
+        "nonRoot": FLAG,
     }
 )
 
@@ -77,7 +81,7 @@ _SIGNATURE: Final = obj(
         "maxAge": DURATION,
         "minAge": DURATION,
         "unless": obj({"by": {"$ref": "#/definitions/by"}}, ("by",)),
-        **later("platformEvidence"),
+        "platformEvidence": {"const": "all"},
     },
     ("by",),
 )

@@ -311,11 +311,6 @@ CONFIG_FIELDS = ["clusterName", "limits", "customResources"]
     [
         *((f"{HEAD}  rules:\n  - {f}: VALUE", f, "6:5") for f in RULES_LATER),
         *((f"{HEAD}  rules:\n  - deny: {{}}\n    {f}: VALUE", f, "7:5") for f in RULES_LATER),
-        *(
-            (f"{HEAD}  rules:\n  - image:\n      {f}: VALUE", f, "7:7")
-            for f in ("maxAge", "platforms", "labels", "nonRoot")
-        ),
-        *((f"{TWO}  rules:\n  - signature:\n      by: a\n      {f}: VALUE", f, "11:7") for f in ("platformEvidence",)),
         *((f"{CONFIG}  {f}: VALUE", f, "5:3") for f in CONFIG_FIELDS),
     ],
 )

@@ -1,0 +1,74 @@
+"""What runs where: the images of one digest, one for each platform (OCI image-spec, image-index.md)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import ParseError
+from gate.image.manifest import Platform
+
+if TYPE_CHECKING:
+    from gate.image.config import ImageConfig
+    from gate.image.digest import Digest
+
+_PLATFORM: Final = re.compile(r"([a-z0-9]{1,32})/([a-z0-9_]{1,32})(?:/([a-z0-9.]{1,32}))?", re.ASCII)
+# What a variant that is not stated means (image-index.md, "platform variants"; containerd normalises likewise).
+_USUAL: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformImage:
+    """An image that runs on one platform.
+
+    Attributes:
+        digest: of its manifest.
+        platform: as the index states it, else as the configuration does; None where neither was read.
+        config: what its publisher says of it; None where nobody wanted it.
+    """
+
+    digest: Digest
+    platform: Platform | None = None
+    config: ImageConfig | None = None
+
+    def __str__(self) -> str:
+        return str(self.platform) if self.platform is not None else self.digest.short
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigsWanted:
+    """The platforms whose configurations are wanted; None: all. Where no index states one, it is read for that."""
+
+    platforms: frozenset[Platform] | None = frozenset()
+
+    def __or__(self, other: ConfigsWanted) -> ConfigsWanted:
+        if self.platforms is None or other.platforms is None:
+            return ConfigsWanted(None)
+        return ConfigsWanted(self.platforms | other.platforms)
+
+    def of(self, stated: Platform | None) -> bool:
+        """Whether that of an image is wanted, whose platform is stated so."""
+        return stated is None or self.platforms is None or any(covers(wanted, stated) for wanted in self.platforms)
+
+
+def parse_platform(text: str) -> Platform:
+    """`os/architecture[/variant]`, as `docker build --platform` takes it.
+
+    Raises:
+        ParseError: something else.
+    """
+    found = _PLATFORM.fullmatch(text)
+    if found is None:
+        raise ParseError(
+            f"{text[:100]!r} is not a platform", remedy="write os/architecture[/variant], such as linux/amd64"
+        )
+    return Platform(found[1], found[2], found[3] or "")
+
+
+def covers(wanted: Platform, there: Platform) -> bool:
+    """Whether an image for one platform is one for another: a variant that is not wanted may be any."""
+    if (wanted.os, wanted.architecture) != (there.os, there.architecture):
+        return False
+    usual = _USUAL.get(there.architecture, "")
+    return not wanted.variant or wanted.variant == (there.variant or usual)

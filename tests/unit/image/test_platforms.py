@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from gate.errors import ParseError
+from gate.image.digest import Digest
+from gate.image.manifest import Platform
+from gate.image.platforms import ConfigsWanted, PlatformImage, covers, parse_platform
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/amd64", AMD64),
+        ("linux/arm64/v8", ARM64),
+        ("windows/amd64", Platform("windows", "amd64")),
+        ("wasip1/wasm", Platform("wasip1", "wasm")),
+    ],
+)
+def test_a_platform_is_read(text: str, platform: Platform) -> None:
+    assert parse_platform(text) == platform
+
+
+@pytest.mark.parametrize("text", ["", "linux", "Linux/amd64", "linux/amd64/", "/amd64", "linux/a/b/c", "linux/amd64\n"])
+def test_what_is_no_platform(text: str) -> None:
+    with pytest.raises(ParseError, match="is not a platform"):
+        parse_platform(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "same"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/amd64/v3", True),
+        ("linux/amd64/v1", "linux/amd64", True),
+        ("linux/amd64/v3", "linux/amd64", False),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm/v7", "linux/arm", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/arm", "linux/arm/v6", True),
+        ("linux/amd64", "windows/amd64", False),
+        ("linux/arm", "linux/arm64", False),
+    ],
+)
+def test_a_variant_that_is_not_wanted_may_be_any(wanted: str, there: str, *, same: bool) -> None:
+    assert covers(parse_platform(wanted), parse_platform(there)) is same
+
+
+def test_configurations_that_are_wanted_add_up() -> None:
+    one, other = ConfigsWanted(frozenset({AMD64})), ConfigsWanted(frozenset({ARM64}))
+    both = one | other
+    assert [both.of(p) for p in (AMD64, ARM64, None, Platform("windows", "amd64"))] == [True, True, True, False]
+    assert (both | ConfigsWanted(None)).of(Platform("windows", "amd64"))
+    assert [ConfigsWanted().of(p) for p in (AMD64, None)] == [False, True]
+
+
+def test_an_image_is_called_by_its_platform_or_its_digest() -> None:
+    digest = Digest.of(b"x")
+    assert str(PlatformImage(digest, ARM64)) == "linux/arm64/v8"
+    assert str(PlatformImage(digest)) == digest.short
