@@ -51,6 +51,7 @@ class Reference:
         tag: as written, or None; a runtime takes None without a digest for `latest`.
         digest: as written, or None; where both are there the digest decides.
         text: what was written, for people; no part of equality.
+        name: registry and repository without tag and digest; what policies and credentials match.
     """
 
     registry: str
@@ -58,6 +59,10 @@ class Reference:
     tag: str | None = None
     digest: Digest | None = None
     text: str = field(default="", compare=False)
+    name: Repository = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", Repository(self.registry, self.repository))
 
     @classmethod
     def parse(cls, text: str) -> Reference:
@@ -91,11 +96,6 @@ class Reference:
         if len(path) > _PATH_MOST:
             raise _invalid(text, f"the repository path has {len(path)} characters", f"at most {_PATH_MOST} are allowed")
         return cls(registry, path, tag, digest, text)
-
-    @property
-    def name(self) -> Repository:
-        """Registry and repository without tag and digest; what policies and credentials match."""
-        return Repository(self.registry, self.repository)
 
     @property
     def effective_tag(self) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 from gate.codes import Code
 from gate.evidence.facts import CertificateSigner, KeySigner, TimeSource, VerifiedAttestation, VerifiedSignature
 from gate.policy.decision import Reason
-from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse, names
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import MissingRoot
 from gate.trust.window import ALWAYS
 
@@ -206,7 +206,7 @@ def counted(
     """
     accepted: dict[str, list[_Fact]] = {}
     refused: list[Reason] = []
-    for name in sorted(names(by)):
+    for name in sorted(by.names):
         spec = signers[name]
         accepted[name] = []
         against: list[Reason] = []
@@ -237,6 +237,8 @@ def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:
         return mark
 
     known = dict.fromkeys(signers)
+    if len(known) == 1:
+        return {signer: min(signer.marks) for signer in known}
     for signer in known:
         first, *others = sorted(signer.marks)
         for mark in others:
@@ -246,14 +248,14 @@ def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:
 
 def unknown(by: Expression, signers: Mapping[str, SignerSpec], evidence: Evidence) -> list[Reason]:
     """Why nothing can be called missing yet: places that could not be asked, signers that could not be read."""
-    trusted = {"", *(root.name for name in names(by) if (root := _trust_root(signers[name])) is not None)}
+    trusted = {"", *(root.name for name in by.names if (root := _trust_root(signers[name])) is not None)}
     places = (Reason(u.code, u.message, u.remedy) for u in evidence.unavailable if u.trust in trusted)
     return list(dict.fromkeys((*unreadable(by, signers), *places)))
 
 
 def unreadable(by: Expression, signers: Mapping[str, SignerSpec]) -> Iterator[Reason]:
     """The signers of an expression about whom nothing can be said: what they trust can't be read from here."""
-    for name in sorted(names(by)):
+    for name in sorted(by.names):
         spec = signers[name]
         root = _trust_root(spec)
         missing = "" if isinstance(spec, KeylessSpec) else spec.missing

@@ -32,6 +32,9 @@ class _Demand:
 
 def satisfied(expression: Expression, found: Principals) -> bool:
     """Whether an assignment of distinct principals meets the expression."""
+    leaf = _leaf(expression)
+    if leaf is not None:
+        return any(found.get(name) for name in leaf)
     return any(_is_met(choice, found) for choice in _choices(expression))
 
 
@@ -71,11 +74,10 @@ def _some(expression: Expression) -> Iterator[tuple[_Demand, ...]]:
 def _leaf(expression: Expression) -> _Leaf | None:
     """The names of which one principal meets an expression; None where that is not all there is to it."""
     match expression:
-        case One(name):
-            return frozenset({name})
+        case One():
+            return expression.names
         case AnyOf(options):
-            leaves = [_leaf(option) for option in options]
-            return None if None in leaves else frozenset().union(*(leaf for leaf in leaves if leaf is not None))
+            return expression.names if all(_leaf(option) is not None for option in options) else None
         case AtLeast():
             return None
         case _:

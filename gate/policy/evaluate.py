@@ -42,10 +42,11 @@ def conclude(plan: Plan, known: Known | None, now: datetime) -> Decision:
     for matched in plan.matched:
         case = _case(plan, matched, now)
         for rule in matched.policy.rules:
-            shown = matched.outcome(rule, by_reference(rule.requirement, plan.reference), plan.reference.digest)
             outcome = matched.outcome(rule, by_evidence(rule.requirement, case, known), known.digest)
-            found.extend(outcome.findings)  # those of `shown` are the plan's
-            outcomes.append(shown.joined(outcome))
+            found.extend(outcome.findings)  # what the reference shows is among the plan's
+            if shown := tuple(by_reference(rule.requirement, plan.reference)):
+                outcome = matched.outcome(rule, shown, plan.reference.digest).joined(outcome)
+            outcomes.append(outcome)
     places = (*known.evidence.values(), *known.by_platform.values())
     stale = dict.fromkeys(evidence.stale for evidence in places if evidence.stale)
     found.extend(Finding(Code.REGISTRY_UNREACHABLE, Verdict.ALLOW, why) for why in stale)

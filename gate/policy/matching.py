@@ -149,9 +149,8 @@ class Matched:
 def match(policy: Policy, reference: Reference, workload: Workload, leniency: Leniency | None = None) -> Matched | None:
     """Whether a policy is about this image here; all its restrictions have to fit."""
     wanted = policy.match
-    if not any(p.matches(reference.name) for p in wanted.images) or any(
-        p.matches(reference.name) for p in wanted.exclude
-    ):
+    path = f"/{reference.name}"
+    if not any(p.covers(path) for p in wanted.images) or any(p.covers(path) for p in wanted.exclude):
         return None
     if wanted.kinds and workload.kind not in (None, "Pod", *wanted.kinds):
         return None

@@ -70,7 +70,11 @@ class ImagePattern:
 
     def matches(self, repository: Repository) -> bool:
         """Whether it covers this repository."""
-        return self._regex.fullmatch(f"/{repository}") is not None
+        return self.covers(f"/{repository}")
+
+    def covers(self, path: str) -> bool:
+        """The same of `/registry/repository`, for those who ask about many patterns."""
+        return self._regex.fullmatch(path) is not None
 
     def __str__(self) -> str:
         return self.text

@@ -24,7 +24,6 @@ from gate.policy.policy import (
     Mode,
     SignatureRequirement,
     Tags,
-    names_in,
 )
 from gate.policy.requirements import image
 from gate.policy.signers import needs_of
@@ -104,9 +103,14 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     config = policies.config
     if workload.namespace is not None and workload.namespace in config.exclude_namespaces:
         return Plan(reference, stage)
-    leniency = Leniency(now, config.longest_exception, policies.exceptions)
+    index = policies.index
+    leniency = Leniency(now, config.longest_exception, index.exceptions.get(workload.namespace or "", ()))
     glasses = tuple(glass for glass in policies.break_glasses if _opens(glass, reference, workload, config, now))
-    found = tuple(m for p in policies.policies if (m := match(p, reference, workload, leniency)) is not None)
+    found = tuple(
+        m
+        for p in index.candidates(reference.name, workload.namespace)
+        if (m := match(p, reference, workload, leniency)) is not None
+    )
     # In the cluster what is not known of a namespace is a failure; in CI the policy applies and says so (POLICY §2).
     matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
     findings = [f for outcome in outcomes_by_reference(matched, reference) for f in outcome.findings]
@@ -231,7 +235,7 @@ def _with_needs(base: Plan) -> Plan:
                     continue
                 case _:
                     assert_never(rule.requirement)
-            signers.extend(m.policy.signers[name] for name in sorted(names_in(rule.requirement)))
+            signers.extend(m.policy.signers[name] for name in rule.signers)
     return replace(
         base,
         digest_wanted=wanted or bool(base.revocations.digests and base.reference.digest is None),

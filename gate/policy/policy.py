@@ -10,7 +10,7 @@ from gate.evidence.facts import Storage
 from gate.image.platforms import ConfigsWanted
 from gate.policy import revocation
 from gate.policy.config import Config, Unmatched
-from gate.policy.signers import names
+from gate.policy.index import PolicyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,25 +201,32 @@ class AttestationRequirement:
 Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement
 
 
-def names_in(requirement: Requirement) -> frozenset[str]:
-    """The signers that a requirement speaks of."""
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One requirement and what findings call it.
+
+    Attributes:
+        signers: that it speaks of, sorted.
+    """
+
+    name: str
+    requirement: Requirement
+    signers: tuple[str, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signers", tuple(sorted(_names_in(self.requirement))))
+
+
+def _names_in(requirement: Requirement) -> frozenset[str]:
     match requirement:
         case SignatureRequirement():
-            return frozenset().union(*map(names, requirement.expressions))
+            return frozenset().union(*(expression.names for expression in requirement.expressions))
         case AttestationRequirement(by):
-            return names(by)
+            return by.names
         case ImageRequirement() | DenyRequirement():
             return frozenset()
         case _:
             assert_never(requirement)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One requirement and what findings call it."""
-
-    name: str
-    requirement: Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +249,10 @@ class Policy:
     hash: str = ""
     waivers: tuple[Waiver, ...] = ()
     exceptions_from: frozenset[str] = frozenset()
+    _tags: Tags | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tags", self._strictest(frozenset()))
 
     def tags(self, waived: frozenset[str] = frozenset()) -> Tags | None:
         """The strictest `tags` of its rules, those that imply `pin` included; None where it has no say.
@@ -249,6 +260,9 @@ class Policy:
         Args:
             waived: rules that may be broken: to want a digest becomes to have it written by admission.
         """
+        return self._strictest(waived) if waived else self._tags
+
+    def _strictest(self, waived: frozenset[str]) -> Tags | None:
         wanted = [_tags_of(rule, waived) for rule in self.rules]
         return next((t for t in (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY) if t in wanted), None)
 
@@ -281,6 +295,10 @@ class PolicySet:
     exceptions: tuple[GateException, ...] = ()
     revocations: Revocations = revocation.NONE
     break_glasses: tuple[BreakGlass, ...] = ()
+    index: PolicyIndex = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", PolicyIndex.of(self.policies, self.exceptions))
 
     @property
     def enforces(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
@@ -112,6 +112,10 @@ class One:
     """A signer by name."""
 
     name: str
+    names: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset({self.name}))
 
     def __str__(self) -> str:
         return self.name
@@ -122,6 +126,10 @@ class AnyOf:
     """Any of these suffices. Never empty."""
 
     options: tuple[Expression, ...]
+    names: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", _of_all(self.options))
 
     def __str__(self) -> str:
         return " or ".join(map(str, self.options))
@@ -133,6 +141,10 @@ class AtLeast:
 
     count: int
     entries: tuple[Expression, ...]
+    names: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", _of_all(self.entries))
 
     def __str__(self) -> str:
         what = "all" if self.count == len(self.entries) else str(self.count)
@@ -140,17 +152,11 @@ class AtLeast:
 
 
 Expression = One | AnyOf | AtLeast
+"""Whose `names` are those of every signer that it speaks of."""
 
 
-def names(expression: Expression) -> frozenset[str]:
-    """Every signer an expression speaks of."""
-    match expression:
-        case One(name):
-            return frozenset({name})
-        case AnyOf(inner) | AtLeast(_, inner):
-            return frozenset().union(*map(names, inner))
-        case _:
-            assert_never(expression)
+def _of_all(expressions: tuple[Expression, ...]) -> frozenset[str]:
+    return frozenset().union(*(expression.names for expression in expressions))
 
 
 def is_witnessed(spec: SignerSpec) -> bool:

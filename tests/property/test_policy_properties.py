@@ -22,7 +22,7 @@ from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from gate.policy.reading.sets import parse_set
-from gate.policy.signers import AnyOf, AtLeast, Expression, One, names
+from gate.policy.signers import AnyOf, AtLeast, Expression, One
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
@@ -291,7 +291,7 @@ def test_another_principal_never_hurts(
 ) -> None:
     more = {**found, name: found.get(name, frozenset()) | {principal}}
     assert satisfied(expression, more) >= satisfied(expression, found)
-    assert satisfied(expression, {k: v for k, v in found.items() if k in names(expression)}) is satisfied(
+    assert satisfied(expression, {k: v for k, v in found.items() if k in expression.names}) is satisfied(
         expression, found
     )
 

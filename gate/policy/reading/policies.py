@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule, names_in
+from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule
 from gate.policy.reading.exceptions import check_rules, parse_waivers
 from gate.policy.reading.rules import check_times, parse_rules
 from gate.policy.reading.signers import parse_signers
@@ -48,7 +48,7 @@ def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Pol
 
 
 def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[Rule, ...]) -> None:
-    used = {name for rule in rules for name in names_in(rule.requirement)}
+    used = {name for rule in rules for name in rule.signers}
     for name in signers:
         if name not in used:
             notes.warn(("spec", "signers", name), f"no rule speaks of the signer {name}", "use it, or remove it")

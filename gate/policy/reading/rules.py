@@ -22,7 +22,7 @@ from gate.policy.policy import (
 )
 from gate.policy.reading.problems import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES
-from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed, names
+from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,7 +212,7 @@ def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, Sig
             continue
         field = "maxAge" if wanted.max_age is not None else "minAge"
         path = ("spec", "rules", i, "signature", field)
-        for name in sorted(names(wanted.by) & signers.keys()):
+        for name in sorted(wanted.by.names & signers.keys()):
             spec = signers[name]
             if not is_witnessed(spec):
                 notes.add(path, f"nothing proves when {name} has signed", "let a log or timestamps count for it")

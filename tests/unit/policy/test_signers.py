@@ -13,7 +13,6 @@ from gate.policy.signers import (
     KeySpec,
     LogUse,
     SignerSpec,
-    names,
     needs_of,
 )
 from gate.policy.trust import SIGSTORE, BuiltInRoot, PrivateAuthorities, TrustNeeds, WitnessedKey
@@ -34,7 +33,7 @@ from tests.unit.policy.expressions import A, B, C, at_least, either, every
 )
 def test_in_words(expression: Expression, text: str, spoken_of: str) -> None:
     assert str(expression) == text
-    assert names(expression) == frozenset(spoken_of)
+    assert expression.names == frozenset(spoken_of)
 
 
 # what signers want to be tried against

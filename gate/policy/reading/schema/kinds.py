@@ -50,7 +50,13 @@ def schema_of(kind: str) -> Schema:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "definitions": {"by": BY},
         **obj(
-            {"apiVersion": {"const": API_VERSION}, "kind": {"const": kind}, "metadata": METADATA, "spec": spec},
+            {
+                "apiVersion": {"const": API_VERSION},
+                "kind": {"const": kind},
+                "metadata": METADATA,
+                "spec": spec,
+                "status": {"type": "object", "description": "what the cluster keeps there; nothing is read of it"},
+            },
             ("apiVersion", "kind", "metadata", "spec"),
         ),
     }
