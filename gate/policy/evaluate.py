@@ -120,10 +120,9 @@ def _whether_revoked(plan: Plan, reason: Reason) -> Finding:
 
 
 def _unable(matched: Matched, reason: Reason) -> Iterator[Finding]:
-    """One finding for all rules that want the digest: of the first that no exception waives, if there is one."""
-    wanting = [rule.name for rule in matched.policy.rules if needs_digest(rule.requirement)]
-    names = sorted(wanting, key=lambda name: matched.waives(name, None))  # in their order otherwise
-    for name in names[:1]:
+    """One finding for all rules that want the digest: of one that no exception waives, if there is one."""
+    wanting = {rule.name for rule in matched.policy.rules if needs_digest(rule.requirement)}
+    for name in sorted(wanting, key=lambda name: (matched.waives(name, None), name))[:1]:
         yield from matched.findings(name, reason, None)
 
 

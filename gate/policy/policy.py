@@ -267,9 +267,9 @@ class Policy:
         return next((t for t in (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY) if t in wanted), None)
 
     def tag_rule(self, waived: frozenset[str] = frozenset()) -> str:
-        """The rule that `tags` comes from: one that may not be broken, if there is any."""
+        """The rule that `tags` comes from: one that may not be broken, if there is any; their order does not matter."""
         wanted = self.tags(waived)
-        names = [rule.name for rule in self.rules if _tags_of(rule, waived) is wanted]
+        names = sorted(rule.name for rule in self.rules if _tags_of(rule, waived) is wanted)
         return next((name for name in names if name not in waived), names[0] if names else "")
 
 
