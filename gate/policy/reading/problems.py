@@ -115,8 +115,9 @@ def _at(path: Path) -> str:
 
 def _explain(error: ValidationError) -> str:
     got = _show(error.instance)
+    form = _schema(error).get("errorMessage")
     match error.validator:
-        case "type":
+        case "type" if isinstance(error.validator_value, str):
             return f"expected {_TYPES.get(str(error.validator_value), error.validator_value)}, got {got}"
         case "enum":
             return f"expected one of {', '.join(map(str, _values(error)))}, got {got}"
@@ -127,12 +128,10 @@ def _explain(error: ValidationError) -> str:
         case "maxItems" | "maxLength":
             what, parts = _SIZED[error.validator]
             return f"the {what} has more than {error.validator_value} {parts}"
-        case "minProperties" | "maxProperties":
+        case "minProperties" | "maxProperties" if form is None:
             return f"expected exactly one of {', '.join(_schema(error).get('properties', {}))}, got {got}"
-        case "pattern" | "anyOf":
-            return f"expected {_schema(error).get('description', 'another form')}, got {got}"
         case _:
-            return error.message[:200]
+            return f"{form}, got {got}" if form else error.message[:200]
 
 
 def _remedy(error: ValidationError) -> str:

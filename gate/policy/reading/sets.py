@@ -23,7 +23,7 @@ from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_policy
 from gate.policy.reading.problems import Problem, did_you_mean, problems_of
 from gate.policy.reading.revocations import parse_revocation, together
-from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, schema_of
+from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, NAMESPACED, schema_of
 from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
-_NAMESPACED: Final = ("GatePolicy", "GateException")
 _REVOCATION: Final = "GateRevocation"
 _TESTS: Final = "GateTest"
 
@@ -197,7 +196,7 @@ def _check_pattern(_validator: object, pattern: str, instance: object, _schema: 
 
 def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:
     errors = sorted(_validator(kind).iter_errors(document.data), key=lambda e: [str(p) for p in e.absolute_path])
-    problems.extend(problems_of(document, errors))
+    problems.extend(dict.fromkeys(problems_of(document, errors)))  # alternatives may say the same twice
     return not errors
 
 
@@ -216,10 +215,10 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     assert isinstance(document.data, dict)  # the schema has been checked
     metadata = document.data["metadata"]
     place = document.place(("metadata", "name"))
-    if kind in _NAMESPACED and "namespace" not in metadata:
+    if kind in NAMESPACED and "namespace" not in metadata:
         problems.append(Problem(place, f"a {kind} without metadata.namespace", "add the namespace it is for"))
         return False
-    if kind not in _NAMESPACED and "namespace" in metadata:
+    if kind not in NAMESPACED and "namespace" in metadata:
         here = document.place(("metadata", "namespace"))
         problems.append(Problem(here, f"a {kind} belongs to no namespace", "remove metadata.namespace"))
         return False

@@ -1,4 +1,8 @@
-"""What the schemas of several kinds are made of."""
+"""What the schemas of several kinds are made of.
+
+Every field says what it means (`description`, a sentence) and what holds without it (`default`). `errorMessage` is what
+was expected, in words, where a pattern or a list of types would say it badly: for `lint`, and for editors that know it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,11 @@ def is_tag_prefix(text: str) -> bool:
     return re.fullmatch(TAG_PREFIX.strip("^$"), text, re.ASCII) is not None
 
 
+def field(form: Schema, description: str, **more: object) -> Schema:
+    """A field of this form, and what it means; `default` is what holds without it."""
+    return {**form, "description": description, **more}
+
+
 def obj(properties: Schema, required: tuple[str, ...] = (), **more: object) -> Schema:
     """A mapping with these fields and no others."""
     return {
@@ -30,9 +39,24 @@ def obj(properties: Schema, required: tuple[str, ...] = (), **more: object) -> S
     }
 
 
-def texts(description: str = "a list of texts", **more: object) -> Schema:
+def either(form: str, alone: str, *together: str) -> Schema:
+    """Of a mapping: the field `alone`, or those `together`; nothing is said of what is no mapping.
+
+    No `anyOf`: what is wrong inside of an alternative is said at its own place, here and in editors.
+    """
+    said = {"errorMessage": f"expected {form}"}
+    others = {name: [other for other in together if other != name] for name in together}
+    return {"minProperties": 1, "dependencies": {alone: {"maxProperties": 1, **said}, **others}, **said}
+
+
+def texts(description: str, **more: object) -> Schema:
     """A list of texts, none empty."""
-    return {"type": "array", "items": {"type": "string", "minLength": 1}, "description": description, **more}
+    return {"type": "array", "items": TEXT, "description": description, **more}
+
+
+def formed(pattern: str, form: str) -> Schema:
+    """A text of this form, told in words too."""
+    return {"type": "string", "pattern": pattern, "errorMessage": f"expected {form}"}
 
 
 def later(*names: str) -> Schema:
@@ -42,50 +66,73 @@ def later(*names: str) -> Schema:
 
 TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 LABELS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
-
+FLAG: Final[Schema] = {"type": "boolean"}
+DURATION: Final = formed(r"^[0-9]{1,6}[smhd]$", "such as 30s, 5m, 2h or 1d")
 NAMESPACE_NAMES: Final[Schema] = {
     "type": "array",
-    "items": {
-        "type": "string",
-        "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        "description": "a namespace's name: a-z, 0-9 and -",
-    },
+    "items": formed(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a namespace's name: a-z, 0-9 and -"),
 }
 
 ONE: Final[Schema] = {"minProperties": 1, "maxProperties": 1}
-SECRET: Final = obj({"name": TEXT, "key": TEXT}, ("name", "key"))
-MATERIAL: Final[Schema] = {"pem": TEXT, "file": TEXT, "secret": SECRET}
-INSTANT: Final[Schema] = {
-    "type": "string",
-    "minLength": 1,
-    "description": "a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z",
-}
-TRUST_ROOT: Final[Schema] = {"type": "string", "pattern": NAME, "description": "the name of a GateTrustRoot"}
-FLAG: Final[Schema] = {"type": "boolean"}
-DURATION: Final[Schema] = {
-    "type": "string",
-    "pattern": r"^[0-9]{1,6}[smhd]$",
-    "description": "such as 30s, 5m, 2h or 1d",
-}
+SECRET: Final = obj(
+    {"name": field(TEXT, "The Secret's name."), "key": field(TEXT, "The key of its `data` that is read.")},
+    ("name", "key"),
+)
+TRUST_ROOT: Final = formed(NAME, "the name of a GateTrustRoot")
+
+
+def file_of(what: str) -> Schema:
+    """The field `file`."""
+    return field(TEXT, f"A file with {what}, relative to the policy's own file; refused in what the cluster feeds.")
+
+
+def secret_of(what: str) -> Schema:
+    """The field `secret`."""
+    return field(SECRET, f"A Secret with {what}: of the gate's own namespace, of a GatePolicy of its own.")
+
+
+def material(what: str) -> Schema:
+    """The three fields by one of which keys and certificates are given."""
+    return {"pem": field(TEXT, f"The text of {what}, as PEM."), "file": file_of(what), "secret": secret_of(what)}
+
+
+_DAY: Final = "a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z"
+
+
+def instant(description: str, day: str) -> Schema:
+    """A day of UTC or an instant, as a text.
+
+    Args:
+        description: what it means.
+        day: what a day counts as.
+    """
+    return field(TEXT, f"{description}: {_DAY}; {day}.")
+
 
 NARROWED: Final[Schema] = {
-    "images": texts("image patterns such as ghcr.io/acme/**", minItems=1),
-    "digests": texts("digests", minItems=1),
-    "namespaces": {**NAMESPACE_NAMES, "minItems": 1},
+    "images": texts("Image patterns such as ghcr.io/acme/** of which one has to fit; default any image.", minItems=1),
+    "digests": texts("Digests, sha256:…, of which the image's has to be one; default any.", minItems=1),
+    "namespaces": field(NAMESPACE_NAMES, "Namespaces of which the workload's has to be one; default any.", minItems=1),
 }
+REASON: Final = field(TEXT, "Why, for people; it is shown where it counts.", maxLength=500)
+TICKET: Final = field(TEXT, "Where that is written down, such as SEC-123.", maxLength=200)
 EXCEPTIONS: Final[Schema] = {
     "type": "array",
     "items": obj(
         {
-            "rule": TEXT,
+            "rule": field(TEXT, "The rule that is waived: its `name`, or its type where it has none."),
             **NARROWED,
-            "vulnerabilities": texts("identifiers such as CVE-2026-0001", minItems=1),
-            "components": texts("package URLs", minItems=1),
-            "licenses": texts("SPDX identifiers", minItems=1),
-            "until": INSTANT,
-            "reason": {**TEXT, "maxLength": 500},
-            "ticket": {**TEXT, "maxLength": 200},
-            "approvedBy": {**TEXT, "maxLength": 200},
+            "vulnerabilities": texts(
+                "Identifiers such as CVE-2026-0001, or aliases, of findings that are waived.", minItems=1
+            ),
+            "components": texts("Package URLs of components whose findings are waived.", minItems=1),
+            "licenses": texts("SPDX identifiers of licences whose findings are waived.", minItems=1),
+            "until": instant(
+                "The end, without which there is no exception", "a day counts to its end in UTC, an instant is excluded"
+            ),
+            "reason": REASON,
+            "ticket": TICKET,
+            "approvedBy": field(TEXT, "Who approved it: a claim, and shown as one.", maxLength=200),
         },
         ("rule", "until", "reason"),
     ),
