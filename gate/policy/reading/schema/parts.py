@@ -96,17 +96,18 @@ def material(what: str) -> Schema:
     return {"pem": field(TEXT, f"The text of {what}, as PEM."), "file": file_of(what), "secret": secret_of(what)}
 
 
-_DAY: Final = "a day such as 2026-12-31, or an instant such as 2026-12-31T12:00:00Z"
+BEGINNING: Final = "from its beginning in UTC"
+END: Final = "to its end in UTC"
 
 
 def instant(description: str, day: str) -> Schema:
     """A day of UTC or an instant, as a text.
 
     Args:
-        description: what it means.
-        day: what a day counts as.
+        description: what it means, without the full stop.
+        day: which moment of a day is meant: `BEGINNING` or `END`.
     """
-    return field(TEXT, f"{description}: {_DAY}; {day}.")
+    return field(TEXT, f"{description}, such as 2026-12-31 ({day}) or 2026-12-31T12:00:00Z.")
 
 
 NARROWED: Final[Schema] = {
@@ -127,9 +128,7 @@ EXCEPTIONS: Final[Schema] = {
             ),
             "components": texts("Package URLs of components whose findings are waived.", minItems=1),
             "licenses": texts("SPDX identifiers of licences whose findings are waived.", minItems=1),
-            "until": instant(
-                "The end, without which there is no exception", "a day counts to its end in UTC, an instant is excluded"
-            ),
+            "until": instant("Until when it counts", END),
             "reason": REASON,
             "ticket": TICKET,
             "approvedBy": field(TEXT, "Who approved it: a claim, and shown as one.", maxLength=200),

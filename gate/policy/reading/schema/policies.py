@@ -108,7 +108,7 @@ _SIGNATURE: Final = obj(
         ),
         "tagPrefix": field(
             formed(TAG_PREFIX, "what tags may begin with: letters, digits, and . _ - between"),
-            "What the tags of signatures begin with, as COSIGN_REPOSITORY's users know it; default nothing.",
+            "What the tags of signatures begin with, as by cosign's --attachment-tag-prefix; default nothing.",
         ),
         "reference": field(
             {"enum": ["match"]},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gate.policy.reading.schema.parts import (
+    BEGINNING,
+    END,
     FLAG,
     TEXT,
     TRUST_ROOT,
@@ -27,8 +29,8 @@ _KEY: Final = obj(
             {"enum": ["sha256", "sha384", "sha512"]},
             "The hash of its signatures; default what its type and size go with. The algorithm comes from the key.",
         ),
-        "validFrom": instant("The first time at which it counts", "of a day its beginning in UTC"),
-        "validUntil": instant("The last time at which it counts", "of a day its end in UTC"),
+        "validFrom": instant("From when on its signatures count, by their verified time", BEGINNING),
+        "validUntil": instant("Until when its signatures count, by their verified time", END),
         "transparencyLog": field(
             {"enum": ["optional", "required", "ignore"]},
             "What of a log entry: `optional` checks one that is there, `required` wants one, `ignore` looks at none.",

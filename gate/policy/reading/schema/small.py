@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gate.policy.reading.schema.parts import (
+    BEGINNING,
+    END,
     EXCEPTIONS,
     NARROWED,
     REASON,
@@ -23,10 +25,7 @@ from gate.policy.reading.schema.parts import (
 BREAK_GLASS_SPEC: Final = obj(
     {
         **NARROWED,
-        "until": instant(
-            "The end, at most `GateConfig.breakGlass.max` after its creation",
-            "a day counts to its end in UTC, an instant is excluded",
-        ),
+        "until": instant("Until when, at most `GateConfig.breakGlass.max` after its creation", END),
         "reason": REASON,
         "ticket": TICKET,
     },
@@ -44,10 +43,7 @@ REVOCATION_SPEC: Final = obj(
                     "fingerprint": field(TEXT, "A key: the SHA-256 of its SPKI in hex, as `gate inspect` shows it."),
                     "issuer": field(TEXT, "Who vouches for the identity; with `subject`."),
                     "subject": field(TEXT, "The identity; with `issuer`."),
-                    "signedAfter": instant(
-                        "From when on its signatures do not count, by their earliest verified time; default ever",
-                        "of a day its beginning in UTC",
-                    ),
+                    "signedAfter": instant("From when on its signatures do not count (default ever)", BEGINNING),
                 }
             ),
             "description": "Keys, by `fingerprint`, and identities, by `issuer` and `subject`, that no longer count.",
