@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 JOBS ?= 2
 FUZZ_MINUTES ?= 10
 
-.PHONY: help dev demo test property fuzz lint format type arch check e2e bench lock wheel clean
+.PHONY: help dev demo test property fuzz lint format type arch check e2e bench generate lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ e2e: $(STAMP) ## real cosign and registries, built once into a cache folder
 
 bench: $(STAMP) ## measure; writes docs/performance.md
 	$(BIN)/python -m bench.run
+
+generate: $(STAMP) ## write what comes from the schema of policies: editors' schema, CRDs, reference
+	@$(BIN)/python -m docs.generate
 
 lock: ## refresh requirements/*.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

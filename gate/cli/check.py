@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, begin, common_flags, emit, say, settings_of, worst
+from gate.cli.common import Exit, begin, common_flags, deliver, say, settings_of, worst
 from gate.cli.render import json_report, stats
 from gate.cli.render.text import TextRenderer
 from gate.cli.report import Report, SourceFinding, entries_of
@@ -277,13 +277,7 @@ def _write(report: Report, output: str, file: str | None, *, stats: bool) -> Non
     else:
         color = file is None and wants_color(terminal=sys.stdout is not None and sys.stdout.isatty())
         text = TextRenderer(color).render(report)
-    if file is None:
-        emit(text)
-        return
-    try:
-        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UsageError(f"--output-file {file} cannot be written: {error.strerror}") from error
+    deliver(text, file)
 
 
 def _mention(found: Found) -> None:

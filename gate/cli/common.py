@@ -306,6 +306,21 @@ def emit(text: str) -> None:
         raise UsageError(f"standard output cannot be written: {error.strerror}") from error
 
 
+def deliver(text: str, file: str | None) -> None:
+    """A result, to the file of --output-file, or on stdout without one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if file is None:
+        emit(text)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--output-file {file} cannot be written: {error.strerror}") from error
+
+
 def printable(text: str) -> str:
     """The text without what steers a terminal: manifests, policies and registries are other people's words."""
     return _UNPRINTABLE.sub(" ", text)

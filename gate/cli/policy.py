@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gate.cli.common import Exit, begin, emit, printable, reports_errors, say
+from gate.cli.policy_schema import schema
 from gate.documents import MAX_TEXT
 from gate.feeds.folder import load_policies
 from gate.local import read_local
@@ -27,6 +28,9 @@ def command() -> None:
     Example:
       gate policy lint policies/
     """
+
+
+command.add_command(schema)
 
 
 @command.command("lint")

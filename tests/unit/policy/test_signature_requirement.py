@@ -359,7 +359,7 @@ def test_who_makes_the_wait_void_has_to_be_known_before_anything_is_denied() -> 
         ({"unless": {"by": "b"}}, "`unless` makes `minAge` void, and there is none"),
         ({"minAge": "1d", "maxAge": "24h"}, "no signature is older than minAge and younger than maxAge"),
         ({"minAge": "1d", "unless": {"by": "nobody"}}, "no signer is called 'nobody'"),
-        ({"minAge": "1 day"}, "expected such as 30s, 5m, 2h or 1d"),
+        ({"minAge": "1 day"}, "expected a duration such as 30s, 5m, 2h or 1d"),
         ({"minAge": "1d", "by": "ignoring"}, "nothing proves when ignoring has signed"),
         ({"maxAge": "1d", "by": ["a", "ignoring"]}, "nothing proves when ignoring has signed"),
     ],

@@ -12,6 +12,8 @@ from typing import Any, Final
 Schema = dict[str, Any]
 
 LATER_MARK: Final = "later"
+FILE_MARK: Final = "not in what the cluster feeds"
+CLUSTER_MARK: Final = "not in a GatePolicy"
 LATER: Final[Schema] = {"not": {}, "$comment": LATER_MARK}
 NAME: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 TAG_PREFIX: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,51}$"
@@ -26,6 +28,11 @@ def is_tag_prefix(text: str) -> bool:
 def field(form: Schema, description: str, **more: object) -> Schema:
     """A field of this form, and what it means; `default` is what holds without it."""
     return {**form, "description": description, **more}
+
+
+def marked(form: Schema, mark: str) -> Schema:
+    """A field that is not everywhere: `without` leaves it out by its mark."""
+    return {**form, "$comment": mark}
 
 
 def obj(properties: Schema, required: tuple[str, ...] = (), **more: object) -> Schema:
@@ -67,7 +74,7 @@ def later(*names: str) -> Schema:
 TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 LABELS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
 FLAG: Final[Schema] = {"type": "boolean"}
-DURATION: Final = formed(r"^[0-9]{1,6}[smhd]$", "such as 30s, 5m, 2h or 1d")
+DURATION: Final = formed(r"^[0-9]{1,6}[smhd]$", "a duration such as 30s, 5m, 2h or 1d")
 NAMESPACE_NAMES: Final[Schema] = {
     "type": "array",
     "items": formed(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a namespace's name: a-z, 0-9 and -"),
@@ -83,7 +90,8 @@ TRUST_ROOT: Final = formed(NAME, "the name of a GateTrustRoot")
 
 def file_of(what: str) -> Schema:
     """The field `file`."""
-    return field(TEXT, f"A file with {what}, relative to the policy's own file; refused in what the cluster feeds.")
+    said = f"A file with {what}, relative to the policy's own file; refused in what the cluster feeds."
+    return marked(field(TEXT, said), FILE_MARK)
 
 
 def secret_of(what: str) -> Schema:

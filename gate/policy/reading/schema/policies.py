@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gate.policy.reading.schema.parts import (
+    CLUSTER_MARK,
     DURATION,
     EXCEPTIONS,
     FLAG,
@@ -17,6 +18,7 @@ from gate.policy.reading.schema.parts import (
     field,
     formed,
     later,
+    marked,
     obj,
     texts,
 )
@@ -104,7 +106,8 @@ _SIGNATURE: Final = obj(
         "by": field(_BY, "Who has to have signed the image."),
         "annotations": field(LABELS, "Annotations that every counted signature carries.", default={}),
         "repository": field(
-            TEXT, "The repository in which signatures are kept; default the image's own; not in a GatePolicy."
+            marked(TEXT, CLUSTER_MARK),
+            "The repository in which signatures are kept; default the image's own; not in a GatePolicy.",
         ),
         "tagPrefix": field(
             formed(TAG_PREFIX, "what tags may begin with: letters, digits, and . _ - between"),
