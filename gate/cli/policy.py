@@ -1,4 +1,4 @@
-"""`gate policy`: work on policies. `lint` for now."""
+"""`gate policy`: work on policies."""
 
 from __future__ import annotations
 

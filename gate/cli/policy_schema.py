@@ -24,17 +24,18 @@ def schema(kind: str | None, output_file: str | None, *, crds: bool) -> None:
     """Print the JSON Schema (draft-07) of policy documents, of all kinds at once.
 
     An editor with yaml-language-server completes and checks a policy that begins with the line
-    `# yaml-language-server: $schema=` and the path or URL of the schema.
+    `# yaml-language-server: $schema=` and the path or URL of the schema. What --crds prints is for
+    `kubectl apply --server-side -f -`.
 
     \b
     Example:
-      gate policy schema --output-file imagegate.dev_v1.json
+      gate policy schema
       gate policy schema --kind GateConfig
-      gate policy schema --crds | kubectl apply --server-side -f -
+      gate policy schema --crds
     """
-    if crds and kind is not None and kind not in RESOURCES:
-        raise UsageError(f"{kind} is no custom resource", remedy=f"give one of {', '.join(RESOURCES)}")
-    deliver(as_crds(*([kind] if kind else RESOURCES)) if crds else as_json(kind), output_file)
+    if crds and kind:
+        raise UsageError("--crds and --kind together", remedy="give one of them: custom resources come all at once")
+    deliver(as_crds(*RESOURCES) if crds else as_json(kind), output_file)
 
 
 def as_json(kind: str | None = None) -> str:

@@ -55,7 +55,7 @@ def test_every_command_of_the_program_is_known() -> None:
     assert {path[0] for path in COMMANDS if path} == {
         "check", "verify", "verify-blob", "inspect", "resolve", "policy", "trust", "serve", "demo", "doctor",
     }  # fmt: skip
-    assert {("policy", "lint"), ("trust", "show"), ("trust", "update")} <= set(COMMANDS)
+    assert {("policy", "lint"), ("policy", "schema"), ("trust", "show"), ("trust", "update")} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
