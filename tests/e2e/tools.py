@@ -60,10 +60,10 @@ class Tool:
     def _build(self, go: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            command = ["install", f"{self.package}@v{self.version}"] if self.package else ["build", "-o", scratch, "."]
+            folder, command = self._command(scratch)
             done = subprocess.run(
                 [go, *command],
-                cwd=scratch if self.package else self.source,
+                cwd=folder,
                 env={**ENVIRONMENT, "GOBIN": scratch, "CGO_ENABLED": "0", "GOWORK": "off"},
                 capture_output=True,
                 text=True,
@@ -73,6 +73,22 @@ class Tool:
                 pytest.fail(f"{self.name} {self.version} could not be built:\n{done.stderr[-4000:]}")
             # Another run may be building the same: whole files only.
             Path(scratch, self.name).replace(self.program)
+
+    def _command(self, scratch: str) -> tuple[str, list[str]]:
+        """Where Go is run, and with what, so that the program comes to be in `scratch`."""
+        if self.package:
+            return scratch, ["install", f"{self.package}@v{self.version}"]
+        return str(self.source), ["build", "-o", scratch, "."]
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedTool(Tool):
+    """A program that `go install` refuses, for its module replaces others: by the go.mod in the folder of its name."""
+
+    flags: tuple[str, ...] = ()
+
+    def _command(self, scratch: str) -> tuple[str, list[str]]:
+        return str(self.source), ["build", *self.flags, "-o", str(Path(scratch, self.name)), self.package]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,13 @@ def _sources(folder: Path) -> str:
 COSIGN = Tool("cosign", "3.1.3", "github.com/sigstore/cosign/v3/cmd/cosign")
 REGISTRY = Tool("registry", "3.1.2", "github.com/distribution/distribution/v3/cmd/registry")
 REFERRERS_REGISTRY = Tool("referrers-registry", _sources(HERE / "referrers-registry"))
-BUILT = (COSIGN, REGISTRY, REFERRERS_REGISTRY)
+ETCD = PinnedTool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3")
+KUBE_APISERVER = PinnedTool(
+    "kube-apiserver",
+    "1.36.3",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    ("-ldflags", "-X k8s.io/component-base/version.gitVersion=v1.36.3"),
+)
+BUILT = (COSIGN, REGISTRY, REFERRERS_REGISTRY, ETCD, KUBE_APISERVER)
 DOCKER_REGISTRY = DebianTool("docker-registry", "2.8")
 BUILD_SECONDS = 1800
