@@ -51,7 +51,7 @@ arch: $(STAMP) ## the layers of docs/architecture.md, by import-linter
 
 check: lint type arch property ## all static checks and the property searches
 
-e2e: $(STAMP) ## real cosign and registries, built once into a cache folder
+e2e: $(STAMP) ## real cosign, registries and API server, built once into a cache folder
 	$(BIN)/python -m pytest tests/e2e -m e2e -rs
 
 bench: $(STAMP) ## measure; writes docs/performance.md
