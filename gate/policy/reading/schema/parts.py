@@ -2,6 +2,10 @@
 
 Every field says what it means (`description`, a sentence) and what holds without it (`default`). `errorMessage` is what
 was expected, in words, where a pattern or a list of types would say it badly: for `lint`, and for editors that know it.
+
+Alternatives are lists of types, with what is said of each type beside each other, and `either`; one word is an `enum`
+of one. So each error has its place, and custom resources come of the same schema (`structural`): with `anyOf` or
+`const` they would not.
 """
 
 from __future__ import annotations

@@ -93,7 +93,8 @@ _IMAGE: Final = obj(
         "denyDigests": texts("Digests, sha256:…, that are refused.", default=[]),
         "maxAge": field(DURATION, "How old the image may be, by what its publisher says; default any age."),
         "platforms": texts(
-            "Platforms such as linux/amd64 that the image has to be for, all of them; default any.", minItems=1
+            "Platforms such as linux/amd64 that it has to be built for, and that are judged; default all there are.",
+            minItems=1,
         ),
         "labels": field(LABELS, "Labels that the image has to have, with patterns of their values.", default={}),
         "nonRoot": field(FLAG, "Whether the image has to run as another user than root.", default=False),
@@ -123,7 +124,8 @@ _SIGNATURE: Final = obj(
             {"by": field(_BY, "Who has to have signed.")}, ("by",), description="Signers that make `minAge` void."
         ),
         "platformEvidence": field(
-            {"enum": ["all"]}, "`all`: evidence of every platform's image counts too; default that of the index alone."
+            {"enum": ["all"]},
+            "`all`: signatures of every platform's image may stand in for those of the index; default they don't.",
         ),
     },
     ("by",),

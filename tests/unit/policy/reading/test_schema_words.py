@@ -52,7 +52,7 @@ PLACES: list[tuple[Json, tuple[str | int, ...], tuple[str, ...]]] = [
     (
         policy([{"image": {}}]),
         ("spec", "rules", 0, "image"),
-        ("tags", "denyTags", "denyTagsWithDigest", "denyDigests"),
+        ("tags", "denyTags", "denyTagsWithDigest", "denyDigests", "labels", "nonRoot"),
     ),
     (policy([{"deny": {}}]), ("spec", "rules", 0, "deny"), ("message",)),
     (policy([{"signature": {"by": "a"}}]), ("spec", "rules", 0, "signature"), ("annotations",)),
