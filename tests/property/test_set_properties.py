@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Evidence
     from gate.policy.policy import PolicySet
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SEARCH = settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEARCH = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STRICTNESS = {Verdict.ALLOW: 0, Verdict.WARN: 1, Verdict.ERROR: 2, Verdict.DENY: 2}  # neither runs
 
 PATTERNS = [

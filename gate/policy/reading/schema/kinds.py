@@ -95,6 +95,7 @@ def document_of(kind: str) -> Schema:
             "kind": field({"const": kind}, "The kind of the document."),
             "metadata": METADATA,
             "spec": spec.spec,
+            "status": field({"type": "object"}, "What the cluster keeps there; nothing is read of it."),
         },
         ("apiVersion", "kind", "metadata", "spec"),
         description=spec.description,

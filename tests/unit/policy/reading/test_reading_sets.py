@@ -71,7 +71,7 @@ def by(expression: str) -> str:
         ("apiVersion: imagegate.dev/v1", "1:1: unknown kind None; known here: ClusterGatePolicy, "),
         ("apiVersion: imagegate.dev/v1\nkind: {}", "2:7: unknown kind {}"),
         ("apiVersion: imagegate.dev/v1\nkind: [GateConfig]", "2:7: unknown kind ['GateConfig']"),
-        (f"{HEAD}{DENY}data: {{}}", "6:1: unknown field `data` in the document; known here: apiVersion, kind"),
+        (f"{HEAD}{DENY}xyz: {{}}", "6:1: unknown field `xyz` in the document; known here: apiVersion, kind"),
         (f"{HEAD}{DENY}sepc: {{}}", "6:1: unknown field `sepc` in the document; did you mean spec?"),
         # names
         (HEAD.replace("name: p", "name: P") + DENY, "3:18: `metadata.name`: expected a lower-case name of a-z, 0-9"),
