@@ -1,4 +1,4 @@
-"""Instants as people write them, RFC 3339 or a day of UTC, and durations."""
+"""Instants as people write them, RFC 3339 or a day of UTC; durations and sizes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _INSTANT: Final = re.compile(
 )
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TICK: Final = timedelta(microseconds=1)
+_SIZES: Final = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _UNITS: Final = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -35,6 +36,11 @@ def parse_instant(text: str) -> datetime:
 def duration_of(text: str) -> timedelta:
     """A duration of policies: a whole number and `s`, `m`, `h` or `d`, as the schema has seen to."""
     return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size of policies: a whole number and `KiB`, `MiB` or `GiB`, as the schema has seen to."""
+    return int(text[:-3]) * _SIZES[text[-3:]]
 
 
 def parse_first(text: str) -> datetime:

@@ -22,6 +22,7 @@ from gate.feeds.folder import BASELINE, require
 from gate.policy.decision import Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
+from gate.review.kinds import kinds_of
 from gate.review.review import Subject
 from gate.settings import wants_color, with_config
 from gate.sources.files import read_all, read_sources
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gate.cli.report import Entry
     from gate.deadline import Deadline
     from gate.image.reference import Repository
+    from gate.kubernetes.workload import Kinds
     from gate.policy.policy import PolicySet
     from gate.registry.layout import Layout
     from gate.review.review import ImageReview
@@ -113,7 +115,8 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
 
     gate = build(settings, _layouts(targets))
     try:
-        found = _read([s for s in sources if not s.startswith(_IMAGE)], deadline)
+        kinds = kinds_of(policies.config.custom_resources)
+        found = _read([s for s in sources if not s.startswith(_IMAGE)], kinds, deadline)
         report = _judge(gate, policies, found, targets, flags, deadline)
     finally:
         gate.close()
@@ -147,7 +150,7 @@ def _layouts(targets: Sequence[Target]) -> Mapping[Repository, Layout]:
     return {name: layout for target in targets for name, layout in target.layouts.items()}
 
 
-def _read(sources: list[str], deadline: Deadline) -> Found:
+def _read(sources: list[str], kinds: Kinds, deadline: Deadline) -> Found:
     terminal = sys.stderr is not None and sys.stderr.isatty()
     seen = 0
 
@@ -157,7 +160,7 @@ def _read(sources: list[str], deadline: Deadline) -> Found:
         if terminal and seen % _PROGRESS_EVERY == 0:
             click.echo(f"\r\033[Kreading: {seen} files, {file[-60:]}", err=True, nl=False)
 
-    found = read_sources(sources, lambda: _stdin(deadline), deadline, progress)
+    found = read_sources(sources, lambda: _stdin(deadline), deadline, progress, kinds)
     if terminal and seen >= _PROGRESS_EVERY:
         click.echo("\r\033[K", err=True, nl=False)
     return found
@@ -195,7 +198,7 @@ def _judge(
     shown = [_as_written(review, written.get(review.subject.text)) for review in reviews]
     entries = entries_of(zip(shown, subjects.values(), strict=True))
     findings = [*_source_findings(found), *_nothing_found(entries, found, flags)]
-    return Report(gate.now(), policies.policies, entries, tuple(findings))
+    return Report(gate.now(), policies.policies, entries, tuple(findings), policies.config.cluster)
 
 
 def _as_written(review: ImageReview, target: Target | None) -> ImageReview:

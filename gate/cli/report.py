@@ -55,6 +55,7 @@ class Report:
     """Everything one run of `gate check` says.
 
     Attributes:
+        cluster: that it is about, as its GateConfig calls it; "" where it has no name.
         store_trouble: how often the cache met trouble, by kind (`Reviewer.store_trouble`).
     """
 
@@ -62,6 +63,7 @@ class Report:
     policies: tuple[Policy, ...]
     entries: tuple[Entry, ...]
     source_findings: tuple[SourceFinding, ...] = ()
+    cluster: str = ""
     store_trouble: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property

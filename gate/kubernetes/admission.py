@@ -14,12 +14,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from gate.errors import GateError
-from gate.kubernetes.workload import GroupKind, ImageField, ObjectUnreadable, changed, images, is_pod, pointer
+from gate.kubernetes.workload import (
+    BUILT_IN,
+    GroupKind,
+    ImageField,
+    ObjectUnreadable,
+    changed,
+    images,
+    is_pod,
+    pointer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gate.kubernetes.workload import Path
+    from gate.kubernetes.workload import Kinds, Path
 
 MAX_BODY: Final = 7 * 1024 * 1024
 """Bytes of a review: the API server's 3 MiB an object, twice, and the rest (controller-runtime has the same)."""
@@ -94,8 +103,7 @@ class AdmissionRequest:
     dry_run: bool
     username: str
 
-    @property
-    def images_to_judge(self) -> tuple[ImageField, ...]:
+    def images_to_judge(self, kinds: Kinds = BUILT_IN) -> tuple[ImageField, ...]:
         """The image fields that must be judged; the rest of them stood there before.
 
         On UPDATE those that changed (all, when oldObject cannot be read); none on DELETE, CONNECT and subresources
@@ -112,12 +120,12 @@ class AdmissionRequest:
                 f"a {self.gk.kind} at the subresource {self.sub_resource}: only a Pod is known there",
                 remedy="use Kubernetes 1.23 or newer",
             )
-        found = images(self.gk, self.obj)
-        return changed(found, self._old_images()) if self.operation == "UPDATE" else found
+        found = images(self.gk, self.obj, kinds)
+        return changed(found, self._old_images(kinds)) if self.operation == "UPDATE" else found
 
-    def _old_images(self) -> tuple[ImageField, ...]:
+    def _old_images(self, kinds: Kinds) -> tuple[ImageField, ...]:
         try:
-            return images(self.gk, self.old_obj)
+            return images(self.gk, self.old_obj, kinds)
         except ObjectUnreadable:
             return ()
 

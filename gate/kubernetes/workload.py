@@ -5,6 +5,7 @@ Source: research/kubernetes.md section 1, "Where images live" (core/v1, apps/v1,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import GateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 Path = tuple[str | int, ...]
 """From the object's root: keys are strings, indexes of lists are numbers."""
@@ -59,6 +60,21 @@ class ImageField:
     """"container", "init container", "ephemeral container" or "image volume"."""
 
 
+EACH: Final = None
+"""The step of a path that goes into every element of a list."""
+
+Steps = tuple[str | None, ...]
+"""A path as people configure it: keys, and `EACH`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the objects of a kind keep what runs: pod specs, and single images."""
+
+    pod_specs: tuple[Steps, ...] = ()
+    images: tuple[Steps, ...] = ()
+
+
 _DEEPEST: Final = 50  # levels of an unknown object that are looked into
 _TEMPLATE: Final = ("spec", "template", "spec")
 
@@ -83,6 +99,12 @@ _OWN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "autoscaling"
 WORKLOAD_KINDS: Final = tuple(dict.fromkeys(gk.kind for gk in _POD_SPEC_AT))
 """Names of the kinds that hold a pod spec."""
 
+Kinds = Mapping[GroupKind, Places]
+"""What of each kind runs images."""
+
+BUILT_IN: Final[Kinds] = {gk: Places((steps,)) for gk, steps in _POD_SPEC_AT.items()}
+"""Kubernetes' own kinds."""
+
 _POSITIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "containers": ("container", ("image",)),
     "initContainers": ("init container", ("image",)),
@@ -103,9 +125,9 @@ def pointer(path: Path) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def is_workload(gk: GroupKind) -> bool:
-    """Whether the kind holds a pod spec that `images` reads."""
-    return gk in _POD_SPEC_AT
+def is_workload(gk: GroupKind, kinds: Kinds = BUILT_IN) -> bool:
+    """Whether objects of the kind run images that `images` reads."""
+    return gk in kinds
 
 
 def is_pod(gk: GroupKind) -> bool:
@@ -113,22 +135,23 @@ def is_pod(gk: GroupKind) -> bool:
     return gk == GroupKind("", "Pod")
 
 
-def images(gk: GroupKind, obj: object) -> tuple[ImageField, ...]:
-    """Every image field, in the order of the document; empty for kinds that are not workloads.
+def images(gk: GroupKind, obj: object, kinds: Kinds = BUILT_IN) -> tuple[ImageField, ...]:
+    """Every image field, in the order of the document, place by place; empty for kinds that are not workloads.
 
     What is absent, null or an empty text names no image: the API server refuses it in Pods.
 
     Args:
         gk: the object's kind: it alone says where the pod spec stands.
         obj: the object as decoded from JSON or YAML.
+        kinds: those that are known.
 
     Raises:
         ObjectUnreadable: something on the way to an image has the wrong type, or there are more than `MAX_FIELDS`.
     """
-    where = _POD_SPEC_AT.get(gk)
-    if where is None:
+    places = kinds.get(gk)
+    if places is None:
         return ()
-    found = tuple(islice(_fields(where, _pod_spec(where, obj)), MAX_FIELDS + 1))
+    found = tuple(islice(_all_fields(places, obj), MAX_FIELDS + 1))
     if len(found) > MAX_FIELDS:
         raise ObjectUnreadable(f"the object names more than {MAX_FIELDS} images")
     return found
@@ -200,14 +223,15 @@ def _name(entry: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def service_account(gk: GroupKind, obj: object) -> str:
+def service_account(gk: GroupKind, obj: object, kinds: Kinds = BUILT_IN) -> str:
     """The service account its Pods run as.
 
     `serviceAccountName`, else the deprecated `serviceAccount`, else "default" (also for other kinds, and where the
     object cannot be read: `images` refuses that one).
     """
     try:
-        spec = _pod_spec(_POD_SPEC_AT[gk], obj) if is_workload(gk) else {}
+        specs = [spec for steps in kinds.get(gk, Places()).pod_specs for _, spec in _walk(steps, obj)]
+        spec = _object((), specs[0]) if specs else {}
     except ObjectUnreadable:
         spec = {}
     for key in ("serviceAccountName", "serviceAccount"):
@@ -234,16 +258,56 @@ def _pod_spec(where: tuple[str, ...], obj: object) -> dict[str, object]:
     return value
 
 
+def _all_fields(places: Places, obj: object) -> Iterator[ImageField]:
+    """Of all places; one that two of them lead to counts once."""
+    _object((), obj)
+    seen: set[Path] = set()
+    for steps in places.pod_specs:
+        for where, spec in _walk(steps, obj):
+            for field in _fields(where, _object(where, spec)):
+                if field.path not in seen:
+                    seen.add(field.path)
+                    yield field
+    for steps in places.images:
+        for where, value in _walk(steps, obj):
+            if where not in seen and (text := _text(where, value)):
+                seen.add(where)
+                yield ImageField(where, text, "", "image")
+
+
+def _walk(steps: Steps, obj: object, at: Path = ()) -> Iterator[tuple[Path, object]]:
+    """What a path leads to, each with where that is; nothing where it is absent or null on the way.
+
+    Raises:
+        ObjectUnreadable: something on the way is of another type, or a list has more than `MAX_FIELDS` entries.
+    """
+    if obj is None:
+        return
+    if not steps:
+        yield at, obj
+        return
+    first, rest = steps[0], steps[1:]
+    if first is not EACH:
+        yield from _walk(rest, _object(at, obj).get(first), (*at, first))
+        return
+    for index, entry in enumerate(_entries(at, obj)):
+        yield from _walk(rest, entry, (*at, index))
+
+
+def _entries(at: Path, value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise _unexpected(at, value, "a list")
+    if len(value) > MAX_FIELDS:
+        raise ObjectUnreadable(f"{dotted(at)} has {len(value)} entries; at most {MAX_FIELDS} are read")
+    return value
+
+
 def _fields(where: Path, spec: dict[str, object]) -> Iterator[ImageField]:
     for key, entries in spec.items():
         position = _POSITIONS.get(key)
         if position is None or entries is None:
             continue
-        if not isinstance(entries, list):
-            raise _unexpected((*where, key), entries, "a list")
-        if len(entries) > MAX_FIELDS:
-            raise ObjectUnreadable(f"{dotted((*where, key))} has {len(entries)} entries; at most {MAX_FIELDS} are read")
-        for index, entry in enumerate(entries):
+        for index, entry in enumerate(_entries((*where, key), entries)):
             yield from _field((*where, key, index), entry, *position)
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
+
+MAX_IMAGES: Final = 100
+"""Different images of one review, if `GateConfig.limits.imagesPerReview` says nothing else."""
+
+MAX_ATTESTATION: Final = 64 * 1024 * 1024
+"""Bytes of one payload or bundle where attestations are wanted, if `limits.attestationBytes` says nothing else."""
 
 
 class Where(StrEnum):
@@ -82,10 +89,40 @@ class CredentialSources:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomResource:
+    """A kind beside Kubernetes' own whose objects run images.
+
+    Attributes:
+        group: its API group, without version.
+        pod_specs: paths to pod specs: keys, and None for each element of a list.
+        images: paths to images, likewise.
+    """
+
+    group: str
+    kind: str
+    pod_specs: tuple[tuple[str | None, ...], ...] = ()
+    images: tuple[tuple[str | None, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one review may ask for.
+
+    Attributes:
+        images: different images of one object.
+        attestation: bytes of one payload or bundle where attestations are wanted.
+    """
+
+    images: int = MAX_IMAGES
+    attestation: int = MAX_ATTESTATION
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole.
 
     Attributes:
+        cluster: its name, for reports; "" for none.
         stale_if_error: seconds that the last complete listing stands in for a registry that cannot be reached.
         longest_exception: how far away the end of an exception may be; until it is nearer it does not count.
         longest_break_glass: how long one may last from its creation; one that may last longer does not count.
@@ -99,3 +136,6 @@ class Config:
     stale_if_error: float = 0.0
     longest_exception: timedelta = timedelta(days=180)
     longest_break_glass: timedelta = timedelta(hours=8)
+    cluster: str = ""
+    limits: Limits = Limits()
+    custom_resources: tuple[CustomResource, ...] = ()

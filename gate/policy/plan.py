@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from gate.codes import Code
 from gate.policy import revocation
 from gate.policy.break_glass import softened
-from gate.policy.config import Unmatched, Where
+from gate.policy.config import MAX_ATTESTATION, Unmatched, Where
 from gate.policy.decision import Decision, Finding, Reason, Verdict
 from gate.policy.exceptions import Leniency
 from gate.policy.judge import by_reference, needs_digest
@@ -71,6 +71,7 @@ class Plan:
         types: the predicate types of the attestations that are wanted too.
         configs: the configurations that are wanted of the images that it stands for; None: none.
         pins: whether `/mutate` writes the digest.
+        attestation_bytes: that one attestation may have.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
         revocations: what counts for nobody.
         glasses: break-glasses that count, and cover the image as far as its digest does not matter.
@@ -87,6 +88,7 @@ class Plan:
     types: frozenset[str] = frozenset()
     configs: ConfigsWanted | None = None
     pins: bool = False
+    attestation_bytes: int = MAX_ATTESTATION
     stale_if_error: float = 0.0
     revocations: Revocations = revocation.NONE
     glasses: tuple[BreakGlass, ...] = ()
@@ -139,6 +141,7 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         matched,
         tuple(findings),
         pins=pins,
+        attestation_bytes=config.limits.attestation,
         stale_if_error=config.stale_if_error,
         revocations=policies.revocations,
         glasses=glasses,

@@ -13,7 +13,7 @@ from gate.evidence.facts import Format
 from gate.image.content import InMemory
 from gate.review.downloads import Downloads
 from gate.review.lanes import too_late
-from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE, PAYLOADS_AT_ONCE
+from gate.review.limits import MAX_SIGNATURE, PAYLOADS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -74,7 +74,7 @@ class Contents:
     def _fetched(
         self, place: Place, missing: deque[Descriptor], deadline: Deadline
     ) -> Iterator[tuple[Digest, Content | EvidenceUnavailable]]:
-        limit = MAX_ATTESTATION if place.attestations else MAX_SIGNATURE
+        limit = place.most if place.attestations else MAX_SIGNATURE
         under_way: dict[Future[Content], tuple[Descriptor, Download]] = {}
         answered = False
         try:

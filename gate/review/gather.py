@@ -184,7 +184,7 @@ class Gatherer:
 
 
 def _wanted(planned: Plan, source: Storage, digest: Digest, scope: str) -> _Wanted:
-    place = Place(source, digest, scope, planned.reference.name, bool(planned.types))
+    place = Place(source, digest, scope, planned.reference.name, bool(planned.types), planned.attestation_bytes)
     return _Wanted(place, planned.trust, planned.types, early_rules(planned, source))
 
 

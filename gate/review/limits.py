@@ -16,11 +16,8 @@ MAX_SIGNATURE: Final = 1024 * 1024
 MAX_SIGNATURES: Final = 4 * 1024 * 1024
 """Bytes of all of them."""
 
-MAX_ATTESTATION: Final = 64 * 1024 * 1024
-"""Bytes of one payload or bundle where attestations are wanted."""
-
 MAX_ATTESTATIONS: Final = 128 * 1024 * 1024
-"""Bytes of all of them: on disk, each in memory only while it is verified."""
+"""Bytes of all attestations: on disk, each in memory only while it is verified; as many as one may have, if more."""
 
 MAX_BESIDE: Final = 2 * 1024 * 1024
 """Bytes of what stands beside the payloads of one image: certificates, chains, log entries."""

@@ -10,6 +10,7 @@ from gate.evidence.candidate import Candidate
 from gate.evidence.cosign import BESIDE
 from gate.evidence.facts import Format
 from gate.image.manifest import Descriptor
+from gate.policy.config import MAX_ATTESTATION
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Rejection, Storage, Unavailable
@@ -39,6 +40,7 @@ class Place:
         scope: of the credentials.
         home: the image's own repository.
         attestations: whether they are wanted too.
+        most: bytes that one may have then.
     """
 
     storage: Storage
@@ -46,6 +48,7 @@ class Place:
     scope: str
     home: Repository
     attestations: bool
+    most: int = MAX_ATTESTATION
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ def selected(listing: Listing, place: Place, types: AbstractSet[str] | None) -> 
     """
     wanted = [e for e in listing.entries if types is None or e.predicate_type in _ALWAYS or e.predicate_type in types]
     others = sorted({e.predicate_type for e in listing.entries} - _ALWAYS - types) if types is not None else ()
-    within = _within_caps(wanted, MAX_SIGNATURES if types is not None and not types else MAX_ATTESTATIONS)
+    attested = types is None or bool(types)
+    within = _within_caps(wanted, max(MAX_ATTESTATIONS, place.most) if attested else MAX_SIGNATURES)
     cut: tuple[Unavailable, ...] = ()
     was_cut = any(u.code is Code.RESPONSE_TOO_LARGE for u in listing.unavailable)
     if within < len(wanted) and not (was_cut or listing.growing):  # what is left out may have been the one that counts

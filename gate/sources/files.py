@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.documents import MAX_TEXT
 from gate.errors import EvidenceUnavailable, Place, SourceError
+from gate.kubernetes.workload import BUILT_IN
 from gate.local import read_descriptor
 from gate.sources.manifests import Found, read_manifests
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gate.deadline import Deadline
+    from gate.kubernetes.workload import Kinds
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _LATER_NAMES: Final = ("dockerfile", "containerfile")
@@ -24,7 +26,11 @@ _LOOKS_LIKE_IMAGE: Final = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+
 
 
 def read_sources(
-    sources: list[str], stdin: Callable[[], bytes], deadline: Deadline, progress: Callable[[str], None]
+    sources: list[str],
+    stdin: Callable[[], bytes],
+    deadline: Deadline,
+    progress: Callable[[str], None],
+    kinds: Kinds = BUILT_IN,
 ) -> Found:
     """Read every SOURCE; what cannot be read is an error in the result, and the rest is read.
 
@@ -33,8 +39,9 @@ def read_sources(
         stdin: reads standard input; raises SourceError.
         deadline: for pipes, which may never end.
         progress: is told each file's name.
+        kinds: whose objects run images.
     """
-    found = Found()
+    found = Found(kinds=kinds)
     for source in sources:
         named = Path(source)
         if source == "-":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gate.documents import Document, read_documents
 from gate.errors import SourceError
 from gate.kubernetes.workload import (
+    BUILT_IN,
     WORKLOAD_KINDS,
     GroupKind,
     ObjectUnreadable,
@@ -22,7 +23,7 @@ from gate.kubernetes.workload import (
 
 if TYPE_CHECKING:
     from gate.documents import Path
-    from gate.kubernetes.workload import ImageField
+    from gate.kubernetes.workload import ImageField, Kinds
 
 _OUR_GROUP: Final = "imagegate.dev"
 
@@ -61,6 +62,7 @@ class Found:
         namespaces: labels of the Namespace documents, by name.
         skipped: documents without images of ours: other kinds, other formats.
         later: formats this version does not read, by file.
+        kinds: whose objects run images.
     """
 
     uses: list[ImageUse] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Found:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     skipped: int = 0
     later: dict[str, str] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=lambda: BUILT_IN)
 
 
 def read_manifests(text: str, file: str, found: Found) -> None:
@@ -130,19 +133,21 @@ def _read_namespace(data: dict[str, object], found: Found) -> None:
 
 
 def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, at: Path, found: Found) -> None:
-    if not is_workload(gk):
+    if not is_workload(gk, found.kinds):
         _skip(document, data, gk, at, found)
         return
     try:
-        fields = images(gk, data)
+        fields = images(gk, data, found.kinds)
         for missing in without_image(gk, data):
             found.errors.append(_no_image(document, missing, gk, at))
+        if not fields and gk not in BUILT_IN and holds_image(gk, data):
+            found.errors.append(_elsewhere(document, gk, at))
     except ObjectUnreadable as error:
         place = document.place((*at, *error.path))
         found.errors.append(SourceError(error.message, place=place, remedy=error.remedy))
         return
     metadata = _mapping(data.get("metadata"))
-    account = service_account(gk, data)
+    account = service_account(gk, data, found.kinds)
     for image in fields:
         path = (*at, *image.path)
         place = document.place(path)
@@ -177,6 +182,15 @@ def _skip(document: Document, data: dict[str, object], gk: GroupKind, at: Path, 
         )
         return
     found.skipped += 1
+
+
+def _elsewhere(document: Document, gk: GroupKind, at: Path) -> SourceError:
+    """A path that leads nowhere must not pass for an object that runs nothing."""
+    return SourceError(
+        f"this {gk.kind} names images, and none where `customResources` of the GateConfig says",
+        place=document.place((*at, "kind")),
+        remedy="mend the paths there",
+    )
 
 
 def _no_image(document: Document, missing: ImageField, gk: GroupKind, at: Path) -> SourceError:

@@ -27,18 +27,16 @@ from gate.kubernetes.workload import service_account
 from gate.policy.decision import Verdict, worst
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
+from gate.review.kinds import kinds_of
 from gate.review.review import ImageReview, Reviewer, Subject
 from gate.review.words import denial, warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gate.kubernetes.workload import ImageField
+    from gate.kubernetes.workload import ImageField, Kinds
     from gate.policy.policy import PolicySet
     from gate.webhook.metrics import Metrics
-
-MAX_IMAGES: Final = 100
-"""Different images of one review (`GateConfig.limits.imagesPerReview`)."""
 
 MAX_SECONDS: Final = 30.0
 """The API server's own most."""
@@ -99,18 +97,21 @@ class Admission:
     def _judge(self, stage: Stage, body: bytes, timeout: str, policies: PolicySet) -> tuple[AdmissionResponse, Verdict]:
         request = parse_review(body)
         excluded = request.namespace in policies.config.exclude_namespaces
-        fields = () if excluded else request.images_to_judge
-        if len({field.text for field in fields}) > MAX_IMAGES:
-            message = f"{Code.OVERLOADED}: more than {MAX_IMAGES} different images in one object"
+        kinds = kinds_of(policies.config.custom_resources)
+        fields = () if excluded else request.images_to_judge(kinds)
+        most = policies.config.limits.images
+        if len({field.text for field in fields}) > most:
+            message = f"{Code.OVERLOADED}: more than {most} different images in one object"
             return _refusal(policies, message, request.uid, request.api_version)
-        subjects = [Subject(field.text, _workload(request)) for field in fields]
+        workload = _workload(request, kinds)
+        subjects = [Subject(field.text, workload) for field in fields]
         deadline = Deadline.after(budget(timeout, self.seconds), time.monotonic)
         reviews = self.reviewer.review(policies, subjects, stage, deadline)
         verdict = worst(review.decision.verdict for review in reviews)
         self.metrics.found(review.decision.findings for review in reviews)
         response = _response(request, fields, reviews, verdict, stage)
         if verdict is not Verdict.ALLOW:
-            _note(request, stage, verdict, reviews)
+            _note(request, stage, verdict, reviews, policies.config.cluster)
         return response, verdict
 
 
@@ -123,8 +124,9 @@ def budget(timeout: str, otherwise: float) -> float:
     return max(seconds - min(most, max(least, seconds * share)), seconds / 2)
 
 
-def _workload(request: AdmissionRequest) -> Workload:
-    return Workload(request.gk.kind, request.namespace or None, None, service_account(request.gk, request.obj))
+def _workload(request: AdmissionRequest, kinds: Kinds) -> Workload:
+    account = service_account(request.gk, request.obj, kinds)
+    return Workload(request.gk.kind, request.namespace or None, None, account)
 
 
 def _response(
@@ -181,8 +183,11 @@ def _refusal(policies: PolicySet, message: str, uid: str, api_version: str) -> t
     return response, verdict
 
 
-def _note(request: AdmissionRequest, stage: Stage, verdict: Verdict, reviews: Sequence[ImageReview]) -> None:
+def _note(
+    request: AdmissionRequest, stage: Stage, verdict: Verdict, reviews: Sequence[ImageReview], cluster: str
+) -> None:
     line = {
+        **({"cluster": cluster} if cluster else {}),
         "uid": request.uid,
         "stage": stage.value,
         "verdict": verdict.value,

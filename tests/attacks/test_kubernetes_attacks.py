@@ -38,11 +38,11 @@ def judged(operation: str, obj: object, old: object = None, sub_resource: str = 
         "userInfo": {"username": "system:node:n1", "groups": ["system:nodes", "system:masters"]},
     }
     body = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
-    return [field.text for field in parse_review(json.dumps(body).encode()).images_to_judge]
+    return [field.text for field in parse_review(json.dumps(body).encode()).images_to_judge()]
 
 
 def recorded(name: str) -> list[str]:
-    return [field.text for field in parse_review((GOLDEN / f"{name}.json").read_bytes()).images_to_judge]
+    return [field.text for field in parse_review((GOLDEN / f"{name}.json").read_bytes()).images_to_judge()]
 
 
 def test_cve_2023_2727_ephemeral_containers_are_seen() -> None:

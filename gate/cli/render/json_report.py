@@ -48,6 +48,7 @@ def _report(report: Report) -> dict[str, object]:
         "apiVersion": "imagegate.dev/report/v1",
         "at": report.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "verdict": report.verdict.value,
+        **({"cluster": report.cluster} if report.cluster else {}),
         "summary": {
             "images": len(report.entries),
             **{v.value: report.count(v) for v in (Verdict.ALLOW, Verdict.WARN, Verdict.DENY, Verdict.ERROR)},

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ParseError
 from gate.image.reference import Reference, canonical_registry
-from gate.instants import duration_of
+from gate.instants import duration_of, size_of
 from gate.policy.break_glass import LONGEST
-from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule, Unmatched, Where
+from gate.policy.config import (
+    CloudKeychain,
+    Config,
+    CredentialSources,
+    CustomResource,
+    Limits,
+    Place,
+    RegistryRule,
+    Unmatched,
+    Where,
+)
+from gate.policy.reading.schema.policies import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from gate.documents import Path
     from gate.policy.reading.notes import Notes
+
+MAX_ATTESTATION_BYTES: Final = 256 * 1024 * 1024
+"""That `attestationBytes` may be at most."""
+
+_OWN_KINDS: Final = frozenset((group, kind) for group in ("", "apps", "batch") for kind in WORKLOAD_KINDS)
 
 
 def parse_config(notes: Notes) -> Config:
@@ -36,7 +52,46 @@ def parse_config(notes: Notes) -> Config:
         duration_of(spec.get("staleIfError", "0s")).total_seconds(),
         duration_of(spec.get("exceptions", {}).get("max", "180d")),
         _break_glass(notes, spec.get("breakGlass", {}).get("max", "8h")),
+        spec.get("clusterName", ""),
+        _limits(notes, spec.get("limits", {})),
+        _custom_resources(notes, spec.get("customResources", [])),
     )
+
+
+def _limits(notes: Notes, raw: dict[str, Any]) -> Limits:
+    usual = Limits()
+    bytes_ = size_of(raw["attestationBytes"]) if "attestationBytes" in raw else usual.attestation
+    if not 1 <= bytes_ <= MAX_ATTESTATION_BYTES:
+        most = f"{MAX_ATTESTATION_BYTES // 1024**2}MiB"
+        notes.add(("spec", "limits", "attestationBytes"), f"it may be 1KiB to {most}", f"write {most} or less")
+    return Limits(raw.get("imagesPerReview", usual.images), bytes_)
+
+
+def _custom_resources(notes: Notes, raw: list[dict[str, Any]]) -> tuple[CustomResource, ...]:
+    found: list[CustomResource] = []
+    seen: set[tuple[str, str]] = set()
+    for i, entry in enumerate(raw):
+        path = ("spec", "customResources", i)
+        key = (entry["group"], entry["kind"])
+        if key in seen:
+            notes.add((*path, "kind"), f"{entry['kind']} ({entry['group']}) stands twice", "make one entry of the two")
+        seen.add(key)
+        if key in _OWN_KINDS:
+            notes.add((*path, "kind"), f"{entry['kind']} is Kubernetes' own, and known", "remove the entry")
+        if not entry.get("podSpecs") and not entry.get("images"):
+            notes.add(path, "it says nowhere where its images are", "give `podSpecs` or `images`")
+        pod_specs, images = (tuple(map(_steps, entry.get(field, ()))) for field in ("podSpecs", "images"))
+        found.append(CustomResource(*key, pod_specs, images))
+    return tuple(found)
+
+
+def _steps(text: str) -> tuple[str | None, ...]:
+    """The steps of a dotted path, whose form the schema has checked; `[]` is each element."""
+    steps: list[str | None] = []
+    for part in text.split("."):
+        key = part.rstrip("[]")
+        steps += [key, *[None] * ((len(part) - len(key)) // 2)]
+    return tuple(steps)
 
 
 def _break_glass(notes: Notes, text: str) -> timedelta:

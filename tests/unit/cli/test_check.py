@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from gate.codes import Code
 from gate.demo.images import LayoutWriter
 from gate.demo.signing import SigningKey
+from gate.feeds.folder import BASELINE
 from tests.fakes.signing import alice
 from tests.unit.cli.support import (
     ANYTHING,
@@ -77,6 +78,7 @@ REPORT = {
     "type": "object",
     "properties": {
         "apiVersion": {"const": "imagegate.dev/report/v1"},
+        "cluster": {"type": "string", "minLength": 1},
         "at": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
         "verdict": {"enum": ["allow", "warn", "deny", "error"]},
         "summary": {
@@ -728,3 +730,33 @@ def test_a_file_name_that_is_no_unicode_is_no_failure(tmp_path: Path) -> None:
 def test_an_image_text_that_looks_like_a_verdict_is_shown_whole(image: str, tmp_path: Path) -> None:
     source = write(tmp_path, "pod.yaml", pod(image))
     assert f": DENIED {image} (container c0 of Pod p)" in gate("check", source).out
+
+
+ROLLOUT = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: web, image: nginx}
+"""
+
+
+def test_kinds_that_the_config_names_are_judged(tmp_path: Path) -> None:
+    (tmp_path / "rollout.yaml").write_text(ROLLOUT)
+    config = tmp_path / "p" / "config.yaml"
+    config.parent.mkdir()
+    (config.parent / "policy.yaml").write_text(BASELINE.read_text())
+    rule = "{group: argoproj.io, kind: Rollout, podSpecs: [PATH]}"
+    head = "apiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\nspec:\n"
+    config.write_text(f"{head}  clusterName: prod\n  customResources: [{rule.replace('PATH', 'spec.template.spec')}]\n")
+    found = report(tmp_path / "rollout.yaml", "-p", config.parent)
+    assert (found["cluster"], codes(found)) == ("prod", ["TAG_MISSING"])
+    (location,) = found["images"][0]["locations"]
+    assert (location["path"], location["line"]) == ("spec.template.spec.containers[0].image", 8)
+    config.write_text(f"{head}  customResources: [{rule.replace('PATH', 'spec.templates')}]\n")
+    found = report(tmp_path / "rollout.yaml", "-p", config.parent, "--allow-empty")
+    (finding,) = found["findings"]
+    assert finding["message"].startswith("this Rollout names images, and none where `customResources`")

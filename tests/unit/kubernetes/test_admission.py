@@ -41,7 +41,7 @@ def pod(*pairs: tuple[str, str], **spec: object) -> dict[str, object]:
 
 def asked(operation: str, obj: object, old: object = None, sub_resource: str = "", gk: GroupKind = POD) -> list[str]:
     request = AdmissionRequest(UID, V1, gk, sub_resource, operation, "app", "p", obj, old, dry_run=False, username="u")
-    return [f"{dotted(field.path)}={field.text}" for field in request.images_to_judge]
+    return [f"{dotted(field.path)}={field.text}" for field in request.images_to_judge()]
 
 
 # images_to_judge

@@ -41,7 +41,7 @@ def test_reads_what_a_real_api_server_sends(name: str) -> None:
             {"path": dotted(field.path), "text": field.text, "container": field.container, "what": field.what}
             for field in found
         ],
-        "judged": [dotted(field.path) for field in request.images_to_judge],
+        "judged": [dotted(field.path) for field in request.images_to_judge()],
     }
 
 

@@ -5,11 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.kubernetes.workload import (
+    BUILT_IN,
+    EACH,
     MAX_FIELDS,
     GroupKind,
     ImageField,
+    Kinds,
     ObjectUnreadable,
     Path,
+    Places,
     changed,
     dotted,
     images,
@@ -271,3 +275,77 @@ def test_any_object_is_read_or_unreadable(kind: tuple[str, str, Path], obj: obje
     else:
         assert all(field.text and field.path[: len(kind[2])] == kind[2] for field in found)
         assert changed(found, found) == ()
+
+
+# kinds beside Kubernetes' own
+
+ROLLOUT = GroupKind("argoproj.io", "Rollout")
+JOB_SET = GroupKind("jobset.x-k8s.io", "JobSet")
+OURS: Kinds = {
+    **BUILT_IN,
+    ROLLOUT: Places(
+        (("spec", "template", "spec"), ("spec", "jobs", EACH, "spec")), (("spec", "tools", EACH, EACH), ("image",))
+    ),
+}
+
+
+TOOLS = [["b:1"], [], ["c:1"]]
+
+
+def test_kinds_that_are_named_are_read_where_it_is_said() -> None:
+    spec = {"containers": [{"name": "x", "image": "a:1"}]}
+    obj = {
+        "spec": {
+            "template": {"spec": spec},
+            "jobs": [{"spec": spec}, {}, {"spec": None}],
+            "tools": [["b:1"], [], ["c:1"]],
+        },
+        "image": "d:1",
+    }
+    assert [(dotted(field.path), field.text, field.container, field.what) for field in images(ROLLOUT, obj, OURS)] == [
+        ("spec.template.spec.containers[0].image", "a:1", "x", "container"),
+        ("spec.jobs[0].spec.containers[0].image", "a:1", "x", "container"),
+        ("spec.tools[0][0]", "b:1", "", "image"),
+        ("spec.tools[2][0]", "c:1", "", "image"),
+        ("image", "d:1", "", "image"),
+    ]
+    assert images(ROLLOUT, obj) == ()
+    assert images(JOB_SET, obj, OURS) == ()
+    assert (is_workload(ROLLOUT, OURS), is_workload(ROLLOUT)) == (True, False)
+    assert images(POD, {"spec": spec}, OURS) == images(POD, {"spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("obj", "message"),
+    [
+        ([], "the object is a list; it must be an object"),
+        ({"spec": {"template": []}}, "spec.template is a list; it must be an object"),
+        ({"spec": {"jobs": {"spec": {}}}}, "spec.jobs is an object; it must be a list"),
+        ({"spec": {"jobs": ["x"]}}, "spec.jobs[0] is a string; it must be an object"),
+        ({"spec": {"tools": [["a"], "b"]}}, "spec.tools[1] is a string; it must be a list"),
+        ({"spec": {"tools": [[7]]}}, "spec.tools[0][0] is a number; it must be a string"),
+        ({"image": {"repository": "a"}}, "image is an object; it must be a string"),
+        (
+            {"spec": {"tools": [[]] * (MAX_FIELDS + 1)}},
+            "spec.tools has 1001 entries; at most 1000 are read",
+        ),
+        ({"spec": {"tools": [["a"] * 600] * 2}}, "the object names more than 1000 images"),
+    ],
+)
+def test_what_cannot_be_read_of_them_is_never_skipped(obj: object, message: str) -> None:
+    with pytest.raises(ObjectUnreadable) as caught:
+        images(ROLLOUT, obj, OURS)
+    assert caught.value.message == message
+
+
+def test_two_paths_to_one_image_count_once() -> None:
+    kinds_: Kinds = {ROLLOUT: Places((("spec",), ("spec",)), (("spec", "containers", EACH, "image"),))}
+    obj = {"spec": {"containers": [{"name": "x", "image": "a:1"}]}}
+    assert [field.what for field in images(ROLLOUT, obj, kinds_)] == ["container"]
+
+
+def test_the_service_account_is_that_of_the_first_pod_spec() -> None:
+    obj = {"spec": {"template": {"spec": {"serviceAccountName": "api"}}}}
+    assert service_account(ROLLOUT, obj, OURS) == "api"
+    assert service_account(ROLLOUT, {"spec": {"template": {"spec": "x"}}}, OURS) == "default"
+    assert service_account(ROLLOUT, obj) == "default"

@@ -15,10 +15,11 @@ from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
 from gate.image.reference import Reference, Repository
+from gate.policy.config import MAX_ATTESTATION
 from gate.review.contents import Contents
 from gate.review.kept import Blobs
 from gate.review.lanes import Lanes
-from gate.review.limits import MAX_ATTESTATION, MAX_SIGNATURE
+from gate.review.limits import MAX_SIGNATURE
 from gate.review.listing import Listed, Place
 from gate.spent import Meter
 from tests.fakes.clock import SettableClock

@@ -15,11 +15,12 @@ from gate.evidence.facts import Evidence, Format, Storage, Unavailable
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
 from gate.image.reference import Reference
+from gate.policy.config import MAX_ATTESTATION
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import AttestationRequirement, Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
 from gate.policy.signers import One
 from gate.review.gather import _size
-from gate.review.limits import MAX_ATTESTATION, MAX_ATTESTATIONS, MAX_CANDIDATES, MAX_PAYLOADS, MAX_SIGNATURES
+from gate.review.limits import MAX_ATTESTATIONS, MAX_CANDIDATES, MAX_PAYLOADS, MAX_SIGNATURES
 from gate.review.lister import EVIDENCE_SECONDS
 from gate.review.listing import Listed, Listing, Place
 from gate.review.selection import selected

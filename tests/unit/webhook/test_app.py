@@ -11,10 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gate.codes import Code
 from gate.kubernetes.admission import MAX_BODY
+from gate.policy.config import MAX_IMAGES
 from gate.review.prewarm import Prewarmer
 from gate.review.review import Reviewer
 from gate.review.warming import Warming
-from gate.webhook.admission import MAX_IMAGES, budget
+from gate.webhook.admission import budget
 from gate.webhook.app import create_app, create_metrics_app
 from gate.webhook.metrics import Metrics
 from tests.fakes.clock import SettableClock
@@ -438,6 +439,34 @@ def test_a_registry_that_fails_is_not_taken_for_an_unsigned_image(place: str, co
     assert message.startswith(f"NOT JUDGED {TAGGED}@{digest} (container c0) by signed/signature: {code}")
     assert "SIGNATURE_MISSING" not in message
     assert response["auditAnnotations"]["decision"] == "error"
+
+
+NO_LATEST = policy("[{image: {tags: unsafeAny, denyTags: [latest]}}]", name="tags")
+ROLLOUTS = config(
+    "{limits: {imagesPerReview: 2}, customResources: "
+    "[{group: argoproj.io, kind: Rollout, podSpecs: [spec.template.spec], images: ['spec.tools[]']}]}"
+)
+
+
+def test_a_kind_that_the_config_names_is_judged() -> None:
+    with hook(ANYTHING, NO_LATEST, ROLLOUTS) as webhook:
+        rollout = deployment("x:1") | {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+        assert webhook.validate(rollout)["allowed"] is True
+        rollout["spec"]["tools"] = ["y:latest"]
+        response = webhook.validate(rollout)
+        assert response["allowed"] is False
+        assert response["status"]["message"].startswith("DENIED y:latest (image) by tags/image\nTAG_MUTABLE")
+        rollout["spec"]["tools"] = {"y": "latest"}
+        assert webhook.validate(rollout)["status"]["message"].startswith("NOT JUDGED: spec.tools is an object")
+    with hook(ANYTHING, NO_LATEST) as webhook:
+        assert webhook.validate(rollout)["allowed"] is True, "its Pods are judged"
+
+
+def test_a_set_may_lower_what_a_review_may_have() -> None:
+    with hook(ANYTHING, ROLLOUTS) as webhook:
+        assert webhook.validate(pod("x:1", "x:2"))["allowed"] is True
+        response = webhook.validate(pod("x:1", "x:2", "x:3"))
+        assert response["status"]["message"].startswith("NOT JUDGED: OVERLOADED: more than 2 different images")
 
 
 def test_more_images_than_a_review_may_have() -> None:

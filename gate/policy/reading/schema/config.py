@@ -14,7 +14,6 @@ from gate.policy.reading.schema.parts import (
     field,
     file_of,
     formed,
-    later,
     obj,
     secret_of,
     texts,
@@ -61,6 +60,14 @@ _REGISTRY: Final = obj(
     },
     ("host",),
 )
+
+_PATH: Final = {
+    **formed(
+        r"^[A-Za-z0-9_-]+(\[\])*(\.[A-Za-z0-9_-]+(\[\])*)*$",
+        "a dotted path such as spec.template.spec, with [] for each element of a list",
+    ),
+    "maxLength": 500,
+}
 
 CONFIG_SPEC: Final = obj(
     {
@@ -122,11 +129,50 @@ CONFIG_SPEC: Final = obj(
             },
             description="Where credentials for registries come from.",
         ),
-        **later(
-            "clusterName",
-            "limits",
-            "customResources",
+        "clusterName": field(TEXT, "The cluster's name, for reports and events.", maxLength=100),
+        "limits": obj(
+            {
+                "imagesPerReview": field(
+                    {"type": "integer", "minimum": 1, "maximum": 1000},
+                    "How many different images one object may name; with more it is an error.",
+                    default=100,
+                ),
+                "attestationBytes": field(
+                    formed(r"^[1-9][0-9]{0,5}[KMG]iB$", "a size such as 512KiB or 64MiB"),
+                    "How large one attestation may be, 256MiB at most; a larger one is an error.",
+                    default="64MiB",
+                ),
+            },
+            description="What one review may ask for.",
         ),
+        "customResources": {
+            "type": "array",
+            "items": obj(
+                {
+                    "group": field(
+                        formed(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "an API group such as argoproj.io"),
+                        "The API group of the kind, without a version.",
+                    ),
+                    "kind": field(
+                        formed(r"^[A-Z][A-Za-z0-9]{0,62}$", "a kind such as Rollout"), "The kind, as objects write it."
+                    ),
+                    "podSpecs": field(
+                        {"type": "array", "items": _PATH, "maxItems": 50},
+                        "Paths to pod specs, such as spec.template.spec; `[]` is each element of a list.",
+                        default=[],
+                    ),
+                    "images": field(
+                        {"type": "array", "items": _PATH, "maxItems": 50},
+                        "Paths to single images, such as spec.steps[].image; `[]` is each element of a list.",
+                        default=[],
+                    ),
+                },
+                ("group", "kind"),
+            ),
+            "maxItems": 200,
+            "description": "Kinds beside Kubernetes' own whose objects run images.",
+            "default": [],
+        },
     },
     description="What is not a rule.",
 )

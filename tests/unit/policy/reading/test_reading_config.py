@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gate.policy.config import CloudKeychain, Config, CredentialSources, Place, RegistryRule
+from gate.policy.config import (
+    CloudKeychain,
+    Config,
+    CredentialSources,
+    CustomResource,
+    Limits,
+    Place,
+    RegistryRule,
+)
 from tests.unit.policy.build import Json, config, parsed
 
 if TYPE_CHECKING:
@@ -121,3 +129,48 @@ def test_credentials() -> None:
     )
     (error,) = read(credentials={"keychains": ["aws"]}).errors
     assert "expected one of ecr, google, azure" in error.message
+
+
+def test_a_cluster_has_a_name_and_limits() -> None:
+    found = read(clusterName="prod-eu-1", limits={"imagesPerReview": 5, "attestationBytes": "512KiB"})
+    assert [str(p) for p in found.errors] == []
+    assert (found.set.config.cluster, found.set.config.limits) == ("prod-eu-1", Limits(5, 512 * 1024))
+
+
+def test_kinds_that_run_images() -> None:
+    entry = {"group": "argoproj.io", "kind": "Rollout", "podSpecs": ["spec.template.spec"], "images": ["a[].b[][].c-d"]}
+    found = read(customResources=[entry])
+    assert [str(p) for p in found.errors] == []
+    assert found.set.config.custom_resources == (
+        CustomResource(
+            "argoproj.io", "Rollout", (("spec", "template", "spec"),), (("a", None, "b", None, None, "c-d"),)
+        ),
+    )
+
+
+ROLLOUT: Json = {"group": "argoproj.io", "kind": "Rollout", "podSpecs": ["spec"]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"limits": {"attestationBytes": "257MiB"}}, "write 256MiB or less"),
+        ({"limits": {"attestationBytes": "1GiB"}}, "write 256MiB or less"),
+        ({"limits": {"attestationBytes": "0KiB"}}, "expected a size such as 512KiB or 64MiB"),
+        ({"limits": {"attestationBytes": "64MB"}}, "expected a size such as 512KiB or 64MiB"),
+        ({"limits": {"imagesPerReview": 0}}, "`spec.limits.imagesPerReview`"),
+        ({"limits": {"imagesPerReview": 1001}}, "`spec.limits.imagesPerReview`"),
+        ({"clusterName": ""}, "`spec.clusterName`"),
+        ({"customResources": [ROLLOUT, {**ROLLOUT, "podSpecs": ["x"]}]}, "Rollout (argoproj.io) stands twice"),
+        ({"customResources": [{**ROLLOUT, "group": "apps", "kind": "Deployment"}]}, "Kubernetes' own, and known"),
+        ({"customResources": [{"group": "g", "kind": "K"}]}, "it says nowhere where its images are"),
+        ({"customResources": [{**ROLLOUT, "podSpecs": []}]}, "it says nowhere where its images are"),
+        *(
+            ({"customResources": [{**ROLLOUT, "podSpecs": [path]}]}, "expected a dotted path such as")
+            for path in ("", ".spec", "spec.", "spec..x", "spec[0]", "spec.[]", "a b", "spec[]x", "spec/x", "spec\n")
+        ),
+    ],
+)
+def test_what_a_config_may_not_say(spec: Json, said: str) -> None:
+    (problem,) = read(**spec).errors
+    assert said in str(problem)

@@ -140,6 +140,11 @@ EXAMPLES: dict[str, list[Json]] = {
         trust_root(tuf={"url": URL, "root": {"secret": SECRET}}),
     ],
     "GateConfig": [
+        config(
+            clusterName="prod-eu-1",
+            limits={"imagesPerReview": 5, "attestationBytes": "1MiB"},
+            customResources=[{"group": "argoproj.io", "kind": "Rollout", "podSpecs": ["spec.t"], "images": ["a[].b"]}],
+        ),
         config(unmatched="audit", excludeNamespaces=["kube-system"], pinning={"where": "all"}),
         config(
             registries=[

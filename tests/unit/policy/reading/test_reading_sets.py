@@ -303,7 +303,6 @@ def test_every_error_has_its_place(text: str, problem: str) -> None:
 
 
 RULES_LATER = ["attestation", "sbom", "scan", "provenance", "base", "cel"]
-CONFIG_FIELDS = ["clusterName", "limits", "customResources"]
 
 
 @pytest.mark.parametrize("value", ["{}", "[]", "x", "", "1", "null"])
@@ -312,7 +311,6 @@ CONFIG_FIELDS = ["clusterName", "limits", "customResources"]
     [
         *((f"{HEAD}  rules:\n  - {f}: VALUE", f, "6:5") for f in RULES_LATER),
         *((f"{HEAD}  rules:\n  - deny: {{}}\n    {f}: VALUE", f, "7:5") for f in RULES_LATER),
-        *((f"{CONFIG}  {f}: VALUE", f, "5:3") for f in CONFIG_FIELDS),
     ],
 )
 def test_what_is_not_supported_yet_is_refused_by_name(text: str, field: str, place: str, value: str) -> None:

@@ -87,6 +87,18 @@ PLACES: list[tuple[Json, tuple[str | int, ...], tuple[str, ...]]] = [
         ("required", "trustRoot"),
     ),
     (config(), ("spec",), ("unmatched", "excludeNamespaces", "staleIfError", "registries", "exceptions", "breakGlass")),
+    (config(), ("spec",), ("customResources",)),
+    (config(limits={}), ("spec", "limits"), ("imagesPerReview", "attestationBytes")),
+    (
+        config(customResources=[{"group": "g", "kind": "K", "images": ["a"]}]),
+        ("spec", "customResources", 0),
+        ("podSpecs",),
+    ),
+    (
+        config(customResources=[{"group": "g", "kind": "K", "podSpecs": ["a"]}]),
+        ("spec", "customResources", 0),
+        ("images",),
+    ),
     (config(pinning={}), ("spec", "pinning"), ("where",)),
     (config(credentials={}), ("spec", "credentials"), ("pullSecrets", "keychains")),
     (config(registries=[{"host": "h.test"}]), ("spec", "registries", 0), ("insecure", "tokenRealms")),
