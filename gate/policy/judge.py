@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import INABILITY, Code
 from gate.policy.decision import Reason
-from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement
+from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
 from gate.policy.requirements import attestation, deny, image, signature
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def needs_digest(requirement: Requirement) -> bool:
     match requirement:
         case ImageRequirement():
             return bool(requirement.deny_digests) or requirement.configs is not None
-        case DenyRequirement():
+        case DenyRequirement() | Unusable():
             return False
         case SignatureRequirement() | AttestationRequirement():
             return True
@@ -42,6 +42,8 @@ def by_reference(requirement: Requirement, reference: Reference) -> Iterator[Rea
             return image.check_reference(requirement, reference)
         case DenyRequirement():
             return deny.check(requirement)
+        case Unusable(why):
+            return iter([Reason(Code.POLICY_INVALID, f"the policy can't be used: {why}", "mend it: gate policy lint")])
         case SignatureRequirement() | AttestationRequirement():
             return iter(())
         case _:
@@ -53,7 +55,7 @@ def by_evidence(requirement: Requirement, case: Case, known: Known) -> Iterator[
     match requirement:
         case ImageRequirement():
             return _of_image(requirement, case, known)
-        case DenyRequirement():
+        case DenyRequirement() | Unusable():
             return iter(())
         case SignatureRequirement():
             return _of_platforms(requirement, case, known)

@@ -24,6 +24,7 @@ from gate.policy.policy import (
     Mode,
     SignatureRequirement,
     Tags,
+    Unusable,
 )
 from gate.policy.requirements import image
 from gate.policy.signers import needs_of
@@ -234,7 +235,7 @@ def _with_needs(base: Plan) -> Plan:
                     asked = rule.requirement.configs
                     configs = configs | asked if configs and asked else configs or asked
                     continue
-                case DenyRequirement():
+                case DenyRequirement() | Unusable():
                     continue
                 case _:
                     assert_never(rule.requirement)

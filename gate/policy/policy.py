@@ -137,6 +137,17 @@ class DenyRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands for the rules of a policy that can't be used, so that its images are denied in its mode (POLICY §2).
+
+    Attributes:
+        why: for people.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Where signatures or attestations are kept.
 
@@ -198,7 +209,7 @@ class AttestationRequirement:
     kept: Kept = Kept()
 
 
-Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement
+Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement | Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +234,7 @@ def _names_in(requirement: Requirement) -> frozenset[str]:
             return frozenset().union(*(expression.names for expression in requirement.expressions))
         case AttestationRequirement(by):
             return by.names
-        case ImageRequirement() | DenyRequirement():
+        case ImageRequirement() | DenyRequirement() | Unusable():
             return frozenset()
         case _:
             assert_never(requirement)
@@ -279,7 +290,7 @@ def _tags_of(rule: Rule, waived: frozenset[str]) -> Tags | None:
             return Tags.PIN
         case ImageRequirement():
             return rule.requirement.tags
-        case DenyRequirement():
+        case DenyRequirement() | Unusable():
             return None
         case SignatureRequirement() | AttestationRequirement():
             return Tags.PIN
