@@ -61,6 +61,11 @@ def read_and_write(path: Path, name: str) -> None:
         seen += len(found)
         wrong += sum(value != value_of(key) for key, value in found.items())
     settled = settle(store, f"{name}-end")
+    # By now what this one wrote is there, however slow the machine is; of the others some may be.
+    keys = [f"{other}-{number}" for other in "abcd" for number in range(300)]
+    found = store.get(keys)
+    seen += len(found)
+    wrong += sum(value != value_of(key) for key, value in found.items())
     store.close()
     tell(wrong=wrong, seen=seen, settled=settled, **store.counts)
 
