@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -43,6 +44,27 @@ _PLAIN: Final = frozenset(
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
 
+_Span = tuple[int, int, int]
+"""Line, column, and the column behind its end; 0 where that is on a later line."""
+
+
+class Flaw(StrEnum):
+    """Why a text is no document."""
+
+    NOT_YAML = "not-yaml"
+    YAML_FEATURE = "yaml-feature"
+    DUPLICATE_KEY = "duplicate-key"
+    TOO_LARGE = "too-large"
+
+
+class UnreadableDocument(SourceError):
+    """A text that is no document, or one that readers would differ about."""
+
+    def __init__(self, flaw: Flaw, message: str, place: Place, remedy: str = "") -> None:
+        super().__init__(message, place=place, remedy=remedy)
+        self.flaw = flaw
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document.
@@ -50,14 +72,14 @@ class Document:
     Attributes:
         file: as the user named it.
         data: dicts with text keys, lists, texts, numbers, booleans, None.
-        values: where each value starts, by its path.
-        keys: where each key starts, by the path of its value.
+        values: where each value stands, by its path.
+        keys: where each key stands, by the path of its value.
     """
 
     file: str
     data: object
-    values: dict[Path, tuple[int, int]]
-    keys: dict[Path, tuple[int, int]]
+    values: dict[Path, _Span]
+    keys: dict[Path, _Span]
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """Where `path` stands, or the nearest thing above it."""
@@ -68,18 +90,19 @@ class Document:
         return Place(self.file)
 
 
-def read_documents(text: str, file: str) -> Iterator[Document | SourceError]:
+def read_documents(text: str, file: str) -> Iterator[Document | UnreadableDocument]:
     """Every document of a stream; one that cannot be read is an error in its place, and the others still follow.
 
     Empty documents are left out.
     """
     if len(text) > MAX_TEXT:
-        yield SourceError(f"more than {MAX_TEXT} characters", place=Place(file), remedy="split the file")
+        message = f"more than {MAX_TEXT} characters"
+        yield UnreadableDocument(Flaw.TOO_LARGE, message, Place(file), "split the file")
         return
     for chunk, line in _chunks(text.removeprefix("\ufeff")):
         try:
             document = _read_one(chunk, file, line)
-        except SourceError as error:
+        except UnreadableDocument as error:
             yield error
         else:
             if document is not None:
@@ -115,10 +138,11 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
             return _read_one(joined, file, line)
         mark = error.problem_mark or error.context_mark
         place = Place(file, line + mark.line + 1, mark.column + 1) if mark else Place(file, line + 1, 1)
-        problem = error.problem or error.context or "unreadable"
-        raise SourceError(f"not YAML: {problem}", place=place, remedy=_remedy(source, mark)) from error
+        message = f"not YAML: {error.problem or error.context or 'unreadable'}"
+        raise UnreadableDocument(Flaw.NOT_YAML, message, place, _remedy(source, mark)) from error
     except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
-        raise SourceError(f"not YAML: {str(error).splitlines()[0][:200]}", place=Place(file, line + 1, 1)) from error
+        message = f"not YAML: {str(error).splitlines()[0][:200]}"
+        raise UnreadableDocument(Flaw.NOT_YAML, message, Place(file, line + 1, 1)) from error
     if node is None:
         return None
     builder = _Builder(file, line, source)
@@ -151,15 +175,15 @@ class _Builder:
         self._text = text
         self._line = line
         self._nodes = 0
-        self.values: dict[Path, tuple[int, int]] = {}
-        self.keys: dict[Path, tuple[int, int]] = {}
+        self.values: dict[Path, _Span] = {}
+        self.keys: dict[Path, _Span] = {}
 
     def build(self, node: yaml.Node, path: Path, depth: int) -> object:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise self._error(node, f"more than {MAX_NODES} values, aliases unfolded")
+            raise self._too_large(node, f"more than {MAX_NODES} values, aliases unfolded")
         if depth > MAX_DEPTH:
-            raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
+            raise self._too_large(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
         self.values[path] = self._position(node)
         match node:
             case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
@@ -189,7 +213,8 @@ class _Builder:
                 self._merge(value_node, result, path, depth)
                 continue
             if key in own:
-                raise self._error(key_node, f"the key {key!r} stands twice", "keep one of them")
+                message = f"the key {key[:100]!r} stands twice"
+                raise UnreadableDocument(Flaw.DUPLICATE_KEY, message, self._place(key_node), "keep one of them")
             own.add(key)
             self.keys[*path, key] = self._position(key_node)
             result[key] = self.build(value_node, (*path, key), depth + 1)
@@ -206,11 +231,11 @@ class _Builder:
             if not isinstance(source, yaml.MappingNode):
                 raise self._error(node, "`<<` merges mappings only")
             if depth > MAX_DEPTH:
-                raise self._error(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
+                raise self._too_large(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
             inner = _Builder(self._file, self._line, self._text)
             inner._nodes = self._nodes + 1
             if inner._nodes > MAX_NODES:
-                raise self._error(node, f"more than {MAX_NODES} values, aliases unfolded")
+                raise self._too_large(node, f"more than {MAX_NODES} values, aliases unfolded")
             found = inner._mapping(source, path, depth + 1)
             self._nodes = inner._nodes
             for key in found:
@@ -219,6 +244,7 @@ class _Builder:
                     raise self._error(node, f"`<<` brings the key {key!r}, which {why}", "put `<<` first; keep one")
             into.update(found)
             self.values.update(inner.values)
+            self.keys.update(inner.keys)
 
     def _scalar(self, node: yaml.Node) -> object:
         text = str(node.value)
@@ -239,11 +265,19 @@ class _Builder:
         if node.tag not in (frozenset({_TEXT}) if getattr(node, "style", None) else _PLAIN):
             raise self._tagged(node)
 
-    def _position(self, node: yaml.Node) -> tuple[int, int]:
-        return (self._line + node.start_mark.line + 1, node.start_mark.column + 1)
+    def _position(self, node: yaml.Node) -> _Span:
+        start, end = node.start_mark, node.end_mark
+        line = start.line
+        return (self._line + line + 1, start.column + 1, end.column + 1 if end.line == line else 0)
 
-    def _tagged(self, node: yaml.Node) -> SourceError:
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self._file, *self._position(node))
+
+    def _tagged(self, node: yaml.Node) -> UnreadableDocument:
         return self._error(node, f"the tag {str(node.tag)[:100]} is not supported")
 
-    def _error(self, node: yaml.Node, message: str, remedy: str = "") -> SourceError:
-        return SourceError(message, place=Place(self._file, *self._position(node)), remedy=remedy)
+    def _too_large(self, node: yaml.Node, message: str) -> UnreadableDocument:
+        return UnreadableDocument(Flaw.TOO_LARGE, message, self._place(node), "split it")
+
+    def _error(self, node: yaml.Node, message: str, remedy: str = "") -> UnreadableDocument:
+        return UnreadableDocument(Flaw.YAML_FEATURE, message, self._place(node), remedy)

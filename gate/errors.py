@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a text something stands. Lines and columns count from 1; 0 means the whole file."""
+    """Where in a text something stands. Lines and columns count from 1, in characters; 0 means the whole file.
+
+    Attributes:
+        end: the column behind its last character; 0 where it ends on a later line, or nobody knows.
+    """
 
     file: str
     line: int = 0
     column: int = 0
+    end: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.documents import MAX_TEXT, read_documents
-from gate.errors import ParseError, SourceError, UsageError
+from gate.documents import MAX_TEXT, UnreadableDocument, read_documents
+from gate.errors import ParseError, UsageError
 from gate.local import read_local
+from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import Problem
 from gate.policy.reading.schema.kinds import KINDS, LATER_KINDS
 from gate.policy.reading.sets import ParsedSet, parse_set
@@ -57,9 +58,9 @@ def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, ma
         for file in _files(path):
             files += 1
             for read in read_documents(_text(file, deadline), str(file)):
-                if isinstance(read, SourceError):
+                if isinstance(read, UnreadableDocument):
                     assert read.place is not None
-                    problems.append(Problem(read.place, read.message, read.remedy))
+                    problems.append(Problem(Check(read.flaw), read.place, read.message, read.remedy))
                     ours += 1
                 else:
                     documents.append(read)

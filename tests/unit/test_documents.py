@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gate.documents import MAX_DEPTH, MAX_TEXT, Document, Path, read_documents
-from gate.errors import SourceError
+from gate.documents import MAX_DEPTH, MAX_TEXT, Document, Flaw, Path, UnreadableDocument, read_documents
+from gate.errors import Place, SourceError
 
 
 def read(text: str) -> list[object]:
@@ -417,7 +417,69 @@ def test_a_marker_with_a_comment_parts_documents(marker: str) -> None:
     assert isinstance(first, Document)
     assert isinstance(second, Document)
     assert (first.data, second.data) == ({"a": 1}, {"b": 2})
-    assert second.values["b",] == (3, 4)
+    assert second.values["b",] == (3, 4, 5)
+
+
+SPANS = """\
+plain: word
+quoted: "a: b"
+größe: '日本'
+empty:
+flow: {a: [1, 2], b: 3}
+block:
+- one
+text: |
+  two
+  lines
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        (("plain",), (1, 1, 6), (1, 8, 12)),
+        (("quoted",), (2, 1, 7), (2, 9, 15)),
+        (("größe",), (3, 1, 6), (3, 8, 12)),
+        (("empty",), (4, 1, 6), (4, 7, 7)),
+        (("flow",), (5, 1, 5), (5, 7, 24)),
+        (("flow", "a"), (5, 8, 9), (5, 11, 17)),
+        (("flow", "a", 1), None, (5, 15, 16)),
+        (("block",), (6, 1, 6), (7, 1, 0)),
+        (("block", 0), None, (7, 3, 6)),
+        (("text",), (8, 1, 5), (8, 7, 0)),
+    ],
+)
+def test_where_keys_and_values_begin_and_end(
+    path: Path, key: tuple[int, int, int] | None, value: tuple[int, int, int]
+) -> None:
+    """In characters; 0 where the end is on a later line."""
+    (only,) = read_documents(SPANS, "f.yaml")
+    assert isinstance(only, Document)
+    assert (only.keys.get(path), only.values[path]) == (key, value)
+    assert only.place(path) == Place("f.yaml", *value)
+    if key is not None:
+        assert only.place(path, key=True) == Place("f.yaml", *key)
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw", "place"),
+    [
+        ("a: [", Flaw.NOT_YAML, Place("f.yaml", 2, 1)),
+        ("a: !!binary x", Flaw.YAML_FEATURE, Place("f.yaml", 1, 4, 14)),
+        ("bc: 1\nbc: 2", Flaw.DUPLICATE_KEY, Place("f.yaml", 2, 1, 3)),
+        ("a: &x [*x]", Flaw.TOO_LARGE, Place("f.yaml", 1, 4, 11)),
+    ],
+)
+def test_what_is_wrong_has_a_name_and_a_span(text: str, flaw: Flaw, place: Place) -> None:
+    (only,) = read_documents(text, "f.yaml")
+    assert isinstance(only, UnreadableDocument)
+    assert (only.flaw, only.place) == (flaw, place)
+
+
+def test_keys_that_are_merged_have_their_places() -> None:
+    (only,) = read_documents("a: &x {bc: 1}\nd:\n  <<: *x\n", "f.yaml")
+    assert isinstance(only, Document)
+    assert only.place(("d", "bc"), key=True) == Place("f.yaml", 1, 8, 10)
 
 
 def test_directives_before_the_first_document() -> None:

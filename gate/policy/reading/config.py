@@ -20,6 +20,7 @@ from gate.policy.config import (
     Unmatched,
     Where,
 )
+from gate.policy.reading.checks import Check
 from gate.policy.reading.schema.policies import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def _limits(notes: Notes, raw: dict[str, Any]) -> Limits:
     bytes_ = size_of(raw["attestationBytes"]) if "attestationBytes" in raw else usual.attestation
     if not 1 <= bytes_ <= MAX_ATTESTATION_BYTES:
         most = f"{MAX_ATTESTATION_BYTES // 1024**2}MiB"
-        notes.add(("spec", "limits", "attestationBytes"), f"it may be 1KiB to {most}", f"write {most} or less")
+        notes.add(
+            Check.LIMIT, ("spec", "limits", "attestationBytes"), f"it may be 1KiB to {most}", f"write {most} or less"
+        )
     return Limits(raw.get("imagesPerReview", usual.images), bytes_)
 
 
@@ -74,12 +77,24 @@ def _custom_resources(notes: Notes, raw: list[dict[str, Any]]) -> tuple[CustomRe
         path = ("spec", "customResources", i)
         key = (entry["group"], entry["kind"])
         if key in seen:
-            notes.add((*path, "kind"), f"{entry['kind']} ({entry['group']}) stands twice", "make one entry of the two")
+            notes.add(
+                Check.CUSTOM_RESOURCE,
+                (*path, "kind"),
+                f"{entry['kind']} ({entry['group']}) stands twice",
+                "make one entry of the two",
+            )
         seen.add(key)
         if key in _OWN_KINDS:
-            notes.add((*path, "kind"), f"{entry['kind']} is Kubernetes' own, and known", "remove the entry")
+            notes.add(
+                Check.CUSTOM_RESOURCE,
+                (*path, "kind"),
+                f"{entry['kind']} is Kubernetes' own, and known",
+                "remove the entry",
+            )
         if not entry.get("podSpecs") and not entry.get("images"):
-            notes.add(path, "it says nowhere where its images are", "give `podSpecs` or `images`")
+            notes.add(
+                Check.CUSTOM_RESOURCE, path, "it says nowhere where its images are", "give `podSpecs` or `images`"
+            )
         pod_specs, images = (tuple(map(_steps, entry.get(field, ()))) for field in ("podSpecs", "images"))
         found.append(CustomResource(*key, pod_specs, images))
     return tuple(found)
@@ -97,7 +112,12 @@ def _steps(text: str) -> tuple[str | None, ...]:
 def _break_glass(notes: Notes, text: str) -> timedelta:
     most = duration_of(text)
     if most > LONGEST:
-        notes.add(("spec", "breakGlass", "max"), "a break-glass lasts 24 hours at most", "write 24h or less")
+        notes.add(
+            Check.BREAK_GLASS_LONG,
+            ("spec", "breakGlass", "max"),
+            "a break-glass lasts 24 hours at most",
+            "write 24h or less",
+        )
     return min(most, LONGEST)
 
 
@@ -110,25 +130,39 @@ def _registries(notes: Notes, raw: list[dict[str, Any]]) -> tuple[RegistryRule, 
         if rule is None:
             continue
         if rule.place in seen:
-            notes.add((*path, "host"), f"{_shown(rule.place)} stands twice", "make one entry of the two")
+            notes.add(
+                Check.DUPLICATE_REGISTRY,
+                (*path, "host"),
+                f"{_shown(rule.place)} stands twice",
+                "make one entry of the two",
+            )
         seen.add(rule.place)
         rules.append(rule)
     return tuple(rules)
 
 
 def _registry(notes: Notes, path: Path, raw: dict[str, Any]) -> RegistryRule | None:
-    host = notes.attempt((*path, "host"), canonical_registry, raw["host"])
-    mirrors = [notes.attempt((*path, "mirrors", i), parse_place, text) for i, text in enumerate(raw.get("mirrors", ()))]
-    mirror_of = notes.attempt((*path, "mirrorOf"), canonical_registry, raw["mirrorOf"]) if "mirrorOf" in raw else ""
+    host = notes.attempt(Check.HOST, (*path, "host"), canonical_registry, raw["host"])
+    mirrors = [
+        notes.attempt(Check.HOST, (*path, "mirrors", i), parse_place, text)
+        for i, text in enumerate(raw.get("mirrors", ()))
+    ]
+    mirror_of = (
+        notes.attempt(Check.HOST, (*path, "mirrorOf"), canonical_registry, raw["mirrorOf"]) if "mirrorOf" in raw else ""
+    )
     if "prefix" in raw:
-        notes.attempt((*path, "prefix"), lambda prefix: parse_place(f"{raw['host']}/{prefix}"), raw["prefix"])
+        notes.attempt(
+            Check.HOST, (*path, "prefix"), lambda prefix: parse_place(f"{raw['host']}/{prefix}"), raw["prefix"]
+        )
     if host is None or mirror_of is None:
         return None
     for field in ("prefix", "authoritative"):
         if field in raw and not mirror_of:
-            notes.add((*path, field), f"`{field}` is of a mirror", "add mirrorOf, or remove it")
+            notes.add(Check.MIRROR, (*path, field), f"`{field}` is of a mirror", "add mirrorOf, or remove it")
     if host == mirror_of:
-        notes.add((*path, "mirrorOf"), f"{host} is no mirror of itself", "name the registry that it mirrors")
+        notes.add(
+            Check.MIRROR, (*path, "mirrorOf"), f"{host} is no mirror of itself", "name the registry that it mirrors"
+        )
     certificate = raw.get("clientCert", {})
     secret = [field for field in ("ca", "clientCert") if "secret" in raw.get(field, {})]
     missing = [_missing(notes, (*path, field, "secret"), raw[field]) for field in secret]
@@ -167,7 +201,7 @@ def parse_place(text: str) -> Place:
 
 def _missing(notes: Notes, path: Path, raw: dict[str, Any]) -> str:
     missing = f"the Secret {raw['secret']['name']} can't be read from here"
-    notes.warn(path, missing, "the registry is not asked until it can")
+    notes.add(Check.SECRET_UNSEEN, path, missing, "the registry is not asked until it can")
     return missing
 
 
@@ -176,7 +210,7 @@ def _located(notes: Notes, path: Path, name: str) -> str:
     if not name:
         return ""
     if notes.read_file is None:
-        notes.add(path, "`file` is refused here", "use a Secret")
+        notes.add(Check.FILE_REFUSED, path, "`file` is refused here", "use a Secret")
         return ""
     return str(PurePath(notes.document.file).parent / name)
 

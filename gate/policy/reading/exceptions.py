@@ -9,6 +9,7 @@ from gate.instants import parse_end
 from gate.policy.break_glass import BreakGlass
 from gate.policy.exceptions import GateException, Scope, Waiver
 from gate.policy.patterns import ImagePattern
+from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -40,9 +41,14 @@ def parse_break_glass(notes: Notes) -> BreakGlass | None:
     """What a `GateBreakGlass` would let through, if somebody is known to have created it; None where it is wrong."""
     name, spec = notes.data["metadata"]["name"], notes.data["spec"]
     scope = parse_scope(notes, ("spec",), spec)
-    end = notes.attempt(("spec", "until"), parse_end, spec["until"])
+    end = notes.attempt(Check.INSTANT, ("spec", "until"), parse_end, spec["until"])
     if not any(field in spec for field in _NARROWING):
-        notes.add(("spec",), "it lets everything through", f"give one of {', '.join(_NARROWING)} at least")
+        notes.add(
+            Check.BREAK_GLASS_OPEN,
+            ("spec",),
+            "it lets everything through",
+            f"give one of {', '.join(_NARROWING)} at least",
+        )
         return None
     if scope is None or end is None:
         return None
@@ -51,8 +57,14 @@ def parse_break_glass(notes: Notes) -> BreakGlass | None:
 
 def parse_scope(notes: Notes, path: Path, raw: dict[str, Any]) -> Scope | None:
     """What something is narrowed to; None where a part of that is wrong: without it, it would reach further."""
-    images = [notes.attempt((*path, "images", i), ImagePattern.parse, t) for i, t in enumerate(raw.get("images", ()))]
-    digests = [notes.attempt((*path, "digests", i), Digest.parse, t) for i, t in enumerate(raw.get("digests", ()))]
+    images = [
+        notes.attempt(Check.IMAGE_PATTERN, (*path, "images", i), ImagePattern.parse, t)
+        for i, t in enumerate(raw.get("images", ()))
+    ]
+    digests = [
+        notes.attempt(Check.DIGEST, (*path, "digests", i), Digest.parse, t)
+        for i, t in enumerate(raw.get("digests", ()))
+    ]
     if None in images or None in digests:
         return None
     return Scope(
@@ -64,10 +76,12 @@ def parse_scope(notes: Notes, path: Path, raw: dict[str, Any]) -> Scope | None:
 
 def _waiver(notes: Notes, path: Path, raw: dict[str, Any], origin: str) -> Waiver | None:
     scope = parse_scope(notes, path, raw)
-    end = notes.attempt((*path, "until"), parse_end, raw["until"])
+    end = notes.attempt(Check.INSTANT, (*path, "until"), parse_end, raw["until"])
     narrowed = [field for field in _OF_CONTENT if field in raw]
     for field in narrowed:
-        notes.add((*path, field), f"`{field}` narrows what is found in a scan or SBOM", "remove it")
+        notes.add(
+            Check.EXCEPTION_CONTENT, (*path, field), f"`{field}` narrows what is found in a scan or SBOM", "remove it"
+        )
     if scope is None or end is None or narrowed:
         return None
     return Waiver(
@@ -81,9 +95,9 @@ def check_rules(notes: Notes, path: Path, raw: Sequence[dict[str, Any]], rules: 
     for i, entry in enumerate(raw):
         name, here = entry["rule"], (*path, i, "rule")
         if name not in names:
-            notes.add(here, f"no rule is called {name!r}", did_you_mean(name, names))
+            notes.add(Check.UNKNOWN_RULE, here, f"no rule is called {name!r}", did_you_mean(name, names))
         elif names.count(name) > 1:
-            notes.add(here, f"{names.count(name)} rules are called {name}", "give each a `name`")
+            notes.add(Check.AMBIGUOUS_RULE, here, f"{names.count(name)} rules are called {name}", "give each a `name`")
 
 
 def check_reach(notes: Notes, exception: GateException, policies: Iterable[Policy]) -> None:
@@ -94,9 +108,16 @@ def check_reach(notes: Notes, exception: GateException, policies: Iterable[Polic
         here = ("spec", "policies", i)
         meant = [policy for policy in known if policy.name == name]
         if not meant:
-            notes.warn(here, f"no policy here is called {name!r}", did_you_mean(name, [p.name for p in known]))
+            notes.add(
+                Check.UNKNOWN_POLICY,
+                here,
+                f"no policy here is called {name!r}",
+                did_you_mean(name, [p.name for p in known]),
+            )
         for policy in meant:
             if exception.namespace not in policy.exceptions_from:
                 why = f"{policy.kind} {name} takes no exceptions from namespace {exception.namespace}"
-                notes.warn(here, why, f"add {exception.namespace} to its `exceptionsFrom.names`")
+                notes.add(
+                    Check.EXCEPTION_REFUSED, here, why, f"add {exception.namespace} to its `exceptionsFrom.names`"
+                )
             check_rules(notes, ("spec", "exceptions"), raw["exceptions"], policy.rules)

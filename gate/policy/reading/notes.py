@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gate.errors import GateError, ParseError
+from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import Problem
 
 if TYPE_CHECKING:
@@ -62,20 +63,16 @@ class Notes:
         assert isinstance(self.document.data, dict)
         return self.document.data
 
-    def add(self, path: Path, message: str, remedy: str = "") -> None:
-        """Note what makes the document invalid."""
-        self.problems.append(Problem(self.document.place(path), message, remedy))
+    def add(self, check: Check, path: Path, message: str, remedy: str = "") -> None:
+        """Note what is wrong at a path."""
+        self.problems.append(Problem(check, self.document.place(path), message, remedy))
 
-    def warn(self, path: Path, message: str, remedy: str = "") -> None:
-        """Note what its author should know."""
-        self.problems.append(Problem(self.document.place(path), message, remedy, warning=True))
-
-    def attempt(self, path: Path, parse: Callable[[str], _T], text: str) -> _T | None:
+    def attempt(self, check: Check, path: Path, parse: Callable[[str], _T], text: str) -> _T | None:
         """The parsed value, or None with the problem noted."""
         try:
             return parse(text)
         except ParseError as error:
-            self.add(path, error.message, error.remedy)
+            self.add(check, path, error.message, error.remedy)
             return None
 
     def one_of(self, path: Path, raw: dict[str, Any], *fields: str) -> str | None:
@@ -83,7 +80,7 @@ class Notes:
         found = [field for field in fields if field in raw]
         if len(found) == 1:
             return found[0]
-        self.add(path, f"expected exactly one of {', '.join(fields)}; found {', '.join(found) or 'none'}")
+        self.add(Check.ONE_OF, path, f"expected exactly one of {', '.join(fields)}; found {', '.join(found) or 'none'}")
         return None
 
     def material(self, path: Path, raw: dict[str, Any], limit: int, *fields: str) -> Material | None:
@@ -98,7 +95,9 @@ class Notes:
             case "secret":
                 secret = raw["secret"]
                 missing = f"the Secret {secret['name']} (key {secret['key']}) can't be read from here"
-                self.warn((*path, field), missing, "the rules that need it are `error` until it can")
+                self.add(
+                    Check.SECRET_UNSEEN, (*path, field), missing, "the rules that need it are `error` until it can"
+                )
                 return Material(field, missing=missing)
             case "file":
                 return self._file((*path, field), raw[field], limit, fields)
@@ -107,10 +106,10 @@ class Notes:
 
     def _file(self, path: Path, name: str, limit: int, fields: tuple[str, ...]) -> Material | None:
         if self.read_file is None:
-            self.add(path, "`file` is refused here", f"write it as `{fields[0]}`")
+            self.add(Check.FILE_REFUSED, path, "`file` is refused here", f"write it as `{fields[0]}`")
             return None
         try:
             return Material("file", self.read_file(self.document, name, limit))
         except GateError as error:
-            self.add(path, error.message, error.remedy)
+            self.add(Check.FILE_UNREADABLE, path, error.message, error.remedy)
             return None

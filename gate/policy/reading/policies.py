@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule
+from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
 from gate.policy.reading.rules import check_times, parse_rules
 from gate.policy.reading.signers import parse_signers
@@ -51,7 +52,12 @@ def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[R
     used = {name for rule in rules for name in rule.signers}
     for name in signers:
         if name not in used:
-            notes.warn(("spec", "signers", name), f"no rule speaks of the signer {name}", "use it, or remove it")
+            notes.add(
+                Check.UNUSED_SIGNER,
+                ("spec", "signers", name),
+                f"no rule speaks of the signer {name}",
+                "use it, or remove it",
+            )
 
 
 def _match(notes: Notes, raw: dict[str, Any]) -> Match:
@@ -66,7 +72,7 @@ def _match(notes: Notes, raw: dict[str, Any]) -> Match:
 
 
 def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:
-    found = (notes.attempt((*path, i), ImagePattern.parse, text) for i, text in enumerate(raw))
+    found = (notes.attempt(Check.IMAGE_PATTERN, (*path, i), ImagePattern.parse, text) for i, text in enumerate(raw))
     return tuple(p for p in found if p is not None)
 
 
@@ -77,7 +83,9 @@ def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
         if (entry["operator"] in ("In", "NotIn")) != bool(values):
             wrong = "needs values" if not values else "takes no values"
             notes.add(
-                ("spec", "match", "namespaces", "matchExpressions", i), f"the operator {entry['operator']} {wrong}"
+                Check.LABEL_OPERATOR,
+                ("spec", "match", "namespaces", "matchExpressions", i),
+                f"the operator {entry['operator']} {wrong}",
             )
         expressions.append(LabelExpression(entry["key"], entry["operator"], values))
     return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gate.policy.reading.checks import Check
 from gate.policy.reading.schema.parts import LATER_MARK
 
 if TYPE_CHECKING:
@@ -35,18 +36,37 @@ _SIZED: Final = {
 }
 
 
+_CHECKS: Final = {
+    "type": Check.WRONG_TYPE,
+    "enum": Check.WRONG_VALUE,
+    "const": Check.WRONG_VALUE,
+    "minItems": Check.EMPTY,
+    "minLength": Check.EMPTY,
+    "maxItems": Check.TOO_MANY,
+    "maxLength": Check.TOO_MANY,
+    "minProperties": Check.ONE_OF,
+    "maxProperties": Check.ONE_OF,
+}
+"""By the keyword that does not hold; of others the form is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something in a policy text that its author should mend.
 
     Attributes:
-        warning: whether it leaves the policy valid.
+        check: which one it is of; says whether the policy is valid all the same.
     """
 
+    check: Check
     place: Place
     message: str
     remedy: str = ""
-    warning: bool = False
+
+    @property
+    def warning(self) -> bool:
+        """Whether it leaves the policy valid."""
+        return self.check.warning
 
     def __str__(self) -> str:
         kind = "warning: " if self.warning else ""
@@ -71,6 +91,7 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
             case "not" if _schema(error).get("$comment") == LATER_MARK:
                 message = f"`{path[-1]}` is not supported yet by this version of imagegate"
                 yield Problem(
+                    Check.NOT_SUPPORTED,
                     document.place(path, key=True),
                     message,
                     "remove it; it is refused so that it is never silently ignored",
@@ -80,9 +101,12 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                 missing = [name for name in _values(error) if name not in _instance(error)] * (path not in incomplete)
                 incomplete.add(path)
                 for name in missing:
-                    yield Problem(document.place(path), f"{_at(path)} has no `{name}`", f"add `{name}:`")
+                    yield Problem(
+                        Check.MISSING_FIELD, document.place(path), f"{_at(path)} has no `{name}`", f"add `{name}:`"
+                    )
             case _:
-                yield Problem(document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
+                check = _CHECKS.get(str(error.validator), Check.WRONG_FORM)
+                yield Problem(check, document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
 
 
 def _unknown_fields(document: Document, error: ValidationError, path: Path) -> Iterator[Problem]:
@@ -90,6 +114,7 @@ def _unknown_fields(document: Document, error: ValidationError, path: Path) -> I
     for field in _instance(error):
         if field not in known:
             yield Problem(
+                Check.UNKNOWN_FIELD,
                 document.place((*path, field), key=True),
                 f"unknown field `{field}` in {_at(path)}",
                 did_you_mean(field, known),

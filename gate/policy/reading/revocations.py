@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.errors import ParseError
 from gate.image.digest import Digest
 from gate.instants import parse_first
+from gate.policy.reading.checks import Check
 from gate.policy.revocation import Revocations, RevokedDigest, RevokedSigner
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _signer_key(one: RevokedSigner) -> tuple[str, ...]:
 def _digest(notes: Notes, index: int, entry: object, why: str) -> RevokedDigest | None:
     if not isinstance(entry, str):
         return None  # as the schema has said
-    digest = notes.attempt(("spec", "digests", index), Digest.parse, entry)
+    digest = notes.attempt(Check.DIGEST, ("spec", "digests", index), Digest.parse, entry)
     return RevokedDigest(digest, why) if digest is not None else None
 
 
@@ -57,15 +58,18 @@ def _signer(notes: Notes, index: int, entry: object, why: str) -> RevokedSigner 
     named = [field for field in ("fingerprint", "issuer", "subject") if isinstance(raw.get(field), str)]
     if named not in (["fingerprint"], ["issuer", "subject"]):
         notes.add(
-            path, "a signer is revoked by its `fingerprint`, or by its `issuer` and `subject`", "write one of them"
+            Check.REVOKED_SIGNER,
+            path,
+            "a signer is revoked by its `fingerprint`, or by its `issuer` and `subject`",
+            "write one of them",
         )
         return None
     after = None
     if "signedAfter" in raw:
         # An instant that cannot be read spares nothing: what was meant to be revoked stays so.
-        after = notes.attempt((*path, "signedAfter"), parse_first, str(raw["signedAfter"]))
+        after = notes.attempt(Check.INSTANT, (*path, "signedAfter"), parse_first, str(raw["signedAfter"]))
     if named == ["fingerprint"]:
-        fingerprint = notes.attempt((*path, "fingerprint"), _fingerprint, raw["fingerprint"])
+        fingerprint = notes.attempt(Check.FINGERPRINT, (*path, "fingerprint"), _fingerprint, raw["fingerprint"])
         return RevokedSigner(fingerprint, signed_after=after, why=why) if fingerprint is not None else None
     return RevokedSigner("", raw["issuer"], raw["subject"], after, why)
 

@@ -20,6 +20,7 @@ from gate.policy.policy import (
     SignatureRequirement,
     Tags,
 )
+from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed
@@ -47,14 +48,16 @@ def parse_rules(notes: Notes, raw: list[dict[str, Any]], *, namespaced: bool) ->
         kinds = [k for k in RULE_TYPES if k in entry]
         if len(kinds) != 1:
             notes.add(
-                path, f"a rule has exactly one of {', '.join(RULE_TYPES)}; this one has {', '.join(kinds) or 'none'}"
+                Check.ONE_OF,
+                path,
+                f"a rule has exactly one of {', '.join(RULE_TYPES)}; this one has {', '.join(kinds) or 'none'}",
             )
             continue
         requirement = _requirement(notes, (*path, kinds[0]), kinds[0], entry[kinds[0]], namespaced=namespaced)
         name = entry.get("name", kinds[0])
         if "name" in entry and (name in given or name in RULE_TYPES):
             why = "stands twice" if name in given else "is the name of a type"
-            notes.add((*path, "name"), f"the rule name {name} {why}", "give it another")
+            notes.add(Check.RULE_NAME, (*path, "name"), f"the rule name {name} {why}", "give it another")
         if "name" in entry:
             given.add(name)
         if requirement is not None:
@@ -75,13 +78,14 @@ def _requirement(notes: Notes, path: Path, kind: str, raw: dict[str, Any], *, na
 
 def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
     registries = [
-        notes.attempt((*path, "registries", i), RegistryPrefix.parse, r)
+        notes.attempt(Check.REGISTRY_PREFIX, (*path, "registries", i), RegistryPrefix.parse, r)
         for i, r in enumerate(raw.get("registries", ()))
     ]
     for i, pattern in enumerate(raw.get("denyTags", ())):
-        notes.attempt((*path, "denyTags", i), glob, pattern)
+        notes.attempt(Check.TAG_PATTERN, (*path, "denyTags", i), glob, pattern)
     digests = [
-        notes.attempt((*path, "denyDigests", i), Digest.parse, d) for i, d in enumerate(raw.get("denyDigests", ()))
+        notes.attempt(Check.DIGEST, (*path, "denyDigests", i), Digest.parse, d)
+        for i, d in enumerate(raw.get("denyDigests", ()))
     ]
     return ImageRequirement(
         tuple(r for r in registries if r is not None),
@@ -97,13 +101,13 @@ def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
 
 
 def _platforms(notes: Notes, path: Path, raw: list[str]) -> tuple[Platform, ...]:
-    found = [notes.attempt((*path, "platforms", i), parse_platform, text) for i, text in enumerate(raw)]
+    found = [notes.attempt(Check.PLATFORM, (*path, "platforms", i), parse_platform, text) for i, text in enumerate(raw)]
     return tuple(platform for platform in found if platform is not None)
 
 
 def _labels(notes: Notes, path: Path, raw: dict[str, str]) -> dict[str, str]:
     for name, pattern in raw.items():
-        notes.attempt((*path, "labels", name), glob, pattern)
+        notes.attempt(Check.LABEL_PATTERN, (*path, "labels", name), glob, pattern)
     return raw
 
 
@@ -113,12 +117,17 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
     if "repository" in raw:
         if namespaced:
             notes.add(
-                (*path, "repository"), "a GatePolicy has no `repository`", "remove it, or use a ClusterGatePolicy"
+                Check.CLUSTER_ONLY,
+                (*path, "repository"),
+                "a GatePolicy has no `repository`",
+                "remove it, or use a ClusterGatePolicy",
             )
-        reference = notes.attempt((*path, "repository"), Reference.parse, raw["repository"])
+        reference = notes.attempt(Check.REFERENCE, (*path, "repository"), Reference.parse, raw["repository"])
         repository = reference.name if reference else None
         if reference and (reference.tag or reference.digest):
-            notes.add((*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}")
+            notes.add(
+                Check.REFERENCE, (*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}"
+            )
     most, least = (duration_of(raw[f]) if f in raw else None for f in ("maxAge", "minAge"))
     unless = parse_expression(notes, (*path, "unless", "by"), raw["unless"]["by"]) if "unless" in raw else None
     _check_ages(notes, path, raw, most, least)
@@ -139,10 +148,18 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
 
 def _check_ages(notes: Notes, path: Path, raw: dict[str, Any], most: timedelta | None, least: timedelta | None) -> None:
     if "unless" in raw and least is None:
-        notes.add((*path, "unless"), "`unless` makes `minAge` void, and there is none", "add minAge, or remove it")
+        notes.add(
+            Check.UNLESS,
+            (*path, "unless"),
+            "`unless` makes `minAge` void, and there is none",
+            "add minAge, or remove it",
+        )
     if most is not None and least is not None and least >= most:
         notes.add(
-            (*path, "minAge"), "no signature is older than minAge and younger than maxAge", "write a longer maxAge"
+            Check.NEVER_MET,
+            (*path, "minAge"),
+            "no signature is older than minAge and younger than maxAge",
+            "write a longer maxAge",
         )
 
 
@@ -153,10 +170,11 @@ def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None
     if len(notes.problems) > before or expression is None:
         return None
     if _leaves(expression) > MAX_SIGNERS:
-        notes.add(path, f"more than {MAX_SIGNERS} signers in one expression")
+        notes.add(Check.EXPRESSION_SIZE, path, f"more than {MAX_SIGNERS} signers in one expression")
         return None
     if choices_of(expression) > MAX_CHOICES:
         notes.add(
+            Check.EXPRESSION_SIZE,
             path,
             f"it can be met in more than {MAX_CHOICES} different ways",
             "write `atLeast` over names, or over fewer groups",
@@ -167,14 +185,17 @@ def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None
 
 def _expression(notes: Notes, path: Path, raw: object, depth: int) -> Expression | None:
     if depth > MAX_DEPTH + 1:
-        notes.add(path, f"signers nested more than {MAX_DEPTH} deep")
+        notes.add(Check.EXPRESSION_SIZE, path, f"signers nested more than {MAX_DEPTH} deep")
         return None
     if isinstance(raw, str):
         # Defined elsewhere in this document, though perhaps unusable: that is a problem of its own, noted there.
         defined = notes.data["spec"].get("signers", {})
         if raw not in defined:
             notes.add(
-                path, f"no signer is called {raw!r}", did_you_mean(raw, defined) if defined else "add it to `signers`"
+                Check.UNKNOWN_SIGNER,
+                path,
+                f"no signer is called {raw!r}",
+                did_you_mean(raw, defined) if defined else "add it to `signers`",
             )
         return One(raw)
     if isinstance(raw, list):
@@ -186,6 +207,7 @@ def _expression(notes: Notes, path: Path, raw: object, depth: int) -> Expression
     entries = _entries(notes, (*path, "of"), raw["of"], depth)
     if raw["atLeast"] > len(raw["of"]):
         notes.add(
+            Check.NEVER_MET,
             (*path, "atLeast"),
             f"at least {raw['atLeast']} of {len(raw['of'])} can never be met",
             f"write {len(raw['of'])} or fewer",
@@ -215,10 +237,15 @@ def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, Sig
         for name in sorted(wanted.by.names & signers.keys()):
             spec = signers[name]
             if not is_witnessed(spec):
-                notes.add(path, f"nothing proves when {name} has signed", "let a log or timestamps count for it")
+                notes.add(
+                    Check.UNPROVEN_AGE,
+                    path,
+                    f"nothing proves when {name} has signed",
+                    "let a log or timestamps count for it",
+                )
             elif wanted.max_age is not None and isinstance(spec, KeySpec):
                 why = f"whoever may write to the repository can renew the proof of when {name} has signed"
-                notes.warn(path, why, "for fresh builds, let a keyless signer sign")
+                notes.add(Check.RENEWABLE_AGE, path, why, "for fresh builds, let a keyless signer sign")
 
 
 def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> None:
@@ -227,6 +254,7 @@ def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> N
     for i, entry in enumerate(raw):
         if entry.get("image", {}).get("tags") == "unsafeAny" and needs:
             notes.add(
+                Check.CONTRADICTION,
                 ("spec", "rules", i, "image", "tags"),
                 f"`tags: unsafeAny` beside the rule {needs[0]}, which judges a digest",
                 "write tags: pin",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from gate.errors import Place
 from gate.policy.config import Config
 from gate.policy.policy import Policy, PolicySet
+from gate.policy.reading.checks import Check
 from gate.policy.reading.config import parse_config
 from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse_exception
 from gate.policy.reading.notes import Notes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gate.documents import Document
+    from gate.errors import Place
     from gate.policy.break_glass import BreakGlass
     from gate.policy.exceptions import GateException
     from gate.policy.reading.notes import ReadFile
@@ -79,7 +80,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     policies = [parse_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
-        _config(ours["GateConfig"], problems),
+        _config(ours["GateConfig"]),
         roots,
         _exceptions(ours["GateException"], policies),
         together(read.revocations),
@@ -115,11 +116,9 @@ def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: l
     return read
 
 
-def _config(documents: list[Notes], problems: list[Problem]) -> Config:
-    configs = list(map(parse_config, documents))
-    if len(configs) > 1:
-        problems.append(Problem(Place(""), "several GateConfig documents", "keep one, named default"))
-    return configs[0] if configs else Config()
+def _config(documents: list[Notes]) -> Config:
+    """There is one at most: it is called `default`, and no name may stand twice."""
+    return parse_config(documents[0]) if documents else Config()
 
 
 def _exceptions(documents: list[Notes], policies: list[Policy]) -> tuple[GateException, ...]:
@@ -132,8 +131,11 @@ def _exceptions(documents: list[Notes], policies: list[Policy]) -> tuple[GateExc
 
 def _break_glasses(documents: list[Notes]) -> tuple[BreakGlass, ...]:
     for notes in documents:
-        notes.warn(
-            ("kind",), "from a file it lets nothing through", "create it in the cluster: who does is known there"
+        notes.add(
+            Check.BREAK_GLASS_FILE,
+            ("kind",),
+            "from a file it lets nothing through",
+            "create it in the cluster: who does is known there",
         )
     found = (glass for glass in map(parse_break_glass, documents) if glass is not None)
     return tuple(sorted(found, key=lambda glass: glass.name))
@@ -145,7 +147,12 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
     inside = data.get("items") if isinstance(data, dict) else data
     if isinstance(inside, list) and any(map(_is_ours, inside)):
         problems.append(
-            Problem(document.place(()), "policies inside a list are not read", "write each as a document of its own")
+            Problem(
+                Check.INSIDE_LIST,
+                document.place(()),
+                "policies inside a list are not read",
+                "write each as a document of its own",
+            )
         )
         return None
     if not isinstance(data, dict):
@@ -155,21 +162,40 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
     if kind in ours and api != API_VERSION:
         got = f"apiVersion {api!r}" if api is not None else "no apiVersion"
         problems.append(
-            Problem(document.place(("apiVersion",)), f"a {kind} with {got}", f"write apiVersion: {API_VERSION}")
+            Problem(
+                Check.API_VERSION,
+                document.place(("apiVersion",)),
+                f"a {kind} with {got}",
+                f"write apiVersion: {API_VERSION}",
+            )
         )
         return None
     if not (isinstance(api, str) and api.startswith(_GROUP)):
         return ""
     if kind in LATER_KINDS and kind != _TESTS:
         problems.append(
-            Problem(document.place(("kind",)), f"{kind} is not supported yet by this version of imagegate", "remove it")
+            Problem(
+                Check.NOT_SUPPORTED,
+                document.place(("kind",)),
+                f"{kind} is not supported yet by this version of imagegate",
+                "remove it",
+            )
         )
         return None
     if kind not in ours:
-        problems.append(Problem(document.place(("kind",)), f"unknown kind {kind!r}", did_you_mean(kind, KINDS)))
+        problems.append(
+            Problem(Check.UNKNOWN_KIND, document.place(("kind",)), f"unknown kind {kind!r}", did_you_mean(kind, KINDS))
+        )
         return None
     if api != API_VERSION:
-        problems.append(Problem(document.place(("apiVersion",)), f"unknown apiVersion {api!r}", f"write {API_VERSION}"))
+        problems.append(
+            Problem(
+                Check.API_VERSION,
+                document.place(("apiVersion",)),
+                f"unknown apiVersion {api!r}",
+                f"write {API_VERSION}",
+            )
+        )
         return None
     return str(kind)
 
@@ -207,7 +233,7 @@ def _revocation(document: Document, seen: dict[tuple[object, ...], Place], probl
     notes = Notes(document, problems)
     found = parse_revocation(notes)
     if not found.digests and not found.signers:
-        notes.add(("spec",), "it revokes nothing", "give `digests` or `signers`")
+        notes.add(Check.REVOKES_NOTHING, ("spec",), "it revokes nothing", "give `digests` or `signers`")
     return found
 
 
@@ -216,22 +242,35 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
     metadata = document.data["metadata"]
     place = document.place(("metadata", "name"))
     if kind in NAMESPACED and "namespace" not in metadata:
-        problems.append(Problem(place, f"a {kind} without metadata.namespace", "add the namespace it is for"))
+        problems.append(
+            Problem(Check.NAMESPACE, place, f"a {kind} without metadata.namespace", "add the namespace it is for")
+        )
         return False
     if kind not in NAMESPACED and "namespace" in metadata:
         here = document.place(("metadata", "namespace"))
-        problems.append(Problem(here, f"a {kind} belongs to no namespace", "remove metadata.namespace"))
+        problems.append(
+            Problem(Check.NAMESPACE, here, f"a {kind} belongs to no namespace", "remove metadata.namespace")
+        )
         return False
     if kind == "GateTrustRoot" and metadata["name"] == PUBLIC_GOOD:
-        problems.append(Problem(place, f"the trust root {PUBLIC_GOOD} is built in", "give yours another name"))
+        problems.append(
+            Problem(Check.RESERVED_NAME, place, f"the trust root {PUBLIC_GOOD} is built in", "give yours another name")
+        )
         return False
     if kind == "GateConfig" and metadata["name"] != "default":
-        problems.append(Problem(place, f"a GateConfig named {metadata['name']!r}", "name it default"))
+        problems.append(
+            Problem(Check.RESERVED_NAME, place, f"a GateConfig named {metadata['name']!r}", "name it default")
+        )
         return False
     first = seen.setdefault((kind, metadata.get("namespace"), metadata["name"]), place)
     if first is not place:
         problems.append(
-            Problem(place, f"{kind} {metadata['name']} stands twice; the other is at {first}", "rename one")
+            Problem(
+                Check.DUPLICATE_DOCUMENT,
+                place,
+                f"{kind} {metadata['name']} stands twice; the other is at {first}",
+                "rename one",
+            )
         )
         return False
     return True

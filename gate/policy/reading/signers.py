@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gate.errors import ParseError
 from gate.instants import parse_first, parse_last
 from gate.policy.identity import IdentityPattern, TextPattern
+from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import did_you_mean
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot, PrivateAuthorities
@@ -102,7 +103,12 @@ def parse_signers(notes: Notes, raw: dict[str, Any], roots: Mapping[str, TrustRo
         who = _who(signer)
         if who is not None and (other := owners.setdefault(who, name)) != name:
             what = "key" if kind == "key" else "identity"
-            notes.add(reader.path, f"signer {name} has the same {what} as {other}", "keep one: `by` counts principals")
+            notes.add(
+                Check.SAME_PRINCIPAL,
+                reader.path,
+                f"signer {name} has the same {what} as {other}",
+                "keep one: `by` counts principals",
+            )
         signers[name] = signer
     return signers
 
@@ -159,6 +165,7 @@ class _Reader:
             bare = workflow.removeprefix(_GITHUB).partition("@")[0]
             better = bare if _WORKFLOW.fullmatch(bare) else "OWNER/REPOSITORY/.github/workflows/FILE.yml"
             self.notes.add(
+                Check.WORKFLOW,
                 (*self.path, "workflow"),
                 f"{workflow[:200]!r} is no workflow",
                 f"write {better}, and its refs as `refs`",
@@ -167,6 +174,7 @@ class _Reader:
         for i, event in enumerate(self.raw.get("events", ())):
             if event not in _GITHUB_EVENTS:
                 self.notes.add(
+                    Check.WORKFLOW,
                     (*self.path, "events", i),
                     f"no workflow is started by {event!r}",
                     did_you_mean(event, _GITHUB_EVENTS),
@@ -222,7 +230,9 @@ class _Reader:
         try:
             return PrivateAuthorities.of(self.name, roots or (), between or (), root)
         except ParseError as error:
-            self.notes.add((*self.path, "roots"), f"signer {self.name}: {error.message}", error.remedy)
+            self.notes.add(
+                Check.CERTIFICATE, (*self.path, "roots"), f"signer {self.name}: {error.message}", error.remedy
+            )
             return None
 
     def _by_authority(self, identity: IdentityPattern) -> KeylessSpec | None:
@@ -231,16 +241,18 @@ class _Reader:
         root = self._trust_root(self.raw, self.path)
         if isinstance(root, GivenRoot) and not root.root.authorities:
             message = f"the trust root {root.name} has no certificate authority: nobody is known by it"
-            self.notes.add((*self.path, "trustRoot"), message, "give one that has")
+            self.notes.add(Check.TRUST_ROOT, (*self.path, "trustRoot"), message, "give one that has")
         ignore_sct: bool = self.raw.get("insecureIgnoreSct", False)
         if log is LogUse.IGNORE and not timestamp:
             self.notes.add(
+                Check.UNPROVEN_TIME,
                 (*self.path, "transparencyLog"),
                 "without a transparency log nothing says when it was signed",
                 "add timestamp: {required: true}",
             )
         if ignore_sct and root == SIGSTORE:
             self.notes.add(
+                Check.NEEDLESS_INSECURITY,
                 (*self.path, "insecureIgnoreSct"),
                 f"every certificate of {PUBLIC_GOOD} is in a CT log",
                 "remove it; it is for a Fulcio of your own (`trustRoot`)",
@@ -253,7 +265,9 @@ class _Reader:
             return SIGSTORE
         if name not in self.roots:
             message = f"no GateTrustRoot is called {name!r} here"
-            self.notes.warn((*path, "trustRoot"), message, did_you_mean(name, (*self.roots, PUBLIC_GOOD)))
+            self.notes.add(
+                Check.UNKNOWN_TRUST_ROOT, (*path, "trustRoot"), message, did_you_mean(name, (*self.roots, PUBLIC_GOOD))
+            )
             return MissingRoot(name, "no GateTrustRoot of this name is loaded")
         return self.roots[name]
 
@@ -263,19 +277,21 @@ class _Reader:
             return None
         if given == field:
             return TextPattern(self.raw[field])
-        pattern = self.notes.attempt((*self.path, given), TextPattern.parse_regex, self.raw[given])
+        pattern = self.notes.attempt(Check.REGEX, (*self.path, given), TextPattern.parse_regex, self.raw[given])
         if pattern is not None and pattern.matches("") and pattern.matches("\t"):
-            self.notes.warn((*self.path, given), f"{self.raw[given]!r} fits anything", "say who is meant")
+            self.notes.add(
+                Check.FITS_ANYTHING, (*self.path, given), f"{self.raw[given]!r} fits anything", "say who is meant"
+            )
         return pattern
 
     def _globs(self, field: str, before: str = "") -> TextPattern | None:
         for i, ref in enumerate(self.raw[field]):
             if (remedy := _better_ref(ref)) is not None:
-                self.notes.add((*self.path, field, i), f"{ref[:100]!r} fits no ref", remedy)
+                self.notes.add(Check.REF_PATTERN, (*self.path, field, i), f"{ref[:100]!r} fits no ref", remedy)
         try:
             return TextPattern.parse_globs([f"{before}{text}" for text in self.raw[field]])
         except ParseError as error:
-            self.notes.add((*self.path, field), error.message, error.remedy)
+            self.notes.add(Check.REF_PATTERN, (*self.path, field), error.message, error.remedy)
             return None
 
     def _window(self) -> Window | None:
@@ -284,19 +300,25 @@ class _Reader:
         if ("validFrom" in self.raw and start is None) or ("validUntil" in self.raw and end is None):
             return None
         if start is not None and end is not None and end < start:
-            self.notes.add((*self.path, "validUntil"), "it ends before it begins", "swap the two")
+            self.notes.add(Check.INSTANT, (*self.path, "validUntil"), "it ends before it begins", "swap the two")
             return None
         return Window(start, end)
 
     def _instant(self, field: str, parse: Callable[[str], datetime]) -> datetime | None:
-        return self.notes.attempt((*self.path, field), parse, self.raw[field]) if field in self.raw else None
+        return (
+            self.notes.attempt(Check.INSTANT, (*self.path, field), parse, self.raw[field])
+            if field in self.raw
+            else None
+        )
 
     def _parsed(self, material: Material, parse: Callable[[bytes], _T], field: str | None = None) -> _T | None:
         try:
             return parse(material.content)
         except ParseError as error:
             path = (*self.path, *([field] if field else []), material.field)
-            self.notes.add(path, f"signer {self.name}: {error.message}", error.remedy)
+            self.notes.add(
+                Check.CERTIFICATE if field else Check.KEY, path, f"signer {self.name}: {error.message}", error.remedy
+            )
             return None
 
 

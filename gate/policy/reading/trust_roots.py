@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate import strictjson
 from gate.errors import ParseError
+from gate.policy.reading.checks import Check
 from gate.policy.trust import GivenRoot, MissingRoot, TrustRoot, TufRoot
 from gate.trust.root import MAX_ROOT, TrustedRoot
 
@@ -44,7 +45,12 @@ def _given(notes: Notes, path: Path, name: str, content: bytes) -> TrustRoot:
     try:
         return GivenRoot(name, TrustedRoot.parse(content))
     except ParseError as error:
-        notes.add(path, f"trust root {name}: {error.message}", error.remedy or "give a Sigstore trusted_root.json")
+        notes.add(
+            Check.TRUST_ROOT,
+            path,
+            f"trust root {name}: {error.message}",
+            error.remedy or "give a Sigstore trusted_root.json",
+        )
         return MissingRoot(name, "it is not valid")
 
 
@@ -52,7 +58,7 @@ def _tuf(notes: Notes, name: str, raw: dict[str, Any]) -> TrustRoot:
     path = ("spec", "tuf", "root")
     port = _PORT.search(raw["url"])
     if port and int(port[1]) > _LARGEST_PORT:
-        notes.add(("spec", "tuf", "url"), f"{port[1]} is no port", "write one up to 65535")
+        notes.add(Check.HOST, ("spec", "tuf", "url"), f"{port[1]} is no port", "write one up to 65535")
         return MissingRoot(name, "it is not valid")
     field = notes.one_of(path, raw["root"], "json", "file", "secret")
     if field == "json":
@@ -65,7 +71,7 @@ def _tuf(notes: Notes, name: str, raw: dict[str, Any]) -> TrustRoot:
     try:
         _check_metadata(content)
     except ParseError as error:
-        notes.add((*path, field or ""), f"trust root {name}: {error.message}", error.remedy)
+        notes.add(Check.TRUST_ROOT, (*path, field or ""), f"trust root {name}: {error.message}", error.remedy)
         return MissingRoot(name, "it is not valid")
     return TufRoot(name, raw["url"].rstrip("/"), content)
 
