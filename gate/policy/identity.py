@@ -10,12 +10,10 @@ from gate.evidence.facts import FulcioClaims
 from gate.policy.patterns import glob, linear
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator, Sequence
 
-    import re2
-
     from gate.evidence.facts import Identity
+    from gate.policy.patterns import Matcher
 
 _MOST: Final = 1000  # characters of a regular expression
 
@@ -30,7 +28,7 @@ class TextPattern:
 
     text: str
     kind: Literal["exact", "regex", "globs"] = "exact"
-    _compiled: tuple[re.Pattern[str] | re2.Pattern[str], ...] = field(default=(), compare=False, repr=False)
+    _compiled: tuple[Matcher, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def parse_regex(cls, text: str) -> TextPattern:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import re2
 
@@ -27,12 +27,55 @@ _MEMORY: Final = 8 * 1024 * 1024  # bytes that one compiled pattern may take
 _TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
 
+class Matcher(Protocol):
+    """What a pattern was compiled to: a regular expression, or something that is faster to make and to use."""
+
+    def fullmatch(self, text: str, /) -> object:
+        """Something true where the whole text fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A pattern with one wildcard, as most are: what stands before and behind it.
+
+    Attributes:
+        crosses: whether the wildcard takes slashes too.
+    """
+
+    before: str
+    after: str
+    crosses: bool
+
+    def fullmatch(self, text: str, /) -> bool:
+        """Whether the whole text fits."""
+        end = len(text) - len(self.after)
+        if end < len(self.before) or not text.startswith(self.before) or not text.endswith(self.after):
+            return False
+        return self.crosses or "/" not in text[len(self.before) : end]
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """A pattern without wildcards, or one that ends with `/**`.
+
+    Attributes:
+        below: whether what stands below it fits too.
+    """
+
+    text: str
+    below: bool = False
+
+    def fullmatch(self, text: str, /) -> bool:
+        """Whether the whole text fits."""
+        return text == self.text or (self.below and text.startswith(f"{self.text}/"))
+
+
 @dataclass(frozen=True, slots=True)
 class ImagePattern:
     """`*` is any run inside one path segment, `**` a whole segment standing for zero or more."""
 
     text: str
-    _regex: re.Pattern[str] | re2.Pattern[str] = field(compare=False, repr=False)
+    _matcher: Matcher = field(compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> ImagePattern:
@@ -74,7 +117,7 @@ class ImagePattern:
 
     def covers(self, path: str) -> bool:
         """The same of `/registry/repository`, for those who ask about many patterns."""
-        return self._regex.fullmatch(path) is not None
+        return bool(self._matcher.fullmatch(path))
 
     def __str__(self) -> str:
         return self.text
@@ -116,7 +159,7 @@ class RegistryPrefix:
 
 
 @lru_cache(maxsize=4096)
-def glob(pattern: str) -> re.Pattern[str] | re2.Pattern[str]:
+def glob(pattern: str) -> Matcher:
     """For values that are no images (tags, labels): `*` stops at `/`, `**` does not. To be matched as a whole.
 
     Raises:
@@ -125,8 +168,15 @@ def glob(pattern: str) -> re.Pattern[str] | re2.Pattern[str]:
     if len(pattern) > MAX_PATTERN:
         raise ParseError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are read")
     parts = re.split(r"(\*\*|\*)", pattern)
-    expression = "(?s)" + "".join({"**": ".*", "*": "[^/]*"}.get(p, re.escape(p)) for p in parts)
-    return re.compile(expression) if pattern.count("*") <= 1 else linear(expression)
+    match parts:
+        case [text]:
+            return Exactly(text)
+        case [before, wildcard, after]:
+            return Around(before, after, crosses=wildcard == "**")
+        case _:
+            expression = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
+            found: Matcher = linear(f"(?s){expression}")
+            return found
 
 
 def linear(expression: str) -> re2.Pattern[str]:
@@ -197,14 +247,18 @@ def _qualified(text: str) -> str:
     return f"{DOCKER_HUB}/{text}" if "/" in text else f"{DOCKER_HUB}/library/{text}"
 
 
-def _compile(segments: list[str]) -> re.Pattern[str] | re2.Pattern[str]:
-    """One group a segment, each with the slash before it, so that `a/**` covers `a` and `**/x` covers `x`."""
-    parts: list[str] = []
-    for segment in segments:
-        if segment == "**":
-            parts.append("(?:/[^/]+)*")
-        else:
-            parts.append("/" + "[^/]*".join(map(re.escape, segment.split("*"))))
+def _compile(segments: list[str]) -> Matcher:
+    """Every segment with the slash before it, so that `a/**` covers `a` and `**/x` covers `x`."""
+    path = "".join(f"/{segment}" for segment in segments)
+    if "*" not in path:
+        return Exactly(path)
+    if path.count("*") == 1:
+        before, _, after = path.partition("*")
+        return Around(before, after, crosses=False)
+    above = path.removesuffix("/**")
+    if "*" not in above:
+        return Exactly(above, below=True)
+    parts = ["(?:/[^/]+)*" if s == "**" else "/" + "[^/]*".join(map(re.escape, s.split("*"))) for s in segments]
     expression = "".join(parts)
     # What cannot backtrack far is left to the standard library, which is several times as fast for short texts.
     plain = segments.count("**") <= 1 and all(s == "**" or s.count("*") <= 1 for s in segments)

@@ -105,8 +105,14 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                         Check.MISSING_FIELD, document.place(path), f"{_at(path)} has no `{name}`", f"add `{name}:`"
                     )
             case _:
-                check = _CHECKS.get(str(error.validator), Check.WRONG_FORM)
-                yield Problem(check, document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
+                yield Problem(_check_of(error), document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
+
+
+def _check_of(error: ValidationError) -> Check:
+    """Where a schema says what form is wanted, several of its keywords stand for that one thing."""
+    if error.validator in ("minProperties", "maxProperties") and "errorMessage" in _schema(error):
+        return Check.WRONG_FORM
+    return _CHECKS.get(str(error.validator), Check.WRONG_FORM)
 
 
 def _unknown_fields(document: Document, error: ValidationError, path: Path) -> Iterator[Problem]:

@@ -6,13 +6,8 @@ other.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
-
-from jsonschema import Draft7Validator, validators
-from jsonschema.exceptions import ValidationError
 
 from gate.policy.config import Config
 from gate.policy.policy import Policy, PolicySet
@@ -21,14 +16,15 @@ from gate.policy.reading.config import parse_config
 from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse_exception
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_policy
-from gate.policy.reading.problems import Problem, did_you_mean, problems_of
+from gate.policy.reading.problems import Problem, did_you_mean
 from gate.policy.reading.revocations import parse_revocation, together
-from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, NAMESPACED, schema_of
+from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, NAMESPACED
+from gate.policy.reading.shape import shape_problems
 from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from gate.documents import Document
     from gate.errors import Place
@@ -207,23 +203,10 @@ def _is_ours(entry: object) -> bool:
     return entry.get("kind") in (*KINDS, *LATER_KINDS) or (isinstance(api, str) and api.startswith(_GROUP))
 
 
-@cache
-def _validator(kind: str) -> Draft7Validator:
-    # Python's `$` also holds before a newline at the end; JSON Schema's does not.
-    anchored = validators.extend(Draft7Validator, {"pattern": _check_pattern})  # type: ignore[no-untyped-call]
-    validator: Draft7Validator = anchored(schema_of(kind))
-    return validator
-
-
-def _check_pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
 def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:
-    errors = sorted(_validator(kind).iter_errors(document.data), key=lambda e: [str(p) for p in e.absolute_path])
-    problems.extend(dict.fromkeys(problems_of(document, errors)))  # alternatives may say the same twice
-    return not errors
+    found = shape_problems(document, kind)
+    problems.extend(found)
+    return not found
 
 
 def _revocation(document: Document, seen: dict[tuple[object, ...], Place], problems: list[Problem]) -> Revocations:
