@@ -19,6 +19,10 @@ from gate.errors import Place, SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from yaml import CSafeLoader as _Composer
+else:
+    _Composer = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 Path = tuple[str | int, ...]
 """Keys and indexes from the document's top."""
 
@@ -26,7 +30,7 @@ MAX_TEXT: Final = 16 * 1024 * 1024
 MAX_NODES: Final = 500_000
 MAX_DEPTH: Final = 100
 
-_Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BREAK: Final = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 # YAML's marker is followed by white space; kubectl also takes one that is followed by a comment.
 _SEPARATOR: Final = re.compile(r"^(?:---(?=[\s#]|$)|\.\.\.(?=\s|$))", re.MULTILINE)
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -35,12 +39,17 @@ _INT_DIGITS: Final = 19  # what fits 64 bits
 _CONSTANTS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
 _TEMPLATE: Final = "this looks like a Helm template: give the output of `helm template`"
 _CORE: Final = "tag:yaml.org,2002:"
+_MAPPING: Final = f"{_CORE}map"
+_SEQUENCE: Final = f"{_CORE}seq"
 _MERGE: Final = f"{_CORE}merge"
 _TEXT: Final = f"{_CORE}str"
 # What a plain scalar may be resolved to: by YAML 1.1's rules, which say nothing about what it is here.
 _PLAIN: Final = frozenset(
     f"{_CORE}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 )
+_UNQUOTED: Final = f"{_CORE}value"
+"""What a plain scalar is called here: which of those it is, `_Builder` says."""
+
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
 
@@ -90,6 +99,33 @@ class Document:
         return Place(self.file)
 
 
+class _TooManyNodes(Exception):
+    """More than are built: the rest is not read."""
+
+
+class _Loader(_Composer):
+    """Composes nodes, as many as are built. What plain scalars are is not asked of YAML 1.1's rules."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._resolved = 0
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool] | bool) -> str:  # noqa: FBT001
+        """The tag of a node without one; asked once for each."""
+        self._resolved += 1
+        if self._resolved > MAX_NODES:
+            raise _TooManyNodes
+        if kind is yaml.ScalarNode:
+            plain = isinstance(implicit, tuple) and implicit[0]
+            return (_MERGE if value == "<<" else _UNQUOTED) if plain else _TEXT
+        return _MAPPING if kind is yaml.MappingNode else _SEQUENCE
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as YAML counts them: it breaks them at other characters than `str.splitlines` does."""
+    return _BREAK.split(text.removeprefix("\ufeff"))
+
+
 def read_documents(text: str, file: str) -> Iterator[Document | UnreadableDocument]:
     """Every document of a stream; one that cannot be read is an error in its place, and the others still follow.
 
@@ -119,7 +155,7 @@ def _chunks(text: str) -> Iterator[tuple[str, int]]:
         body = f"   {chunk[3:]}" if chunk.startswith(("...", "---#")) else chunk
         if _has_content(body):
             yield body, line
-        line += chunk.count("\n")
+        line += len(_BREAK.findall(chunk))
 
 
 def _has_content(chunk: str) -> bool:
@@ -140,6 +176,9 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
         place = Place(file, line + mark.line + 1, mark.column + 1) if mark else Place(file, line + 1, 1)
         message = f"not YAML: {error.problem or error.context or 'unreadable'}"
         raise UnreadableDocument(Flaw.NOT_YAML, message, place, _remedy(source, mark)) from error
+    except _TooManyNodes as error:
+        message = f"more than {MAX_NODES} values"
+        raise UnreadableDocument(Flaw.TOO_LARGE, message, Place(file, line + 1, 1), "split it") from error
     except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
         message = f"not YAML: {str(error).splitlines()[0][:200]}"
         raise UnreadableDocument(Flaw.NOT_YAML, message, Place(file, line + 1, 1)) from error

@@ -4,7 +4,17 @@ import json
 
 import pytest
 
-from gate.documents import MAX_DEPTH, MAX_TEXT, Document, Flaw, Path, UnreadableDocument, read_documents
+from gate.documents import (
+    MAX_DEPTH,
+    MAX_NODES,
+    MAX_TEXT,
+    Document,
+    Flaw,
+    Path,
+    UnreadableDocument,
+    lines_of,
+    read_documents,
+)
 from gate.errors import Place, SourceError
 
 
@@ -474,6 +484,30 @@ def test_what_is_wrong_has_a_name_and_a_span(text: str, flaw: Flaw, place: Place
     (only,) = read_documents(text, "f.yaml")
     assert isinstance(only, UnreadableDocument)
     assert (only.flaw, only.place) == (flaw, place)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- a\n" * MAX_NODES, "[" + "1," * MAX_NODES + "]", "".join(f"k{i}: v\n" for i in range(MAX_NODES // 2 + 1))],
+    ids=["list", "flow", "mapping"],
+)
+def test_what_is_too_large_is_not_composed_to_its_end(text: str) -> None:
+    (only,) = read_documents(text, "f.yaml")
+    assert isinstance(only, UnreadableDocument)
+    assert (only.flaw, only.place) == (Flaw.TOO_LARGE, Place("f.yaml", 1, 1))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_lines_are_counted_over_documents_as_yaml_counts_them(end: str) -> None:
+    text = f"# one{end}# two{end}a: 1\n---\nb: 2\n"
+    _, second = read_documents(text, "f.yaml")
+    assert isinstance(second, Document)
+    assert second.values["b",] == (5, 4, 5)
+    assert lines_of(text)[4] == "b: 2"
+
+
+def test_a_form_feed_ends_no_line() -> None:
+    assert lines_of("\ufeffa\x0cb\x1cc") == ["a\x0cb\x1cc"]
 
 
 def test_keys_that_are_merged_have_their_places() -> None:
