@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.documents import MAX_TEXT, UnreadableDocument, read_documents
-from gate.errors import ParseError, UsageError
+from gate.documents import MAX_TEXT, UnreadableDocument, lines_of, read_documents
+from gate.errors import ParseError, Place, UsageError
 from gate.local import read_local
 from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import Problem
 from gate.policy.reading.schema.kinds import KINDS, LATER_KINDS
-from gate.policy.reading.sets import ParsedSet, parse_set
+from gate.policy.reading.sets import parse_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.deadline import Deadline
     from gate.documents import Document
+    from gate.policy.reading.sets import ParsedSet
 
 SUFFIXES: Final = (".yaml", ".yml")
 BASELINE: Final = Path(__file__).with_name("baseline.yaml")
@@ -32,10 +33,12 @@ class Folder:
     Attributes:
         parsed: the set and its problems, those of texts that are no YAML among them.
         files: how many were read.
+        texts: their texts by their names, without what is too large.
     """
 
     parsed: ParsedSet
     files: int
+    texts: Mapping[str, str]
 
 
 def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, may_be_empty: bool = False) -> Folder:
@@ -52,12 +55,19 @@ def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, ma
     """
     documents: list[Document] = []
     problems: list[Problem] = []
+    texts: dict[str, str] = {}
     files = 0
     for path in paths:
         ours = 0
         for file in _files(path):
             files += 1
-            for read in read_documents(_text(file, deadline), str(file)):
+            content = _content(file, deadline)
+            if (problem := _unreadable(content, str(file))) is not None:
+                problems.append(problem)
+                ours += 1
+                continue
+            texts[str(file)] = text = content.decode()
+            for read in read_documents(text, str(file)):
                 if isinstance(read, UnreadableDocument):
                     assert read.place is not None
                     problems.append(Problem(Check(read.flaw), read.place, read.message, read.remedy))
@@ -70,7 +80,7 @@ def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, ma
                 f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
             )
     parsed = parse_set(documents, _read_file)
-    return Folder(ParsedSet(parsed.set, (*problems, *parsed.problems), parsed.skipped, parsed.tests), files)
+    return Folder(replace(parsed, problems=(*problems, *parsed.problems)), files, texts)
 
 
 def require(paths: Iterable[Path], deadline: Deadline | None = None, *, may_be_empty: bool = False) -> ParsedSet:
@@ -108,16 +118,26 @@ def _files(path: Path) -> Iterator[Path]:
             yield child
 
 
-def _text(file: Path, deadline: Deadline | None) -> str:
+def _content(file: Path, deadline: Deadline | None) -> bytes:
     try:
-        content = read_local(file, MAX_TEXT, deadline)
-        if len(content) > MAX_TEXT:
-            raise UsageError(f"policy file {file} has more than {MAX_TEXT} bytes")
-        return content.decode("utf-8-sig")
+        return read_local(file, MAX_TEXT, deadline)
     except OSError as error:
         raise UsageError(f"policy file {file} cannot be read: {error.strerror}", remedy="check the path") from error
+
+
+def _unreadable(content: bytes, file: str) -> Problem | None:
+    """Why a file's content is no text."""
+    if len(content) > MAX_TEXT:
+        return Problem(Check.TOO_LARGE, Place(file), f"more than {MAX_TEXT} bytes", "split the file")
+    try:
+        content.decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"policy file {file} is not UTF-8", remedy="save it as UTF-8") from error
+        before = lines_of(content[: error.start].decode())
+        place = Place(file, len(before), len(before[-1]) + 1)
+        return Problem(
+            Check.NOT_UTF8, place, f"the file is not UTF-8: byte {content[error.start]:#04x}", "save it as UTF-8"
+        )
+    return None
 
 
 def _is_ours(document: Document) -> bool:

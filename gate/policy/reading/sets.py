@@ -7,7 +7,8 @@ other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from gate.policy.config import Config
 from gate.policy.policy import Policy, PolicySet
@@ -24,7 +25,7 @@ from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gate.documents import Document
     from gate.errors import Place
@@ -33,10 +34,24 @@ if TYPE_CHECKING:
     from gate.policy.reading.notes import ReadFile
     from gate.policy.revocation import Revocations
 
+_T = TypeVar("_T")
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _REVOCATION: Final = "GateRevocation"
 _TESTS: Final = "GateTest"
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[_T]):
+    """A value and where it was written.
+
+    Attributes:
+        whole: nothing in it is wrong: all that the document lists is in the value, in the same order.
+    """
+
+    value: _T
+    document: Document
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +63,16 @@ class ParsedSet:
         problems: everything wrong, and what their authors should know.
         skipped: documents that are not ours.
         tests: `GateTest` documents, which only lint and test read.
+        policies: those of the set, in the order of their documents.
+        exceptions: likewise.
     """
 
     set: PolicySet
     problems: tuple[Problem, ...]
     skipped: int
     tests: int
+    policies: tuple[Written[Policy], ...] = ()
+    exceptions: tuple[Written[GateException], ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -73,16 +92,24 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     ours = read.ours
     # What others refer to comes first, wherever it stands.
     roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
-    policies = [parse_policy(kind, notes, roots) for kind in _POLICIES for notes in ours[kind]]
+    written = [_written(notes, partial(parse_policy, kind, roots=roots)) for kind in _POLICIES for notes in ours[kind]]
+    policies = [one.value for one in written]
+    exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         _config(ours["GateConfig"]),
         roots,
-        _exceptions(ours["GateException"], policies),
+        tuple(sorted((one.value for one in exceptions), key=lambda e: (e.namespace, e.name))),
         together(read.revocations),
         _break_glasses(ours["GateBreakGlass"]),
     )
-    return ParsedSet(found, tuple(problems), read.skipped, read.tests)
+    return ParsedSet(found, tuple(problems), read.skipped, read.tests, tuple(written), tuple(exceptions))
+
+
+def _written(notes: Notes, parse: Callable[[Notes], _T]) -> Written[_T]:
+    before = len(notes.problems)
+    value = parse(notes)
+    return Written(value, notes.document, all(problem.warning for problem in notes.problems[before:]))
 
 
 @dataclass(slots=True)
@@ -117,12 +144,10 @@ def _config(documents: list[Notes]) -> Config:
     return parse_config(documents[0]) if documents else Config()
 
 
-def _exceptions(documents: list[Notes], policies: list[Policy]) -> tuple[GateException, ...]:
-    found = []
-    for notes in documents:
-        found.append(parse_exception(notes))
-        check_reach(notes, found[-1], policies)
-    return tuple(sorted(found, key=lambda exception: (exception.namespace, exception.name)))
+def _exception(notes: Notes, policies: list[Policy]) -> GateException:
+    found = parse_exception(notes)
+    check_reach(notes, found, policies)
+    return found
 
 
 def _break_glasses(documents: list[Notes]) -> tuple[BreakGlass, ...]:

@@ -123,9 +123,15 @@ def test_a_link_to_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_no_utf_8(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_bytes(b"a: \xff")
+    (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfa: 1\nb\xc3\xb6: \xff")
+    write(tmp_path / "b.yaml", "b")
+    found = load_policies([tmp_path])
+    (problem,) = found.parsed.problems
+    assert str(problem) == f"{tmp_path}/a.yaml:2:5: the file is not UTF-8: byte 0xff; save it as UTF-8"
+    assert [p.name for p in found.parsed.set.policies] == ["b"]
+    assert found.files == 2
     with pytest.raises(UsageError, match="is not UTF-8"):
-        load_policies([tmp_path])
+        require([tmp_path])
 
 
 def test_a_byte_order_mark(tmp_path: Path) -> None:
