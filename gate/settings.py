@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from gate.registry.guard.proxies import Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from gate.deadline import Deadline
     from gate.policy.config import Config, RegistryRule
@@ -298,6 +298,15 @@ def cache_key(file: str, deadline: Deadline) -> bytes:
             remedy=f"make one: head -c 32 /dev/urandom > {file}",
         )
     return key
+
+
+def instant(at: str | None) -> datetime:
+    """That of --at, or now.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return parse_instant(at) if at else datetime.now(UTC)
 
 
 def wants_color(*, terminal: bool) -> bool:

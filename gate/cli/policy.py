@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, begin, emit, printable, reports_errors, say
+from gate.cli.common import Exit, begin, deliver, reports_errors, say
 from gate.cli.policy_schema import schema
-from gate.documents import MAX_TEXT
-from gate.feeds.folder import load_policies
-from gate.local import read_local
+from gate.errors import UsageError
 
 if TYPE_CHECKING:
-    from gate.policy.reading.problems import Problem
+    from gate.cli.render.problems import Linted
 
 _PIPE_SECONDS: Final = 60.0
+_FORMATS: Final = ("text", "json", "sarif", "github")
 
 
 @click.group("policy")
@@ -36,48 +35,53 @@ command.add_command(schema)
 @command.command("lint")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--strict", is_flag=True, help="Exit code 2 for warnings too.")
+@click.option("--output", "-o", type=click.Choice(_FORMATS), default="text", show_default=True, help="What to print.")
+@click.option("--output-file", metavar="F", help="Write it to a file instead.")
+@click.option("--at", metavar="RFC3339", show_envvar=True, envvar="IMAGEGATE_AT", help="Lint as at this instant.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @reports_errors
-def lint(paths: tuple[str, ...], *, strict: bool) -> None:
+def lint(paths: tuple[str, ...], **flags: Any) -> None:
     """Find what is wrong with policy files, each with its place and a remedy. Exit code 2 when something is.
 
-    What can't be seen from here, such as Secrets and trust roots of a cluster, is a warning.
+    What is only unused, ended or can't be seen from here, such as Secrets of a cluster, is a warning.
 
     \b
-    Example:
+    Examples:
       gate policy lint policies/
+      gate policy lint policies/ --strict --output sarif --output-file lint.sarif
     """
-    folder = load_policies([Path(p) for p in paths], begin(_PIPE_SECONDS))
-    problems = sorted(folder.parsed.problems, key=lambda p: (p.place.file, p.place.line, p.place.column))
-    lines = [printable(_shown(problem)) for problem in problems]
-    policies = len(folder.parsed.set.policies)
+    if "" in paths:
+        raise UsageError("an empty PATH", remedy="name files or folders")
+    linted = _linted(paths, flags["at"])
+    deliver(_rendered(linted, flags["output"], flags["output_file"]), flags["output_file"])
+    sys.exit(Exit.USAGE if linted.errors or (flags["strict"] and linted.problems) else Exit.PASS)
+
+
+def _linted(paths: tuple[str, ...], at: str | None) -> Linted:
+    from gate import settings
+    from gate.authoring.lint import lint as lint_set
+    from gate.cli.render.problems import Linted, in_order
+    from gate.feeds.folder import load_policies
+
+    now = settings.instant(at)
+    folder = load_policies([Path(path) for path in paths], begin(_PIPE_SECONDS))
     if folder.parsed.tests:
         say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
-    files = _count(folder.files, "file")
-    errors = len(folder.parsed.errors)
-    counted = [_count(errors, "problem")] if errors else []
-    counted += [_count(len(problems) - errors, "warning")] if len(problems) > errors else []
-    what = _count(policies, "policy", "policies")
-    lines.append(
-        f"{' and '.join(counted)} in {files}" if errors else f"{what} in {files}: {', '.join(counted) or 'no problems'}"
-    )
-    emit("\n".join(lines) + "\n")
-    sys.exit(Exit.USAGE if errors or (strict and problems) else Exit.PASS)
+    problems = in_order([*folder.parsed.problems, *lint_set(folder.parsed, now)])
+    return Linted(problems, len(folder.parsed.set.policies), folder.files, folder.texts, now)
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
+def _rendered(linted: Linted, output: str, file: str | None) -> str:
+    from gate.cli.render import problems_github, problems_json, problems_sarif, problems_text
+    from gate.settings import wants_color
 
-
-def _shown(problem: Problem) -> str:
-    """The problem, with the line of text it is in and a mark below it."""
-    lines = [str(problem)]
-    place = problem.place
-    if place.line:
-        try:
-            # A pipe was read to its end, and to open it again would wait for another writer.
-            text = read_local(place.file, MAX_TEXT).decode("utf-8-sig").splitlines()[place.line - 1]
-        except (OSError, IndexError, UnicodeDecodeError):
-            return lines[0]
-        lines += [f"    {text.replace(chr(9), ' ')}", f"    {' ' * (place.column - 1)}^"]
-    return "\n".join(lines)
+    match output:
+        case "json":
+            return problems_json.render(linted)
+        case "sarif":
+            return problems_sarif.render(linted, Path.cwd())
+        case "github":
+            return problems_github.render(linted, Path.cwd())
+        case _:
+            color = file is None and wants_color(terminal=sys.stdout is not None and sys.stdout.isatty())
+            return problems_text.render(linted, color=color)

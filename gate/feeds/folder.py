@@ -33,7 +33,7 @@ class Folder:
     Attributes:
         parsed: the set and its problems, those of texts that are no YAML among them.
         files: how many were read.
-        texts: their texts by their names, without what is too large.
+        texts: their texts by their names; of what can't be read, as much as can be shown.
     """
 
     parsed: ParsedSet
@@ -62,11 +62,11 @@ def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, ma
         for file in _files(path):
             files += 1
             content = _content(file, deadline)
+            text = texts[str(file)] = content[:MAX_TEXT].decode(errors="replace")
             if (problem := _unreadable(content, str(file))) is not None:
                 problems.append(problem)
                 ours += 1
                 continue
-            texts[str(file)] = text = content.decode()
             for read in read_documents(text, str(file)):
                 if isinstance(read, UnreadableDocument):
                     assert read.place is not None

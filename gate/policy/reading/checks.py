@@ -105,7 +105,26 @@ class Check(StrEnum):
     LIMIT = "limit", "A limit beyond what this version of imagegate allows."
     CUSTOM_RESOURCE = "custom-resource", "A kind that stands twice, is Kubernetes' own, or has no paths to its images."
 
+    # What only lint looks at, and `gate check` does not refuse
+    EXCEPTION_TOO_FAR = "exception-too-far", "An exception that ends later than GateConfig.exceptions.max from now."
+    NEVER_MATCHES = "never-matches", "A policy that no image can match: it does nothing."
+    ALWAYS_DENIES = "always-denies", "A rule that no image that its policy matches can pass."
+
     # What is valid, and may not be what is meant
+    EXCEPTION_ENDED = "exception-ended", "An exception that is over.", "warning"
+    EXCEPTION_ENDING = "exception-ending", "An exception that ends within 14 days.", "warning"
+    EXCEPTION_UNREACHED = "exception-unreached", "An exception, or a part, for what no policy here matches.", "warning"
+    KEY_ENDED = "key-ended", "A key whose validUntil has passed: what it signs from now on does not count.", "warning"
+    CERTIFICATE_ENDED = "certificate-ended", "A certificate that has expired.", "warning"
+    UNUSED_PATTERN = "unused-pattern", "A pattern that another one covers, or that has nothing to apply to.", "warning"
+    UNUSED_RULE = "unused-rule", "A rule whose result changes nothing.", "warning"
+    DUPLICATE_ENTRY = "duplicate-entry", "An entry that stands twice in one list.", "warning"
+    NOTHING_ENFORCED = (
+        "nothing-enforced",
+        "No ClusterGatePolicy here enforces or warns: no image is matched.",
+        "warning",
+    )
+    NOT_COMPARED = "not-compared", "Too many patterns to compare them all: something may go unsaid.", "warning"
     UNUSED_SIGNER = "unused-signer", "No rule speaks of the signer.", "warning"
     FITS_ANYTHING = "fits-anything", "A regular expression that any identity fits.", "warning"
     RENEWABLE_AGE = "renewable-age", "`maxAge` of a key: whoever may write to the repository can renew it.", "warning"

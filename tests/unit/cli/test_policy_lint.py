@@ -50,13 +50,15 @@ def test_a_problem_has_its_place_and_a_remedy(text: str, place: str, said: str, 
     write(tmp_path, "p.yaml", text)
     ran = gate("policy", "lint", "p.yaml")
     assert (ran.code, ran.err) == (2, "")
-    shown = next(line for line in ran.out.splitlines() if said in line)
-    assert shown.startswith(f"p.yaml:{place}: ")
+    head, source, mark, *_, last = ran.out.splitlines()
+    assert head.startswith(f"p.yaml:{place}: error: ")
+    assert said in ran.out
     line, column = map(int, place.split(":"))
-    underlined = ran.out.splitlines()[ran.out.splitlines().index(shown) + 1 :]
-    assert underlined[0].strip() == text.splitlines()[line - 1].strip()
-    assert underlined[1] == f"    {' ' * (column - 1)}^"
-    assert ran.out.splitlines()[-1] == "1 problem in 1 file"
+    number, _, shown = source.partition(" | ")
+    assert int(number) == line
+    assert shown == text.splitlines()[line - 1].replace("\t", " ")
+    assert mark.partition(" | ")[2].index("^") == column - 1
+    assert last == "1 problem in 1 file"
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
@@ -68,9 +70,10 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     ran = gate_process("policy", "lint", pipe)
     writer.join()
     assert (ran.code, ran.err) == (2, "")
-    first, last = ran.out.splitlines()
+    first, source, *_, help_, last = ran.out.splitlines()
     assert first.startswith(f"{pipe}:5:3: ")
-    assert "did you mean mode?" in first
+    assert source == " 5 |   mood: enforce"
+    assert help_ == "   = help: did you mean mode?"
     assert last == "1 problem in 1 file"
 
 
@@ -89,7 +92,6 @@ def test_every_problem_is_shown(tmp_path: Path) -> None:
         (["pod.yaml"], "holds no policy"),
         (["good.yaml", "empty"], "empty holds no policy"),
         ([], "PATH"),
-        (["good.yaml", "latin.yaml"], "latin.yaml is not UTF-8"),
         (["good.yaml", "--strictest"], "--strictest"),
     ],
 )
@@ -97,7 +99,6 @@ def test_what_cannot_be_read(paths: list[str], said: str, tmp_path: Path) -> Non
     write(tmp_path, "good.yaml", ANYTHING)
     write(tmp_path, "pod.yaml", pod("nginx"))
     (tmp_path / "empty").mkdir()
-    (tmp_path / "latin.yaml").write_bytes("kind: größe".encode("latin-1"))
     ran = gate("policy", "lint", *paths)
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
@@ -149,4 +150,4 @@ def test_a_policy_does_not_steer_the_terminal(text: str, tmp_path: Path) -> None
 def test_the_line_shown_is_the_one_that_is_meant(tmp_path: Path) -> None:
     write(tmp_path, "p.yaml", f"# YAML ends a line\u2028# here\x85# and here\n{ANYTHING.replace('mode', 'mood')}")
     ran = gate("policy", "lint", "p.yaml")
-    assert "\n      mood: enforce\n      ^\n" in ran.out
+    assert "\n 8 |   mood: enforce\n   |   ^^^^\n" in ran.out

@@ -1,0 +1,96 @@
+"""Rules that nobody can meet, that change nothing, or that look for what there cannot be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, assert_never
+
+from gate.policy.assignment import satisfied
+from gate.policy.policy import (
+    AttestationRequirement,
+    DenyRequirement,
+    ImageRequirement,
+    SignatureRequirement,
+)
+from gate.policy.reading.checks import Check
+from gate.policy.reading.rules import MAX_SIGNERS
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec
+
+if TYPE_CHECKING:
+    from gate.documents import Path
+    from gate.policy.assignment import Principals
+    from gate.policy.policy import Policy, Rule
+    from gate.policy.reading.notes import Notes
+    from gate.policy.signers import Expression, SignerSpec
+
+_TAG: Final = re.compile(r"(?:[A-Za-z0-9_*][A-Za-z0-9_.*-]*)", re.ASCII)
+_LONGEST_TAG: Final = 128
+_DIGEST: Final = re.compile(r"@?sha(?:256|512):", re.ASCII)
+
+
+def check_demands(notes: Notes, policy: Policy) -> None:
+    """Note what is wrong with each rule of a policy by itself."""
+    found = {name: _principals(name, spec) for name, spec in policy.signers.items()}
+    for i, rule in enumerate(policy.rules):
+        path = ("spec", "rules", i)
+        wanted = rule.requirement
+        match wanted:
+            case SignatureRequirement():
+                _check_met(notes, (*path, "signature", "by"), wanted.by, found)
+                if wanted.unless is not None:
+                    _check_met(notes, (*path, "signature", "unless", "by"), wanted.unless, found)
+            case AttestationRequirement():
+                _check_met(notes, (*path, "attestation", "by"), wanted.by, found)
+            case ImageRequirement():
+                _check_tags(notes, (*path, "image", "denyTags"), wanted)
+            case DenyRequirement():
+                _check_others(notes, path, policy, rule)
+            case _:
+                assert_never(wanted)
+
+
+def may_be_waived(policy: Policy, rule: Rule) -> bool:
+    """Whether some exception may let an image pass a rule that it breaks."""
+    return bool(policy.exceptions_from) or any(waiver.rule == rule.name for waiver in policy.waivers)
+
+
+def _principals(name: str, spec: SignerSpec) -> frozenset[str]:
+    """As many as a signer can have at most: a key, and an identity to the letter, are one."""
+    match spec:
+        case KeySpec():
+            one = True
+        case KeylessSpec():
+            issuer = spec.identity.issuer
+            one = spec.identity.subject.kind == "exact" and issuer is not None and issuer.kind == "exact"
+        case CertificateSpec():
+            one = False  # each of its roots makes one
+        case _:
+            assert_never(spec)
+    return frozenset(f"{name} {i}" for i in range(1 if one else MAX_SIGNERS))
+
+
+def _check_met(notes: Notes, path: Path, expression: Expression, found: Principals) -> None:
+    if not satisfied(expression, found):
+        said = f"{expression} can never be met: each entry needs a principal of its own, and there are too few"
+        notes.add(Check.NEVER_MET, path, said, "name each signer once, or ask for fewer")
+
+
+def _check_tags(notes: Notes, path: Path, wanted: ImageRequirement) -> None:
+    """A pattern that fits no tag denies nothing, whatever its author thinks."""
+    for i, pattern in enumerate(wanted.deny_tags):
+        if _TAG.fullmatch(pattern) and len(pattern.replace("*", "")) <= _LONGEST_TAG:
+            continue
+        tag = pattern.rpartition(":")[2]
+        if _DIGEST.match(pattern):
+            remedy = "write digests as `denyDigests`"
+        elif tag != pattern and _TAG.fullmatch(tag):
+            remedy = f"write {tag}"
+        else:
+            remedy = "tags have letters, digits, and . _ - behind the first, 128 at most; `*` is any run of them"
+        notes.add(Check.TAG_PATTERN, (*path, i), f"{pattern[:200]!r} fits no tag: it denies nothing", remedy)
+
+
+def _check_others(notes: Notes, path: Path, policy: Policy, deny: Rule) -> None:
+    if len(policy.rules) > 1 and not may_be_waived(policy, deny):
+        said = f"the rule {deny.name} denies every image, whatever the other rules say"
+        notes.add(Check.UNUSED_RULE, (*path, "deny"), said, "make it a policy of its own, or remove the others")
