@@ -240,7 +240,8 @@ class _Builder:
         own: set[str] = set()
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(key_node, "a key that is no text", _TEMPLATE if "{{" in self._text else "")
+                remedy = _TEMPLATE if "{{" in self._text else "write it as a text"
+                raise self._error(key_node, "a key that is no text", remedy)
             key = str(key_node.value)
             self._check_tag(key_node)  # `!!binary` would make another key of it
             if key_node.tag == _MERGE:
@@ -268,7 +269,7 @@ class _Builder:
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
-                raise self._error(node, "`<<` merges mappings only")
+                raise self._error(node, "`<<` merges mappings only", "write what it stands for")
             if depth > MAX_DEPTH:
                 raise self._too_large(node, f"nested deeper than {MAX_DEPTH}, or an alias to itself")
             inner = _Builder(self._file, self._line, self._text)
@@ -313,7 +314,8 @@ class _Builder:
         return Place(self._file, *self._position(node))
 
     def _tagged(self, node: yaml.Node) -> UnreadableDocument:
-        return self._error(node, f"the tag {str(node.tag)[:100]} is not supported")
+        remedy = "remove it; what is in quotes is a text"
+        return self._error(node, f"the tag {str(node.tag)[:100]} is not supported", remedy)
 
     def _too_large(self, node: yaml.Node, message: str) -> UnreadableDocument:
         return UnreadableDocument(Flaw.TOO_LARGE, message, self._place(node), "split it")

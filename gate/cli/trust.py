@@ -11,7 +11,7 @@ import click
 from gate.cli.common import begin, common_flags, emit, printable, say_all, settings_of
 from gate.errors import UsageError
 from gate.feeds.folder import require
-from gate.policy.reading.problems import did_you_mean
+from gate.policy.reading.remedies import did_you_mean
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE
 from gate.wiring import build
 

@@ -41,7 +41,9 @@ class Digest:
         if wanted is None:
             raise ParseError(f"digest algorithm {algorithm[:20]!r} is not supported", remedy="use sha256")
         if len(hexadecimal) != wanted:
-            raise ParseError(f"a {algorithm} digest has {wanted} hex digits, got {len(hexadecimal)}")
+            raise ParseError(
+                f"a {algorithm} digest has {wanted} hex digits, got {len(hexadecimal)}", remedy="write all of it"
+            )
         return cls(algorithm, hexadecimal)
 
     @classmethod

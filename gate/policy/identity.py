@@ -38,7 +38,9 @@ class TextPattern:
             ParseError: it is none, empty or too long.
         """
         if not text or len(text) > _MOST:
-            raise ParseError(f"a regular expression of {len(text)} characters; 1 to {_MOST} are read")
+            raise ParseError(
+                f"a regular expression of {len(text)} characters; 1 to {_MOST} are read", remedy="say who is meant"
+            )
         return cls(text, "regex", (linear(text),))
 
     @classmethod

@@ -23,6 +23,7 @@ MAX_PATTERN: Final = 512
 
 _SEGMENT: Final = re.compile(r"[a-z0-9*](?:[a-z0-9._*-]*[a-z0-9*])?", re.ASCII)
 _HOST_SEGMENT: Final = re.compile(r"(?:[a-z0-9*](?:[a-z0-9.*-]*[a-z0-9*])?|\[[0-9a-f:]+\])(?::[0-9*]+)?", re.ASCII)
+_SHORTER: Final = "write a shorter one, or several"
 _MEMORY: Final = 8 * 1024 * 1024  # bytes that one compiled pattern may take
 _TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
@@ -85,7 +86,7 @@ class ImagePattern:
             ParseError: one that would not match what it seems to, with the corrected text as its remedy.
         """
         if len(text) > MAX_PATTERN:
-            raise ParseError(f"a pattern of {len(text)} characters; at most {MAX_PATTERN} are read")
+            raise ParseError(f"a pattern of {len(text)} characters; at most {MAX_PATTERN} are read", remedy=_SHORTER)
         if text == "*":
             raise ParseError("a bare `*` matches one path segment, and every image has two or more", remedy="write **")
         if "@" in text:
@@ -166,7 +167,7 @@ def glob(pattern: str) -> Matcher:
         ParseError: it is too large.
     """
     if len(pattern) > MAX_PATTERN:
-        raise ParseError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are read")
+        raise ParseError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are read", remedy=_SHORTER)
     parts = re.split(r"(\*\*|\*)", pattern)
     match parts:
         case [text]:
@@ -192,7 +193,10 @@ def linear(expression: str) -> re2.Pattern[str]:
         return re2.compile(expression, options)
     except re2.error as error:
         said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ParseError(f"{expression[:100]!r} is not a regular expression (RE2): {said[:100]}") from error
+        raise ParseError(
+            f"{expression[:100]!r} is not a regular expression (RE2): {said[:100]}",
+            remedy="mend it; RE2 has no look-around and no backreferences",
+        ) from error
 
 
 def _check_tag(text: str, segments: list[str]) -> None:

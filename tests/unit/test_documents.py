@@ -107,12 +107,12 @@ def test_scalars_follow_the_json_rules(written: str, value: object) -> None:
 def test_other_tags_are_errors(value: str) -> None:
     found = error(f"a: {value}")
     assert found.startswith("f.yaml:1:4: the tag ")
-    assert found.endswith(" is not supported")
+    assert found.partition(";")[0].endswith(" is not supported")
 
 
 def test_keys_are_texts() -> None:
     assert one("1: a\ntrue: b\n~: c\nno: d\n").data == {"1": "a", "true": "b", "~": "c", "no": "d"}
-    assert error("? [a]\n: b") == "f.yaml:1:3: a key that is no text"
+    assert error("? [a]\n: b") == "f.yaml:1:3: a key that is no text; write it as a text"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gate.policy.break_glass import BreakGlass
 from gate.policy.exceptions import GateException, Scope, Waiver
 from gate.policy.patterns import ImagePattern
 from gate.policy.reading.checks import Check
-from gate.policy.reading.problems import did_you_mean
+from gate.policy.reading.remedies import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

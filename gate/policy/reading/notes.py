@@ -80,7 +80,12 @@ class Notes:
         found = [field for field in fields if field in raw]
         if len(found) == 1:
             return found[0]
-        self.add(Check.ONE_OF, path, f"expected exactly one of {', '.join(fields)}; found {', '.join(found) or 'none'}")
+        self.add(
+            Check.ONE_OF,
+            path,
+            f"expected exactly one of {', '.join(fields)}; found {', '.join(found) or 'none'}",
+            "keep one of them" if found else "add one of them",
+        )
         return None
 
     def material(self, path: Path, raw: dict[str, Any], limit: int, *fields: str) -> Material | None:

@@ -81,11 +81,12 @@ def _namespaces(notes: Notes, raw: dict[str, Any]) -> NamespaceSelector:
     for i, entry in enumerate(raw.get("matchExpressions", [])):
         values = tuple(entry.get("values", ()))
         if (entry["operator"] in ("In", "NotIn")) != bool(values):
-            wrong = "needs values" if not values else "takes no values"
+            wrong, remedy = ("takes no values", "remove `values`") if values else ("needs values", "add `values`")
             notes.add(
                 Check.LABEL_OPERATOR,
                 ("spec", "match", "namespaces", "matchExpressions", i),
                 f"the operator {entry['operator']} {wrong}",
+                remedy,
             )
         expressions.append(LabelExpression(entry["key"], entry["operator"], values))
     return NamespaceSelector(tuple(raw.get("names", ())), raw.get("matchLabels", {}), tuple(expressions))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.reading.checks import Check
+from gate.policy.reading.remedies import did_you_mean, remedy_of
 from gate.policy.reading.schema.parts import LATER_MARK
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _SIZED: Final = {
 _CHECKS: Final = {
     "type": Check.WRONG_TYPE,
     "enum": Check.WRONG_VALUE,
+    "minimum": Check.WRONG_VALUE,
     "const": Check.WRONG_VALUE,
     "minItems": Check.EMPTY,
     "minLength": Check.EMPTY,
@@ -73,13 +74,6 @@ class Problem:
         return f"{self.place}: {kind}{self.message}{'; ' + self.remedy if self.remedy else ''}"
 
 
-def did_you_mean(word: object, known: Iterable[object]) -> str:
-    """`did you mean …?`, or what is known where nothing is near."""
-    words = [str(k) for k in known]
-    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(words)}"
-
-
 def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterator[Problem]:
     """The validator's errors as problems with places."""
     incomplete: set[Path] = set()
@@ -105,7 +99,9 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                         Check.MISSING_FIELD, document.place(path), f"{_at(path)} has no `{name}`", f"add `{name}:`"
                     )
             case _:
-                yield Problem(_check_of(error), document.place(path), f"{_at(path)}: {_explain(error)}", _remedy(error))
+                yield Problem(
+                    _check_of(error), document.place(path), f"{_at(path)}: {_explain(error)}", remedy_of(error)
+                )
 
 
 def _check_of(error: ValidationError) -> Check:
@@ -152,8 +148,9 @@ def _explain(error: ValidationError) -> str:
             return f"expected {_TYPES.get(str(error.validator_value), error.validator_value)}, got {got}"
         case "enum":
             return f"expected one of {', '.join(map(str, _values(error)))}, got {got}"
-        case "const":
-            return f"expected {error.validator_value}, got {got}"
+        case "const" | "minimum" if form is None:
+            more = " or more" if error.validator == "minimum" else ""
+            return f"expected {error.validator_value}{more}, got {got}"
         case "minItems" | "minLength":
             return f"the {_SIZED[error.validator][0]} is empty"
         case "maxItems" | "maxLength":
@@ -163,18 +160,6 @@ def _explain(error: ValidationError) -> str:
             return f"expected exactly one of {', '.join(_schema(error).get('properties', {}))}, got {got}"
         case _:
             return f"{form}, got {got}" if form else error.message[:200]
-
-
-def _remedy(error: ValidationError) -> str:
-    match error.validator:
-        case "enum":
-            return did_you_mean(error.instance, _values(error))
-        case "type" if error.validator_value == "string" and isinstance(error.instance, (int, float, bool)):
-            return f'write it in quotes: "{str(error.instance).lower()}"'
-        case "type" if error.validator_value == "array":
-            return "write it as a list: [ … ]"
-        case _:
-            return ""
 
 
 def _show(value: object) -> str:

@@ -21,7 +21,7 @@ from gate.policy.policy import (
     Tags,
 )
 from gate.policy.reading.checks import Check
-from gate.policy.reading.problems import did_you_mean
+from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed
 
@@ -51,6 +51,7 @@ def parse_rules(notes: Notes, raw: list[dict[str, Any]], *, namespaced: bool) ->
                 Check.ONE_OF,
                 path,
                 f"a rule has exactly one of {', '.join(RULE_TYPES)}; this one has {', '.join(kinds) or 'none'}",
+                "make a rule of each" if kinds else "add one of them",
             )
             continue
         requirement = _requirement(notes, (*path, kinds[0]), kinds[0], entry[kinds[0]], namespaced=namespaced)
@@ -170,7 +171,7 @@ def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None
     if len(notes.problems) > before or expression is None:
         return None
     if _leaves(expression) > MAX_SIGNERS:
-        notes.add(Check.EXPRESSION_SIZE, path, f"more than {MAX_SIGNERS} signers in one expression")
+        notes.add(Check.EXPRESSION_SIZE, path, f"more than {MAX_SIGNERS} signers in one expression", "name fewer")
         return None
     if choices_of(expression) > MAX_CHOICES:
         notes.add(
@@ -185,7 +186,9 @@ def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None
 
 def _expression(notes: Notes, path: Path, raw: object, depth: int) -> Expression | None:
     if depth > MAX_DEPTH + 1:
-        notes.add(Check.EXPRESSION_SIZE, path, f"signers nested more than {MAX_DEPTH} deep")
+        notes.add(
+            Check.EXPRESSION_SIZE, path, f"signers nested more than {MAX_DEPTH} deep", "write it with fewer levels"
+        )
         return None
     if isinstance(raw, str):
         # Defined elsewhere in this document, though perhaps unusable: that is a problem of its own, noted there.

@@ -17,7 +17,8 @@ from gate.policy.reading.config import parse_config
 from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse_exception
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_policy
-from gate.policy.reading.problems import Problem, did_you_mean
+from gate.policy.reading.problems import Problem
+from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.revocations import parse_revocation, together
 from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, NAMESPACED
 from gate.policy.reading.shape import shape_problems

@@ -10,7 +10,7 @@ from gate.errors import ParseError
 from gate.instants import parse_first, parse_last
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.reading.checks import Check
-from gate.policy.reading.problems import did_you_mean
+from gate.policy.reading.remedies import did_you_mean
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot, PrivateAuthorities
 from gate.trust.authority import MAX_PEM, parse_pem_certificates
@@ -316,9 +316,9 @@ class _Reader:
             return parse(material.content)
         except ParseError as error:
             path = (*self.path, *([field] if field else []), material.field)
-            self.notes.add(
-                Check.CERTIFICATE if field else Check.KEY, path, f"signer {self.name}: {error.message}", error.remedy
-            )
+            check, wanted = (Check.CERTIFICATE, "CERTIFICATE") if field else (Check.KEY, "PUBLIC KEY")
+            remedy = error.remedy or f"give PEM: -----BEGIN {wanted}-----"
+            self.notes.add(check, path, f"signer {self.name}: {error.message}", remedy)
             return None
 
 

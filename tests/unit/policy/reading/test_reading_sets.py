@@ -258,7 +258,7 @@ def by(expression: str) -> str:
         (f"{HEAD}  rules: [{{signature: {{by: a}}}}]", "5:28: no signer is called 'a'; add it to `signers`"),
         (by("[a, {all: [b, c]}]"), "9:35: no signer is called 'c'"),
         (by("{atLeast: 3, of: [a, b]}"), "9:31: at least 3 of 2 can never be met; write 2 or fewer"),
-        (by("{atLeast: 0, of: [a, b]}"), "9:31: `spec.rules[0].signature.by.atLeast`: 0 is less than the minimum of 1"),
+        (by("{atLeast: 0, of: [a, b]}"), "9:31: `spec.rules[0].signature.by.atLeast`: expected 1 or more, got 0"),
         (by("{atLeast: 1.5, of: [a, b]}"), "9:31: `spec.rules[0].signature.by.atLeast`: expected a whole number"),
         (by("{atLeast: 1, of: [a, b], all: [a]}"), "9:21: `spec.rules[0].signature.by`: expected a signer's name"),
         (by("{all: [a], of: [b]}"), "9:21: `spec.rules[0].signature.by`: expected a signer's name"),
