@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 _TAG: Final = re.compile(r"(?:[A-Za-z0-9_*][A-Za-z0-9_.*-]*)", re.ASCII)
 _LONGEST_TAG: Final = 128
+_PATTERN: Final = re.compile(r"\*|^\^|\$$|\\\.")
+_EXPRESSION: Final = re.compile(r"^\^|\$$|\\\.|\.\*|\.\+|\[")
 _DIGEST: Final = re.compile(r"@?sha(?:256|512):", re.ASCII)
 
 
 def check_demands(notes: Notes, policy: Policy) -> None:
-    """Note what is wrong with each rule of a policy by itself."""
+    """Note what is wrong with each signer and rule of a policy by itself."""
+    for name, spec in policy.signers.items():
+        _check_letters(notes, name, spec)
     found = {name: _principals(name, spec) for name, spec in policy.signers.items()}
     for i, rule in enumerate(policy.rules):
         path = ("spec", "rules", i)
@@ -47,6 +51,28 @@ def check_demands(notes: Notes, policy: Policy) -> None:
                 _check_others(notes, path, policy, rule)
             case _:
                 assert_never(wanted)
+
+
+def _check_letters(notes: Notes, name: str, spec: SignerSpec) -> None:
+    """An identity that is compared to the letter and looks like a pattern fits nobody."""
+    if isinstance(spec, KeySpec):
+        return
+    kind = next(iter(notes.data["spec"]["signers"][name]))
+    for field, pattern in (("subject", spec.identity.subject), ("issuer", spec.identity.issuer)):
+        if pattern is None or pattern.kind != "exact" or not _PATTERN.search(pattern.text):
+            continue
+        if _EXPRESSION.search(pattern.text):
+            remedy = f"write it as `{field}Regex`, which fits from end to end"
+        else:
+            expression = "[^/]*".join(map(_escaped, re.split(r"\*+", pattern.text)))
+            remedy = f"write {field}Regex: '{expression}'"
+        said = f"`{field}` is compared to the letter, and {pattern.text[:200]!r} looks like a pattern"
+        notes.add(Check.LITERAL_WILDCARD, ("spec", "signers", name, kind, field), said, remedy)
+
+
+def _escaped(text: str) -> str:
+    """As a regular expression that fits it alone; an apostrophe doubled, for YAML."""
+    return re.sub(r"([.+?()\[\]{}^$|\\])", r"\\\1", text).replace("'", "''")
 
 
 def may_be_waived(policy: Policy, rule: Rule) -> bool:

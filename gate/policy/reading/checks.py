@@ -116,6 +116,7 @@ class Check(StrEnum):
     EXCEPTION_UNREACHED = "exception-unreached", "An exception, or a part, for what no policy here matches.", "warning"
     KEY_ENDED = "key-ended", "A key whose validUntil has passed: what it signs from now on does not count.", "warning"
     CERTIFICATE_ENDED = "certificate-ended", "A certificate that has expired.", "warning"
+    LITERAL_WILDCARD = "literal-wildcard", "A pattern where a text is compared to the letter.", "warning"
     UNUSED_PATTERN = "unused-pattern", "A pattern that another one covers, or that has nothing to apply to.", "warning"
     UNUSED_RULE = "unused-rule", "A rule whose result changes nothing.", "warning"
     DUPLICATE_ENTRY = "duplicate-entry", "An entry that stands twice in one list.", "warning"

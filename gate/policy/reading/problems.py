@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.reading.checks import Check
-from gate.policy.reading.remedies import did_you_mean, remedy_of
+from gate.policy.reading.remedies import field_meant, remedy_of
 from gate.policy.reading.schema.parts import LATER_MARK
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _unknown_fields(document: Document, error: ValidationError, path: Path) -> I
                 Check.UNKNOWN_FIELD,
                 document.place((*path, field), key=True),
                 f"unknown field `{field}` in {_at(path)}",
-                did_you_mean(field, known),
+                field_meant(field, known),
             )
 
 

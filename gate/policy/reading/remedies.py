@@ -36,6 +36,27 @@ _OTHERS: Final = {
 """By keyword; `{}` is what the schema has there."""
 
 _YES: Final = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_ELSEWHERE: Final = {
+    "expiresAt": "until",
+    "expires": "until",
+    "effectiveUntil": "until",
+    "glob": "images",
+    "imageReferences": "images",
+    "matchImageReferences": "images",
+    "skipImageReferences": "exclude",
+    "authorities": "signers",
+    "attestors": "signers",
+    "trustRoots": "signers",
+    "validationFailureAction": "mode",
+    "failureAction": "mode",
+    "publicKeys": "pem",
+    "data": "pem",
+    "secretRef": "secret",
+    "subjectRegExp": "subjectRegex",
+    "issuerRegExp": "issuerRegex",
+}
+"""What policy-controller, Kyverno, Connaisseur and Conforma call a field, and what it is called here."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 
 
@@ -45,6 +66,13 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     folded = {text.lower(): text for text in words}
     near = difflib.get_close_matches(str(word)[:100].lower(), folded, n=1, cutoff=0.5)
     return f"did you mean {folded[near[0]]}?" if near else f"known here: {', '.join(words)}"
+
+
+def field_meant(field: object, known: Iterable[str]) -> str:
+    """Which field was meant by one that there is not."""
+    names = list(known)
+    meant = _ELSEWHERE.get(str(field))
+    return f"did you mean {meant}?" if meant in names else did_you_mean(field, names)
 
 
 def remedy_of(error: ValidationError) -> str:
