@@ -95,7 +95,10 @@ class ImagePattern:
                 remedy=f"write {text.partition('@')[0]}, and `digests` for digests",
             )
         if text != text.lower():
-            raise ParseError(f"{text!r} has upper case, which no repository has", remedy=f"write {text.lower()}")
+            better = (
+                f"write {text.lower()}" if text.isascii() else "repositories have a-z, 0-9 and . _ - in their names"
+            )
+            raise ParseError(f"{text!r} has upper case, which no repository has", remedy=better)
         segments = text.split("/")
         _check_tag(text, segments)
         for segment in segments:

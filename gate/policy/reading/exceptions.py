@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gate.documents import Path
-    from gate.policy.policy import Policy, Rule
+    from gate.policy.policy import Policy
     from gate.policy.reading.notes import Notes
 
 _NARROWING: Final = ("images", "digests", "namespaces")
@@ -89,9 +89,8 @@ def _waiver(notes: Notes, path: Path, raw: dict[str, Any], origin: str) -> Waive
     )
 
 
-def check_rules(notes: Notes, path: Path, raw: Sequence[dict[str, Any]], rules: Iterable[Rule]) -> None:
+def check_rules(notes: Notes, path: Path, raw: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     """Note where an exception names no rule, or one of two that are called the same."""
-    names = [rule.name for rule in rules]
     for i, entry in enumerate(raw):
         name, here = entry["rule"], (*path, i, "rule")
         if name not in names:
@@ -120,4 +119,4 @@ def check_reach(notes: Notes, exception: GateException, policies: Iterable[Polic
                 notes.add(
                     Check.EXCEPTION_REFUSED, here, why, f"add {exception.namespace} to its `exceptionsFrom.names`"
                 )
-            check_rules(notes, ("spec", "exceptions"), raw["exceptions"], policy.rules)
+            check_rules(notes, ("spec", "exceptions"), raw["exceptions"], [rule.name for rule in policy.rules])

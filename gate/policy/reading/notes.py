@@ -63,9 +63,9 @@ class Notes:
         assert isinstance(self.document.data, dict)
         return self.document.data
 
-    def add(self, check: Check, path: Path, message: str, remedy: str = "") -> None:
-        """Note what is wrong at a path."""
-        self.problems.append(Problem(check, self.document.place(path), message, remedy))
+    def add(self, check: Check, path: Path, message: str, remedy: str = "", *, key: bool = False) -> None:
+        """Note what is wrong at a path: with the value there, or with its key."""
+        self.problems.append(Problem(check, self.document.place(path, key=key), message, remedy))
 
     def attempt(self, check: Check, path: Path, parse: Callable[[str], _T], text: str) -> _T | None:
         """The parsed value, or None with the problem noted."""

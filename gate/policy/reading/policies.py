@@ -11,6 +11,7 @@ from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, 
 from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
 from gate.policy.reading.rules import check_times, parse_rules
+from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.reading.signers import parse_signers
 from gate.policy.signers import anchor_of
 
@@ -30,10 +31,11 @@ def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Pol
     match = _match(notes, spec.get("match", {}))
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
-    _warn_unused(notes, signers, rules)
+    if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
+        _warn_unused(notes, signers, rules)
     check_times(notes, rules, signers)
     excepted = spec.get("exceptions", [])
-    check_rules(notes, ("spec", "exceptions"), excepted, rules)
+    check_rules(notes, ("spec", "exceptions"), excepted, _rule_names(spec["rules"]))
     return Policy(
         kind,
         metadata["name"],
@@ -52,12 +54,13 @@ def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[R
     used = {name for rule in rules for name in rule.signers}
     for name in signers:
         if name not in used:
-            notes.add(
-                Check.UNUSED_SIGNER,
-                ("spec", "signers", name),
-                f"no rule speaks of the signer {name}",
-                "use it, or remove it",
-            )
+            said = f"no rule speaks of the signer {name}"
+            notes.add(Check.UNUSED_SIGNER, ("spec", "signers", name), said, "use it, or remove it", key=True)
+
+
+def _rule_names(raw: list[dict[str, Any]]) -> list[str]:
+    """What rules are called, those included that are wrong: that is no reason to say that there is none."""
+    return [entry.get("name") or next((kind for kind in RULE_TYPES if kind in entry), "") for entry in raw]
 
 
 def _match(notes: Notes, raw: dict[str, Any]) -> Match:

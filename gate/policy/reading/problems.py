@@ -100,7 +100,7 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                     )
             case _:
                 yield Problem(
-                    _check_of(error), document.place(path), f"{_at(path)}: {_explain(error)}", remedy_of(error)
+                    _check_of(error), _place(document, error, path), f"{_at(path)}: {_explain(error)}", remedy_of(error)
                 )
 
 
@@ -109,6 +109,13 @@ def _check_of(error: ValidationError) -> Check:
     if error.validator in ("minProperties", "maxProperties") and "errorMessage" in _schema(error):
         return Check.WRONG_FORM
     return _CHECKS.get(str(error.validator), Check.WRONG_FORM)
+
+
+def _place(document: Document, error: ValidationError, path: Path) -> Place:
+    """Of a wrong name of a field, that name: to the validator it is no part of the path."""
+    if "propertyNames" in error.absolute_schema_path:
+        return document.place((*path, str(error.instance)), key=True)
+    return document.place(path)
 
 
 def _unknown_fields(document: Document, error: ValidationError, path: Path) -> Iterator[Problem]:

@@ -225,7 +225,7 @@ def by(expression: str) -> str:
         (f"{HEAD}  signers: {{a: {{}}}}\n{DENY}", "5:16: `spec.signers.a`: expected exactly one of key, "),
         (
             f"{HEAD}  signers: {{'a b': {{key: {{pem: x}}}}}}\n{DENY}",
-            "5:12: `spec.signers`: expected a name of letters, digits, and . _ - between, got 'a b'",
+            "5:13: `spec.signers`: expected a name of letters, digits, and . _ - between, got 'a b'",
         ),
         (
             f"{HEAD}  signers: {{a: {{key: {{}}}}}}\n{DENY}",
@@ -403,7 +403,7 @@ def test_what_is_of_the_cluster_is_of_no_namespace(kind: str) -> None:
 
 
 def test_a_signer_that_no_rule_speaks_of_is_a_warning() -> None:
-    assert warnings(by("a")) == ["p.yaml:7:8: warning: no rule speaks of the signer b; use it, or remove it"]
+    assert warnings(by("a")) == ["p.yaml:7:5: warning: no rule speaks of the signer b; use it, or remove it"]
     assert warnings(by("{atLeast: 1, of: [a, [a, {all: [b]}]]}")) == []
     (one, two) = warnings(f"{TWO}{DENY}")
     assert "signer a" in one
