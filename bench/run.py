@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import collecting, load
+from bench import collecting, load, policies
 from gate.deadline import Deadline
 from gate.demo.cluster import Webhook, free_port, pod_of, review_of, write_certificate
 from gate.demo.images import LayoutWriter
@@ -252,7 +252,7 @@ def measured() -> list[tuple[str, str, str]]:
         ("engine share of a warm review (3 images)", f"{engine:.0f} µs CPU", "≤ 150 µs"),
         ("one ECDSA P-256 signature, the mathematics alone", f"{verify:.0f} µs CPU", ""),
         *((what, f"{verification[name] * 1000:.2f} ms", bar) for name, what, bar in VERIFICATIONS),
-        *((row.what, row.got, row.allowed) for row in collecting.rows()),
+        *((row.what, row.got, row.allowed) for row in (*collecting.rows(), *policies.rows())),
         (
             "`gate check` of one manifest, start to end",
             f"{check:.2f} s ({nothing:.2f} s of it Python itself)",
