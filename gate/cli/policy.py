@@ -48,7 +48,7 @@ def lint(paths: tuple[str, ...], **flags: Any) -> None:
     \b
     Examples:
       gate policy lint policies/
-      gate policy lint policies/ --strict --output sarif --output-file lint.sarif
+      gate policy lint policies/ --strict --output sarif
     """
     if "" in paths:
         raise UsageError("an empty PATH", remedy="name files or folders")
