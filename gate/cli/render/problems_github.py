@@ -1,15 +1,13 @@
 """Problems of policies as workflow commands: GitHub shows each beside its line of a pull request.
 
-Escapes are those of actions/toolkit (packages/core/src/command.ts). A runner takes `##[…]` for a command too, wherever
-it stands in a line.
+Escapes are those of actions/toolkit (packages/core/src/command.ts).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.cli.common import one_line
-from gate.cli.render.problems import relative, severity
+from gate.cli.render.problems import harmless, relative, severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +41,7 @@ def _command(problem: Problem, root: Path) -> str:
 
 def _data(text: str) -> str:
     """The text without what begins another command."""
-    return one_line(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace("##[", "# [")
+    return harmless(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

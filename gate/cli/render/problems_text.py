@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.common import one_line
-from gate.cli.render.problems import severity
+from gate.cli.render.problems import harmless, severity
 from gate.documents import lines_of
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ _COLORS: Final = {"error": "red", "warning": "yellow"}
 _WIDTH: Final = 100  # characters of a line that are shown
 _BEFORE: Final = 30  # of them before what is underlined, where a line is longer
 _ZERO_WIDTH: Final = frozenset({"Mn", "Me", "Cf"})
-_COMMAND: Final = re.compile(r"##(?=\[)")
-"""What a GitHub or Azure runner takes for a command, wherever it stands in a line of a log."""
 
 
 def render(linted: Linted, *, color: bool) -> str:
@@ -42,9 +38,9 @@ def _block(problem: Problem, lines: list[str], *, color: bool) -> str:
 
     kind = severity(problem)
     tint = _COLORS[kind]
-    place = _shown(str(problem.place))
+    place = harmless(str(problem.place))
     said = [
-        f"{styled(place, bold=True)}: {styled(kind, fg=tint, bold=True)}: {_shown(problem.message)} [{problem.check}]"
+        f"{styled(place, bold=True)}: {styled(kind, fg=tint, bold=True)}: {harmless(problem.message)} [{problem.check}]"
     ]
     line = problem.place.line
     margin = " " * len(str(line))
@@ -53,7 +49,7 @@ def _block(problem: Problem, lines: list[str], *, color: bool) -> str:
         said.append(f" {styled(f'{line} |', fg='cyan')} {source}".rstrip())
         said.append(f" {styled(f'{margin} |', fg='cyan')} {' ' * mark[0]}{styled('^' * mark[1], fg=tint, bold=True)}")
     if problem.remedy:
-        said.append(f" {margin} {styled('= help:', fg='cyan')} {_shown(problem.remedy)}")
+        said.append(f" {margin} {styled('= help:', fg='cyan')} {harmless(problem.remedy)}")
     return "\n".join(said)
 
 
@@ -65,7 +61,7 @@ def underlined(line: str, column: int, end: int) -> tuple[str, tuple[int, int]]:
         column: of the first character that is meant, from 1.
         end: the column behind the last; 0 for all that follows.
     """
-    text = _shown(line).rstrip()
+    text = harmless(line).rstrip()
     first = column - 1
     last = end - 1 if end > column else first + 1 if end == column else max(len(text), first + 1)
     cut, more = 0, ""
@@ -76,11 +72,6 @@ def underlined(line: str, column: int, end: int) -> tuple[str, tuple[int, int]]:
     shown = text[cut : cut + _WIDTH]
     before = ("…" if cut else "") + shown[: first - cut]
     return f"{'…' if cut else ''}{shown}{more}", (_cells(before), max(1, _cells(text[first:last])))
-
-
-def _shown(text: str) -> str:
-    """Letter by letter as long as the text: columns stay what they are."""
-    return _COMMAND.sub("# ", one_line(text))
 
 
 def _cells(text: str) -> int:
