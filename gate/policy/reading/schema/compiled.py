@@ -156,6 +156,9 @@ _SIMPLE: Final[dict[str, Callable[[Any], Predicate]]] = {
     "minimum": lambda least: (
         lambda value: isinstance(value, bool) or not isinstance(value, (int, float)) or value >= least
     ),
+    "maximum": lambda most: (
+        lambda value: isinstance(value, bool) or not isinstance(value, (int, float)) or value <= most
+    ),
     "minLength": _sized(str, at_least=True),
     "maxLength": _sized(str, at_least=False),
     "minItems": _sized(list, at_least=True),

@@ -11,10 +11,10 @@ import yaml
 from jsonschema import Draft7Validator
 
 from gate.documents import Document, read_documents
+from gate.feeds.folder import load_policies
 from gate.policy.reading.schema.kinds import KINDS, schema_of
 from gate.policy.reading.schema.parts import CLUSTER_MARK, FILE_MARK, LATER, LATER_MARK, field, later, marked, obj
 from gate.policy.reading.schema.published import published, published_of, without
-from gate.policy.reading.sets import parse_set
 from tests.unit.policy.reading.test_reading_schema import EXAMPLES
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_a_document_of_this_repository_is_valid(file: Path) -> None:
     """By lint, by the schema, and by the line for editors, which leads to the schema."""
     text = file.read_text(encoding="utf-8")
     found = [document for document in read_documents(text, str(file)) if isinstance(document, Document)]
-    read = parse_set(found, None)
+    read = load_policies([file]).parsed
     assert [str(problem) for problem in read.errors] == []
     assert [error.message for document in found for error in VALIDATOR.iter_errors(document.data)] == []
     line = text.partition("\n")[0]
