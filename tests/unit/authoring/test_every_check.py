@@ -161,6 +161,8 @@ CASES: list[tuple[Check, str]] = [
     (Check.BREAK_GLASS_LONG, config("{breakGlass: {max: «2d»}}")),
     (Check.MIRROR, config("{registries: [{host: a.test, mirrorOf: «a.test»}]}")),
     (Check.DUPLICATE_REGISTRY, config("{registries: [{host: a.test}, {host: «a.test»}]}")),
+    (Check.LIMIT, config("{limits: {attestationBytes: «257MiB»}}")),
+    (Check.CUSTOM_RESOURCE, config("{customResources: [{group: apps, kind: «Deployment», images: [a]}]}")),
     # what only lint looks at
     (Check.EXCEPTION_TOO_FAR, waived("rule: image, reason: r, until: «2028-01-01»")),
     (Check.EXCEPTION_TOO_FAR, granted("{policies: [p], exceptions: [{rule: image, reason: r, until: «2028-01-01»}]}")),
