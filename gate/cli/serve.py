@@ -10,8 +10,9 @@ import click
 
 from gate.cli.common import begin, common_flags, say, settings_of
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
-from gate.feeds.folder import require
+from gate.feeds.folder import load_policies
 from gate.local import read_local
+from gate.policy.reading.last_good import Standing, standing
 from gate.review.warming import Warming, parse_list
 from gate.settings import with_config
 from gate.webhook.server import Serving, parse_address, serve
@@ -110,7 +111,11 @@ def command(**flags: Any) -> None:
             f"--listen and --metrics-listen are both {flags['listen']}", remedy="give metrics a port of its own"
         )
     settings = replace(settings_of(flags), threads=max(MAX_IMAGES, flags["jobs"]))
-    policies = require([Path(p) for p in flags["policies"]], may_be_empty=True).set
+    found = load_policies([Path(p) for p in flags["policies"]], may_be_empty=True)
+    stands = standing(found.parsed, Standing())
+    for problem in found.parsed.errors:
+        say(f"gate: {problem}")
+    policies = stands.set
     _refuse_labels(policies)
     settings = with_config(settings, policies.config)
     serving = Serving(

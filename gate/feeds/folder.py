@@ -80,7 +80,8 @@ def load_policies(paths: Iterable[Path], deadline: Deadline | None = None, *, ma
                 f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
             )
     parsed = parse_set(documents, _read_file)
-    return Folder(replace(parsed, problems=(*problems, *parsed.problems)), files, texts)
+    unreadable = tuple(problem.place for problem in problems)
+    return Folder(replace(parsed, problems=(*problems, *parsed.problems), unreadable=unreadable), files, texts)
 
 
 def require(paths: Iterable[Path], deadline: Deadline | None = None, *, may_be_empty: bool = False) -> ParsedSet:

@@ -298,7 +298,12 @@ def _tags_of(rule: Rule, waived: frozenset[str]) -> Tags | None:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Everything that decides, as one value."""
+    """Everything that decides, as one value.
+
+    Attributes:
+        invalid: what was to be in it and is not whole, each with why; for people.
+        index: finds those policies that may be about an image.
+    """
 
     policies: tuple[Policy, ...] = ()
     config: Config = field(default_factory=Config)
@@ -306,6 +311,7 @@ class PolicySet:
     exceptions: tuple[GateException, ...] = ()
     revocations: Revocations = revocation.NONE
     break_glasses: tuple[BreakGlass, ...] = ()
+    invalid: tuple[str, ...] = ()
     index: PolicyIndex = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

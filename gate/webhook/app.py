@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
 _UNAVAILABLE: Final = 503
+_NAMED: Final = 20  # invalid documents
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -88,6 +89,11 @@ def _add_health(app: Flask, policies: Callable[[], PolicySet], prewarmer: Prewar
         warming = prewarmer.state if prewarmer is not None else ""
         if prewarmer is not None and prewarmer.holds:
             return Response(f"{warming}\n", _UNAVAILABLE, mimetype=_TEXT)
-        count = len(policies().policies)
+        found = policies()
+        count = len(found.policies)
         also = f"; {warming}" if warming else ""
-        return Response(f"ready: {count} polic{'y' if count == 1 else 'ies'}{also}\n", mimetype=_TEXT)
+        invalid = "".join(f"invalid: {' '.join(why.splitlines())}\n" for why in found.invalid[:_NAMED])
+        more = len(found.invalid) - _NAMED
+        rest = f"invalid: and {more} more\n" if more > 0 else ""
+        ready = f"ready: {count} polic{'y' if count == 1 else 'ies'}{also}\n"
+        return Response(f"{ready}{invalid}{rest}", mimetype=_TEXT)

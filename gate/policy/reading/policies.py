@@ -28,7 +28,7 @@ def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Pol
     spec = notes.data["spec"]
     metadata = notes.data["metadata"]
     own = kind == "GatePolicy"
-    match = _match(notes, spec.get("match", {}))
+    match = parse_match(notes, spec.get("match", {}))
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
@@ -63,7 +63,8 @@ def _rule_names(raw: list[dict[str, Any]]) -> list[str]:
     return [entry.get("name") or next((kind for kind in RULE_TYPES if kind in entry), "") for entry in raw]
 
 
-def _match(notes: Notes, raw: dict[str, Any]) -> Match:
+def parse_match(notes: Notes, raw: dict[str, Any]) -> Match:
+    """What a policy is about; what is wrong with it is noted."""
     path = ("spec", "match")
     return Match(
         _patterns(notes, (*path, "images"), raw.get("images", ["**"])),

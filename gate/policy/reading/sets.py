@@ -66,6 +66,9 @@ class ParsedSet:
         tests: `GateTest` documents, which only lint and test read.
         policies: those of the set, in the order of their documents.
         exceptions: likewise.
+        config: None where there is no document of it.
+        broken: documents of ours that are not read further: their shape or their name is wrong.
+        unreadable: where texts are that are no documents.
     """
 
     set: PolicySet
@@ -74,6 +77,9 @@ class ParsedSet:
     tests: int
     policies: tuple[Written[Policy], ...] = ()
     exceptions: tuple[Written[GateException], ...] = ()
+    config: Written[Config] | None = None
+    broken: tuple[Document, ...] = ()
+    unreadable: tuple[Place, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -96,15 +102,26 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
     written = [_written(notes, partial(parse_policy, kind, roots=roots)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
     exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
+    # There is one at most: it is called `default`, and no name may stand twice.
+    config = next((_written(notes, parse_config) for notes in ours["GateConfig"]), None)
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
-        _config(ours["GateConfig"]),
+        config.value if config is not None else Config(),
         roots,
         tuple(sorted((one.value for one in exceptions), key=lambda e: (e.namespace, e.name))),
         together(read.revocations),
         _break_glasses(ours["GateBreakGlass"]),
     )
-    return ParsedSet(found, tuple(problems), read.skipped, read.tests, tuple(written), tuple(exceptions))
+    return ParsedSet(
+        found,
+        tuple(problems),
+        read.skipped,
+        read.tests,
+        tuple(written),
+        tuple(exceptions),
+        config,
+        tuple(read.broken),
+    )
 
 
 def _written(notes: Notes, parse: Callable[[Notes], _T]) -> Written[_T]:
@@ -119,12 +136,13 @@ class _Read:
 
     ours: dict[str, list[Notes]]
     revocations: list[Revocations]
+    broken: list[Document]
     skipped: int = 0
     tests: int = 0
 
 
 def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: list[Problem]) -> _Read:
-    read = _Read({kind: [] for kind in KINDS}, [])
+    read = _Read({kind: [] for kind in KINDS}, [], [])
     seen: dict[tuple[object, ...], Place] = {}
     for document in documents:
         kind = _kind(document, problems)
@@ -137,12 +155,9 @@ def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: l
         elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
             files = None if kind == "GatePolicy" else read_file
             read.ours[kind].append(Notes(document, problems, files))
+        else:
+            read.broken.append(document)
     return read
-
-
-def _config(documents: list[Notes]) -> Config:
-    """There is one at most: it is called `default`, and no name may stand twice."""
-    return parse_config(documents[0]) if documents else Config()
 
 
 def _exception(notes: Notes, policies: list[Policy]) -> GateException:

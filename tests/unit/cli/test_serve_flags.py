@@ -35,7 +35,6 @@ POLICY = ["-p", "policy.yaml"]
         pytest.param([*PAIR, "-p", ""], "an empty POLICY", id="an empty policy"),
         pytest.param([*PAIR, "-p", "none.yaml"], "none.yaml", id="no policy file"),
         pytest.param([*PAIR, "-p", "labels.yaml"], "namespaces: {names", id="a policy that wants labels"),
-        pytest.param([*PAIR, "-p", "bad.yaml"], "bad.yaml:5:3", id="a policy with a problem"),
         pytest.param(POLICY, "--tls-cert", id="no certificate"),
         pytest.param([*POLICY, *PAIR[:2]], "--tls-key", id="no key"),
         pytest.param([*POLICY, *PAIR, "--listen", "8443"], "8443", id="a port alone"),

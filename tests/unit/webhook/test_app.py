@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -593,6 +594,16 @@ def test_policies_are_asked_for_each_review() -> None:
         webhook.policies = parsed(ANYTHING)
         assert webhook.validate(pod(EVIL))["allowed"] is True
         assert b"ready: 1 policy" in webhook.client.get("/readyz").data
+
+
+def test_ready_names_what_is_invalid() -> None:
+    with hook(ANYTHING) as webhook:
+        webhook.policies = replace(parsed(ANYTHING), invalid=tuple(f"p.yaml:{i}:1: wrong\nready: 7" for i in range(23)))
+        answer = webhook.client.get("/readyz")
+        assert answer.status_code == 200
+        lines = answer.text.splitlines()
+        assert (lines[0], lines[1]) == ("ready: 1 policy", "invalid: p.yaml:0:1: wrong ready: 7")
+        assert (len(lines), lines[-1]) == (22, "invalid: and 3 more")
 
 
 # Time
