@@ -40,6 +40,7 @@ _CHECKS: Final = {
     "type": Check.WRONG_TYPE,
     "enum": Check.WRONG_VALUE,
     "minimum": Check.WRONG_VALUE,
+    "maximum": Check.WRONG_VALUE,
     "const": Check.WRONG_VALUE,
     "minItems": Check.EMPTY,
     "minLength": Check.EMPTY,
@@ -155,8 +156,8 @@ def _explain(error: ValidationError) -> str:
             return f"expected {_TYPES.get(str(error.validator_value), error.validator_value)}, got {got}"
         case "enum":
             return f"expected one of {', '.join(map(str, _values(error)))}, got {got}"
-        case "const" | "minimum" if form is None:
-            more = " or more" if error.validator == "minimum" else ""
+        case "const" | "minimum" | "maximum" if form is None:
+            more = {"minimum": " or more", "maximum": " or less"}.get(str(error.validator), "")
             return f"expected {error.validator_value}{more}, got {got}"
         case "minItems" | "minLength":
             return f"the {_SIZED[error.validator][0]} is empty"

@@ -26,6 +26,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _OTHERS: Final = {
     "const": "write {}",
     "minimum": "write {} or more",
+    "maximum": "write {} or less",
     "minItems": "say what it has, or leave the field out",
     "minLength": "say what it has, or leave the field out",
     "maxItems": "keep {} at most",

@@ -11,7 +11,7 @@ from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import better_duration, did_you_mean
 from tests.fakes.clock import START
 from tests.fakes.signing import alice
-from tests.unit.policy.build import Json, parsed, policy
+from tests.unit.policy.build import Json, config, parsed, policy
 
 KEY: Json = {"key": {"pem": alice().pem.decode()}}
 DENY: list[Json] = [{"deny": {}}]
@@ -137,6 +137,13 @@ def test_a_pattern_in_a_subject_that_is_compared_to_the_letter(subject: str, bet
 def test_a_wrong_shape_comes_with_the_right_one(spec: Json, better: str) -> None:
     document = policy(DENY)
     assert better in [remedy for _, remedy in told({**document, "spec": {**document["spec"], **spec}})]
+
+
+@pytest.mark.parametrize(("images", "bound"), [(0, "1 or more"), (1001, "1000 or less")])
+def test_a_number_out_of_bounds_comes_with_the_bound(images: int, bound: str) -> None:
+    (problem,) = parsed(json.dumps(config(limits={"imagesPerReview": images}))).problems
+    assert (problem.check, problem.remedy) == (Check.WRONG_VALUE, f"write {bound}")
+    assert problem.message == f"`spec.limits.imagesPerReview`: expected {bound}, got {images}"
 
 
 def test_a_word_is_compared_whatever_its_capitals_and_length() -> None:
