@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import INABILITY, NOTES, Code
 from gate.policy.decision import Finding, Reason, Verdict
-from gate.policy.policy import Mode
+from gate.policy.patterns import ImagePattern
+from gate.policy.policy import Match, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.reference import Reference
     from gate.policy.exceptions import Applicable, Leniency, Waiver
-    from gate.policy.policy import Policy, Rule, Tags
+    from gate.policy.policy import NamespaceSelector, Policy, Rule, Tags
 
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 
@@ -179,6 +180,68 @@ def _namespace_caveat(policy: Policy, workload: Workload) -> str | None:
     if workload.namespace_labels is None:
         return f"the labels of namespace {name} are unknown"
     return "" if wanted.labels_match(workload.namespace_labels) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a policy is not about an image.
+
+    Attributes:
+        field: of `match`, such as `images`; `namespace` is that of a GatePolicy itself.
+        why: got and wanted, for people.
+    """
+
+    field: str
+    why: str
+
+
+def misfits(policy: Policy, reference: Reference, workload: Workload) -> tuple[Misfit, ...]:
+    """Every restriction of a policy that an image does not fit; () where the policy is about it.
+
+    Each is put to `match` alone, so that the two never disagree, and `match` has nothing more to do.
+    """
+    wanted, anywhere = policy.match, Match((ImagePattern.parse("**"),))
+    alone: dict[str, tuple[Match, str | None]] = {
+        "images": (Match(wanted.images), None),
+        "exclude": (replace(anywhere, exclude=wanted.exclude), None),
+        "namespace": (anywhere, policy.namespace),
+        "namespaces": (replace(anywhere, namespaces=wanted.namespaces), None),
+        "kinds": (replace(anywhere, kinds=wanted.kinds), None),
+        "serviceAccounts": (replace(anywhere, service_accounts=wanted.service_accounts), None),
+    }
+    return tuple(
+        Misfit(field, _why_not(field, policy, reference, workload))
+        for field, (only, namespace) in alone.items()
+        if match(replace(policy, match=only, namespace=namespace), reference, workload) is None
+    )
+
+
+def _why_not(field: str, policy: Policy, reference: Reference, workload: Workload) -> str:
+    wanted, name = policy.match, reference.name
+    match field:
+        case "images":
+            return f"{name} is none of {', '.join(map(str, wanted.images))}"
+        case "exclude":
+            return f"{name} is excluded by {next(p for p in wanted.exclude if p.matches(name))}"
+        case "namespace":
+            return f"namespace {workload.namespace} is not its own, {policy.namespace}"
+        case "namespaces":
+            return f"namespace {workload.namespace} {_unlike(wanted.namespaces, workload)}"
+        case "kinds":
+            return f"kind {workload.kind} is none of {', '.join(('Pod', *wanted.kinds))}"
+        case _:
+            return f"service account {workload.service_account} is none of {', '.join(wanted.service_accounts)}"
+
+
+def _unlike(wanted: NamespaceSelector, workload: Workload) -> str:
+    if wanted.names and workload.namespace not in wanted.names:
+        return f"is none of {', '.join(wanted.names)}"
+    asked = [f"{key}={value}" for key, value in sorted(wanted.labels.items())]
+    asked += [" ".join((e.key, e.operator, *e.values)) for e in wanted.expressions]
+    keys = sorted({*wanted.labels, *(e.key for e in wanted.expressions)})
+    labels = workload.namespace_labels or {}
+    got = ", ".join(f"{key}={labels[key]}" for key in keys if key in labels)
+    return f"has {got or 'none of these labels'}; wanted: {', '.join(asked)}"
 
 
 def verdict_in(mode: Mode, code: Code) -> Verdict:
