@@ -179,6 +179,40 @@ def _untimed(spec: KeySpec, witness: Witness) -> Reason:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What something verified is to one signer.
+
+    Attributes:
+        theirs: whether they made it, as far as `mine` tells.
+        against: why it does not count for them; None where it does, or is not theirs.
+    """
+
+    theirs: bool
+    against: Reason | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts for them."""
+        return self.theirs and self.against is None
+
+
+def standing(
+    spec: SignerSpec, fact: _Fact, now: datetime, content: Callable[[SignerSpec, _Fact], Reason | None]
+) -> Standing:
+    """What one fact is to one signer: what `counted` goes by. The arguments are its own."""
+    return Standing(theirs=True, against=_against(spec, fact, now, content)) if mine(spec, fact.signer) else _STRANGER
+
+
+def _against(
+    spec: SignerSpec, fact: _Fact, now: datetime, content: Callable[[SignerSpec, _Fact], Reason | None]
+) -> Reason | None:
+    return objection(spec, fact.signer, fact.witness, now) or content(spec, fact)
+
+
+_STRANGER: Final = Standing(theirs=False)
+
+
 def accepted_by_any(
     signers: Mapping[str, SignerSpec], fact: VerifiedSignature | VerifiedAttestation, now: datetime
 ) -> bool:
@@ -212,7 +246,7 @@ def counted(
         against: list[Reason] = []
         for fact in facts:
             if mine(spec, fact.signer):
-                reason = objection(spec, fact.signer, fact.witness, now) or content(spec, fact)
+                reason = _against(spec, fact, now, content)
                 if reason is None:
                     accepted[name].append(fact)
                 else:

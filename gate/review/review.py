@@ -68,6 +68,7 @@ class ImageReview:
         digest: the one that was judged and may run; None where no rule needed it.
         pin: the text with the digest, where `/mutate` is to write it.
         evidence: facts and rejections, of all repositories that were looked in.
+        known: what the decision rests on, place by place; None where nothing was asked for, or could not be known.
         spent: what it cost.
     """
 
@@ -77,6 +78,7 @@ class ImageReview:
     digest: Digest | None = None
     pin: str | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    known: Known | None = field(default=None, compare=False, repr=False)
     spent: Spent = field(default=Spent(), compare=False)
 
     @property
@@ -307,8 +309,8 @@ class Reviewer:
         meter.evaluated(self._clock() - begun)
         pin = planned.reference.pinned(known.digest) if planned.pins and not decision.verdict.stops else None
         places = [e for _, e in sorted(known.evidence.items())] + [e for _, e in sorted(known.by_platform.items())]
-        found = _merged(places)
-        return ImageReview(subject, decision, planned.reference, known.digest, pin, found, meter.spent(self._clock()))
+        found, spent = _merged(places), meter.spent(self._clock())
+        return ImageReview(subject, decision, planned.reference, known.digest, pin, found, known, spent)
 
 
 def _merged(found: Sequence[Evidence]) -> Evidence:

@@ -10,7 +10,7 @@ from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gate.evidence.facts import Evidence, VerifiedAttestation
     from gate.image.reference import Reference
@@ -23,12 +23,8 @@ _SHOWN: Final = 3
 
 def check(wanted: AttestationRequirement, case: Case, evidence: Evidence) -> Iterator[Reason]:
     """Nothing where accepted attestations suffice; else why they do not. The order is that of signatures."""
-
-    def content(_spec: SignerSpec, attestation: VerifiedAttestation) -> Reason | None:
-        return case.revocations.of_signature(attestation.signer, attestation.witness)
-
     of_type = [a for a in evidence.attestations if a.predicate_type == wanted.type]
-    found, refused = counted(wanted.by, case.signers, of_type, case.now, content)
+    found, refused = counted(wanted.by, case.signers, of_type, case.now, asked_of(case))
     if satisfied(wanted.by, found):
         return
     if gone := revoked_among(refused):
@@ -39,6 +35,15 @@ def check(wanted: AttestationRequirement, case: Case, evidence: Evidence) -> Ite
         yield from summed_up(refused)
     else:
         yield _denial(wanted, case.reference, evidence, found)
+
+
+def asked_of(case: Case) -> Callable[[SignerSpec, VerifiedAttestation], Reason | None]:
+    """What is asked of each attestation that its signer accepts."""
+
+    def content(_spec: SignerSpec, attestation: VerifiedAttestation) -> Reason | None:
+        return case.revocations.of_signature(attestation.signer, attestation.witness)
+
+    return content
 
 
 def _denial(

@@ -13,14 +13,14 @@ from gate.policy.assignment import satisfied
 from gate.policy.decision import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from gate.evidence.facts import Evidence, Rejection, VerifiedSignature
     from gate.image.reference import Reference
     from gate.policy.acceptance import Case
     from gate.policy.policy import SignatureRequirement
-    from gate.policy.signers import Expression, SignerSpec
+    from gate.policy.signers import SignerSpec
 
 _SHOWN: Final = 3
 # Of several rejected candidates, the cause that says most about what went wrong.
@@ -40,12 +40,8 @@ def check(wanted: SignatureRequirement, case: Case, evidence: Evidence) -> Itera
     What could not be asked or read is said before anything is called missing: a denial is given only where every
     place was seen. That somebody is revoked is known whatever was not.
     """
-    least = wanted.min_age if wanted.unless is None or not _met(wanted, case, evidence, wanted.unless) else None
-
-    def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
-        return _content(wanted, spec.name, case, signature, least)
-
-    found, refused = counted(wanted.by, case.signers, evidence.signatures, case.now, content)
+    asked = asked_of(wanted, case, least_age(wanted, case, evidence))
+    found, refused = counted(wanted.by, case.signers, evidence.signatures, case.now, asked)
     if satisfied(wanted.by, found):
         return
     if gone := revoked_among(refused):
@@ -58,14 +54,23 @@ def check(wanted: SignatureRequirement, case: Case, evidence: Evidence) -> Itera
         yield _denial(wanted, case.reference, evidence, found)
 
 
-def _met(wanted: SignatureRequirement, case: Case, evidence: Evidence, by: Expression) -> bool:
-    """Whether signatures of any age suffice for an expression."""
+def least_age(wanted: SignatureRequirement, case: Case, evidence: Evidence) -> timedelta | None:
+    """How old every signature that counts has to be; None where any age will do, `unless` considered."""
+    if wanted.unless is None or wanted.min_age is None:
+        return wanted.min_age
+    found, _ = counted(wanted.unless, case.signers, evidence.signatures, case.now, asked_of(wanted, case, None))
+    return None if satisfied(wanted.unless, found) else wanted.min_age
+
+
+def asked_of(
+    wanted: SignatureRequirement, case: Case, least: timedelta | None
+) -> Callable[[SignerSpec, VerifiedSignature], Reason | None]:
+    """What the rule asks of each signature that its signer accepts; `least` is how old it has to be."""
 
     def content(spec: SignerSpec, signature: VerifiedSignature) -> Reason | None:
-        return _content(wanted, spec.name, case, signature, None)
+        return _content(wanted, spec.name, case, signature, least)
 
-    found, _ = counted(by, case.signers, evidence.signatures, case.now, content)
-    return satisfied(by, found)
+    return content
 
 
 def _content(
