@@ -1,0 +1,117 @@
+"""What was found of an image, weighed for each signer that a rule speaks of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from gate.authoring.explanation import Refused, Search, Wanted
+from gate.policy.acceptance import counted, standing, unreadable
+from gate.policy.assignment import satisfied
+from gate.policy.policy import AttestationRequirement, SignatureRequirement, names_in
+from gate.policy.requirements import attestation, signature
+from gate.policy.signers import AnyOf, AtLeast, One, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gate.evidence.facts import Evidence, VerifiedAttestation, VerifiedSignature
+    from gate.policy.acceptance import Case
+    from gate.policy.decision import Reason
+    from gate.policy.signers import Expression, SignerSpec
+
+_Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
+
+
+def search(requirement: SignatureRequirement | AttestationRequirement, case: Case, evidence: Evidence) -> Search:
+    """What was found for a rule, and what of it counts for whom.
+
+    Args:
+        requirement: the rule's.
+        case: what it is asked about.
+        evidence: of the place it looks in.
+    """
+    match requirement:
+        case SignatureRequirement():
+            least = signature.least_age(requirement, case, evidence)
+            asked = signature.asked_of(requirement, case, least)
+            by = _weighed(requirement.by, case, evidence.signatures, asked)
+            unless = (
+                _weighed(requirement.unless, case, evidence.signatures, signature.asked_of(requirement, case, None))
+                if requirement.unless is not None
+                else None
+            )
+            return _search(requirement, case, evidence, evidence.signatures, by, unless)
+        case AttestationRequirement():
+            of_type = [a for a in evidence.attestations if a.predicate_type == requirement.type]
+            by = _weighed(requirement.by, case, of_type, attestation.asked_of(case))
+            return _search(requirement, case, evidence, of_type, by, None)
+        case _:
+            assert_never(requirement)
+
+
+def _search(
+    requirement: SignatureRequirement | AttestationRequirement,
+    case: Case,
+    evidence: Evidence,
+    facts: Sequence[VerifiedSignature | VerifiedAttestation],
+    by: Wanted,
+    unless: Wanted | None,
+) -> Search:
+    is_attestation = isinstance(requirement, AttestationRequirement)
+    specs = [case.signers[name] for name in sorted(names_in(requirement))]
+    types = {a.predicate_type for a in evidence.attestations} - {getattr(requirement, "type", "")}
+    return Search(
+        requirement.kept.of(case.reference.name),
+        by,
+        unless,
+        tuple(f for f in facts if not any(standing(s, f, case.now, _nothing).theirs for s in specs)),
+        tuple(r for r in evidence.rejected if r.attestation is not (not is_attestation)),
+        tuple(sorted({*types, *evidence.passed_over})) if is_attestation else (),
+        evidence.unavailable,
+        evidence.stale,
+    )
+
+
+def _nothing(_spec: SignerSpec, _fact: object) -> None:
+    """Nothing more is asked: whose it is does not depend on it."""
+
+
+def _weighed(
+    by: Expression,
+    case: Case,
+    facts: Sequence[_Fact],
+    asked: Callable[[SignerSpec, _Fact], Reason | None],
+) -> Wanted:
+    found, _ = counted(by, case.signers, facts, case.now, asked)
+
+    def part(expression: Expression) -> Wanted:
+        principals = len(frozenset().union(*(found[name] for name in names(expression))))
+        match expression:
+            case One():
+                return _signer(expression, principals, case, facts, asked)
+            case AnyOf(inner) | AtLeast(_, inner):
+                return Wanted(expression, satisfied(expression, found), principals, tuple(map(part, inner)))
+            case _:
+                assert_never(expression)
+
+    return part(by)
+
+
+def _signer(
+    expression: One,
+    principals: int,
+    case: Case,
+    facts: Sequence[_Fact],
+    asked: Callable[[SignerSpec, _Fact], Reason | None],
+) -> Wanted:
+    spec = case.signers[expression.name]
+    stood = [(fact, standing(spec, fact, case.now, asked)) for fact in facts]
+    return Wanted(
+        expression,
+        principals > 0,
+        principals,
+        signer=spec,
+        chosen=tuple(fact for fact, one in stood if one.counts),
+        refused=tuple(Refused(fact, one.against) for fact, one in stood if one.against is not None),
+        missing=next((why.message for why in unreadable(expression, case.signers)), ""),
+    )
