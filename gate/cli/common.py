@@ -306,11 +306,11 @@ def emit(text: str) -> None:
         raise UsageError(f"standard output cannot be written: {error.strerror}") from error
 
 
-def deliver(text: str, file: str | None) -> None:
-    """A result, to the file of --output-file, or on stdout without one.
+def deliver(text: str, file: str | None, flag: str = "--output-file") -> None:
+    """A result, to a file or on stdout.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written; `flag` named the file.
     """
     if file is None:
         emit(text)
@@ -318,7 +318,7 @@ def deliver(text: str, file: str | None) -> None:
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UsageError(f"--output-file {file} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{flag} {file} cannot be written: {error.strerror}") from error
 
 
 def printable(text: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from gate.cli.common import Exit
 from gate.policy.decision import Decision, Finding, Verdict, worst
 from gate.spent import Spent
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from gate.policy.policy import Policy
     from gate.review.review import ImageReview
     from gate.sources.manifests import Location
+
+
+EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
+"""The exit codes of verdicts that have one of their own."""
 
 
 @dataclass(frozen=True, slots=True)

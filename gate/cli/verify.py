@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gate.cli.common import Exit, begin, common_flags, emit, one_line, printable, say_all, settings_of
 from gate.cli.render.json_report import evidence_json, finding_json
+from gate.cli.report import EXITS
 from gate.cli.signers import kept_flags, kept_of, pairs_of, signer_flags, signers_of
 from gate.cli.target import parse_target
 from gate.codes import NOTES
 from gate.errors import ParseError, UsageError
 from gate.evidence.facts import VerifiedSignature
 from gate.policy.acceptance import accepted_by_any
-from gate.policy.decision import Verdict
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
 from gate.policy.policy import (
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from gate.policy.policy import Kept
     from gate.policy.signers import SignerSpec
     from gate.review.review import ImageReview
-
-_EXITS: Final = {Verdict.DENY: Exit.DENIED, Verdict.ERROR: Exit.NOT_EVALUATED}
 
 
 @click.command("verify")
@@ -85,7 +83,7 @@ def command(ref: str, **flags: Any) -> None:
     say_all(gate.roots.notes)
     shown = _json(target, review) if flags["output"] == "json" else printable(_text(target, review, wanted, gate.now()))
     emit(f"{shown}\n")
-    sys.exit(_EXITS.get(review.decision.verdict, Exit.PASS))
+    sys.exit(EXITS.get(review.decision.verdict, Exit.PASS))
 
 
 @dataclass(frozen=True, slots=True)
