@@ -1,7 +1,8 @@
-"""`gate policy`: work on policies."""
+"""`gate policy`: work on policies. `lint` is here; the others are imported when they run."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gate.cli.common import Exit, begin, deliver, reports_errors, say
-from gate.cli.policy_schema import schema
 from gate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,33 @@ _PIPE_SECONDS: Final = 60.0
 _FORMATS: Final = ("text", "json", "sarif", "github")
 
 
-@click.group("policy")
+_COMMANDS: Final = {
+    "explain": ("gate.cli.policy_explain", "command", "Show how an image is judged, rule by rule, and why."),
+    "schema": ("gate.cli.policy_schema", "schema", "Print the JSON Schema of policy documents."),
+}
+
+
+class _Lazy(click.Group):
+    """Commands of other modules, each imported when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *_COMMANDS))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name, _ = _COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = {name: one.get_short_help_str(limit=80) for name, one in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted({**own, **{name: text for name, (_, _, text) in _COMMANDS.items()}}.items()))
+
+
+@click.group("policy", cls=_Lazy)
 def command() -> None:
     """Work on policies.
 
@@ -27,9 +53,6 @@ def command() -> None:
     Example:
       gate policy lint policies/
     """
-
-
-command.add_command(schema)
 
 
 @command.command("lint")

@@ -67,7 +67,7 @@ def _report(report: Report) -> dict[str, object]:
             {
                 "code": f.code.value,
                 "verdict": "error",
-                "locations": [_location(f.location)],
+                "locations": [location_json(f.location)],
                 "message": f.message,
                 "remedy": f.remedy,
             }
@@ -82,7 +82,7 @@ def _entry(entry: Entry) -> dict[str, object]:
         "image": entry.text,
         "resolved": entry.resolved,
         "verdict": entry.verdict.value,
-        "locations": [_location(location) for location in entry.locations],
+        "locations": [location_json(location) for location in entry.locations],
         "findings": [finding_json(finding) for finding in entry.findings],
         **evidence_json(entry.evidence),
     }
@@ -91,13 +91,14 @@ def _entry(entry: Entry) -> dict[str, object]:
 def evidence_json(evidence: Evidence) -> dict[str, object]:
     """`signatures`, `attestations` and `rejected` of an image."""
     return {
-        "signatures": [_signature(signature) for signature in evidence.signatures],
-        "attestations": [_attestation(attestation) for attestation in evidence.attestations],
-        "rejected": [_rejected(r) for r in evidence.rejected],
+        "signatures": [signature_json(signature) for signature in evidence.signatures],
+        "attestations": [attestation_json(attestation) for attestation in evidence.attestations],
+        "rejected": [rejected_json(r) for r in evidence.rejected],
     }
 
 
-def _rejected(rejection: Rejection) -> dict[str, object]:
+def rejected_json(rejection: Rejection) -> dict[str, object]:
+    """What does not verify, and why."""
     return {
         "kind": kind_of(rejection),
         "format": rejection.format.value,
@@ -133,7 +134,8 @@ def kind_of(rejection: Rejection) -> str:
             return "signature"
 
 
-def _location(location: Location) -> dict[str, object]:
+def location_json(location: Location) -> dict[str, object]:
+    """Where an image is written; what is not known is left out."""
     whole = {
         "file": location.file,
         "line": location.line,
@@ -160,28 +162,31 @@ def finding_json(finding: Finding) -> dict[str, object]:
     return {key: value for key, value in whole.items() if value or key == "message"}
 
 
-def _signature(signature: VerifiedSignature) -> dict[str, object]:
+def signature_json(signature: VerifiedSignature) -> dict[str, object]:
+    """A verified signature."""
     return {
         "format": signature.format.value,
         "digest": str(signature.digest),
-        "signer": _signer(signature.signer),
+        "signer": signer_json(signature.signer),
         **_time(signature.witness),
         "annotations": dict(signature.annotations),
         "dockerReference": str(signature.docker_reference) if signature.docker_reference else None,
     }
 
 
-def _attestation(attestation: VerifiedAttestation) -> dict[str, object]:
+def attestation_json(attestation: VerifiedAttestation) -> dict[str, object]:
+    """A verified attestation, without what it says."""
     return {
         "predicateType": attestation.predicate_type,
         "format": attestation.format.value,
         "digest": str(attestation.digest),
-        "signer": _signer(attestation.signer),
+        "signer": signer_json(attestation.signer),
         **_time(attestation.witness),
     }
 
 
-def _signer(signer: Signer) -> dict[str, object]:
+def signer_json(signer: Signer) -> dict[str, object]:
+    """Who made it: a key, or an identity with the claims of its certificate."""
     match signer:
         case KeySigner():
             return {"kind": "key", "fingerprint": signer.key.fingerprint, "algorithm": signer.key.algorithm}

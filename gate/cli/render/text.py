@@ -34,7 +34,7 @@ class TextRenderer:
         ordered = sorted(report.entries, key=lambda e: _ORDER.index(e.verdict))
         blocks = [self._entry(entry) for entry in ordered]
         for finding in report.source_findings:
-            place = _place(finding.location)
+            place = place_of(finding.location)
             remedy = f"; {finding.remedy}" if finding.remedy else ""
             said = one_line(f"{finding.message}{remedy}")
             at = f"{place}: " if place else ""
@@ -47,14 +47,14 @@ class TextRenderer:
         head = one_line(headline(entry.review, where))
         word, image, rest = head.partition(one_line(f" {entry.text[:1]}"))
         line = f"{self._style(word, entry.verdict)}{image}{rest}"
-        place = f"{_place(first)}: " if first and first.file else ""
+        place = f"{place_of(first)}: " if first and first.file else ""
         lines = [f"{place}{line}"]
         lines.extend(self._finding(f) for f in entry.findings if f.code is not Code.PINNED_AT_ADMISSION)
         if entry.verdict in (Verdict.ALLOW, Verdict.WARN):
             lines.extend(f"    {note}" for note in _facts(entry))
         others = entry.locations[1:]
         if others:
-            places = list(dict.fromkeys(f"{_place(o)}{_container(o)}" for o in others))
+            places = list(dict.fromkeys(f"{place_of(o)}{_container(o)}" for o in others))
             more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
             lines.append(f"    also at {', '.join(places[:_PLACES])}{more}")
         return "\n".join(lines)
@@ -79,7 +79,8 @@ class TextRenderer:
         return click.style(text, fg=_COLORS[verdict], bold=verdict.stops) if self.color else text
 
 
-def _place(location: Location) -> str:
+def place_of(location: Location) -> str:
+    """`file:line:column`; "" where it is in none."""
     file = one_line(location.file)
     return f"{file}:{location.line}:{location.column}" if location.line else file
 
