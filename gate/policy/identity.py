@@ -92,6 +92,7 @@ class IdentityPattern:
             yield "", identity.subject, str(self.subject)
         if self.issuer is not None and not self.issuer.matches(identity.issuer):
             yield "issuer", identity.issuer, str(self.issuer)
+            return  # the claims are its own: of another issuer's nothing more is worth saying
         for name, patterns in self.claims:
             value: str = getattr(identity.claims, name)
             if not value or not any(pattern.matches(value) for pattern in patterns):

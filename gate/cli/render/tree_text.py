@@ -1,4 +1,7 @@
-"""The text of `gate policy explain`: an explanation as a tree that reads from top to bottom."""
+"""The text of `gate policy explain`: an explanation as a tree that reads from top to bottom.
+
+What was found is told once and numbered; rules speak of the numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.authoring.explanation import Pinning, State, Use
 from gate.cli.render.drawing import Branch, Mark
-from gate.cli.render.json_report import kind_of
-from gate.codes import NOTES
-from gate.evidence.facts import CertificateSigner, VerifiedAttestation
+from gate.cli.render.tree_facts import Found
+from gate.codes import NOTES, Code
 from gate.policy.config import Where
 from gate.policy.decision import Verdict
 from gate.policy.policy import (
@@ -19,28 +21,16 @@ from gate.policy.policy import (
     Mode,
     SignatureRequirement,
 )
-from gate.policy.signers import AnyOf, CertificateSpec, KeylessSpec, KeySpec, One
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from gate.authoring.explanation import (
-        Excepted,
-        Explanation,
-        Fact,
-        PolicyExplained,
-        Refused,
-        RuleExplained,
-        Search,
-        Wanted,
-    )
-    from gate.evidence.facts import Rejection, Signer, Storage
+    from gate.authoring.explanation import Excepted, Explanation, PolicyExplained, RuleExplained
     from gate.image.reference import Reference
     from gate.policy.decision import Finding
+    from gate.policy.matching import Workload
     from gate.policy.policy import Policy, Requirement
-    from gate.policy.signers import SignerSpec
 
-_MOST: Final = 20  # of one kind, such as signatures that do not verify; JSON has all
 _VERDICTS: Final = {
     Verdict.ALLOW: (Mark.GOOD, "ALLOWED"),
     Verdict.WARN: (Mark.WARNING, "WARNING"),
@@ -70,6 +60,7 @@ _USES: Final = {
     Use.NOT_YET: "reaches farther ahead than GateConfig allows, so it does not count yet",
     Use.NOT_GRANTED: "not granted by this policy here",
 }
+_TOLD: Final = {Use.USED: Code.EXCEPTION_USED, Use.EXPIRED: Code.EXCEPTION_EXPIRED}
 _GLASSES: Final = {
     **_USES,
     Use.NOT_YET: "lasts longer than GateConfig allows, so it grants nothing",
@@ -85,16 +76,17 @@ def tree(told: Explanation, places: Sequence[str]) -> Branch:
         places: where it is written, for people.
     """
     mark, word = _VERDICTS[told.verdict]
-    at = [Branch(f"written at {places[0]}{_more(len(places) - 1)}")] if places else []
+    reference = told.review.reference
+    found = Found.of(told.review.known.evidence if told.review.known is not None else {})
     below = (
-        *at,
-        _image(told),
-        _workload(told),
-        *(_policy(told.review.reference, policy) for policy in told.policies),
-        *_unmatched(told),
+        *([Branch(f"written at {places[0]}{_more(len(places) - 1)}")] if places else []),
+        *_image(told),
+        *found.branches(reference),
+        *(_policy(reference, policy, found) for policy in told.policies),
+        *_matched(told),
         *_revocations(told),
         *(Branch(f"{one.glass}: {_GLASSES[one.use]}", Mark.NOTE) for one in told.glasses),
-        *(_finding(finding) for finding in told.findings),
+        *(_finding(finding) for finding in told.findings if finding.code is not Code.PINNED_AT_ADMISSION),
         Branch(_pinning(told)),
         Branch(_why(told), mark, word),
     )
@@ -108,53 +100,48 @@ def _more(count: int) -> str:
 # the image and where it stands
 
 
-def _image(told: Explanation) -> Branch:
+def _image(told: Explanation) -> Iterator[Branch]:
     reference = told.review.reference
     if reference is None:
-        return Branch("it is no image reference, so nothing was asked about it")
-    plain = str(reference)
-    named = f"read as {plain}" if plain != reference.text else "as written"
-    if reference.digest is not None:
-        return Branch(f"image: {named}; the digest decides")
-    if told.review.digest is not None:
-        return Branch(f"image: {named}, which is {told.review.digest} now")
-    return Branch(f"image: {named}; its digest was not looked up" if not _tried(told) else f"image: {named}")
+        yield Branch("it is no image reference, so nothing was asked about it")
+        return
+    if str(reference) != reference.text:
+        yield Branch(f"read as {reference}")
+    if reference.digest is None and told.review.digest is not None:
+        yield Branch(f"digest: {told.review.digest}, which is what {reference.effective_tag} means now")
+    elif reference.digest is None and told.verdict is not Verdict.ERROR:
+        yield Branch("digest: not looked up, as nothing asked for it")
+    yield Branch(f"workload: {_workload(told.review.subject.workload)}")
 
 
-def _tried(told: Explanation) -> bool:
-    return told.verdict is Verdict.ERROR
-
-
-def _workload(told: Explanation) -> Branch:
-    workload = told.review.subject.workload
+def _workload(workload: Workload) -> str:
     parts = {
         "kind": workload.kind,
         "namespace": workload.namespace,
         "service account": workload.service_account,
+        "its labels": _labels(workload.namespace_labels),
     }
     known = [f"{what} {value}" for what, value in parts.items() if value is not None]
     unknown = [what for what, value in parts.items() if value is None]
-    if workload.namespace_labels is None:
-        unknown.append("labels of the namespace")
-    else:
-        labels = ", ".join(f"{key}={value}" for key, value in sorted(workload.namespace_labels.items()))
-        known.append(f"labels {labels}" if labels else "a namespace without labels")
-    text = f"stands in: {'; '.join(known) or 'nothing that is known'}"
-    return Branch(
-        f"{text}. Not known, and so no reason to leave a policy out: {', '.join(unknown)}" if unknown else text
-    )
+    if not known:
+        return "not known, so no policy is left out for it"
+    return ", ".join(known) + (f"; not known: {', '.join(unknown)}" if unknown else "")
 
 
-def _unmatched(told: Explanation) -> Iterator[Branch]:
+def _labels(labels: Mapping[str, str] | None) -> str | None:
+    if labels is None:
+        return None
+    return " ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "none"
+
+
+def _matched(told: Explanation) -> Iterator[Branch]:
     if told.review.reference is None or told.excluded:
         return
     if told.covered_by:
-        names = ", ".join(told.covered_by)
-        yield Branch(f"matched: by {names}; so GateConfig.unmatched ({told.unmatched}) has no say")
+        yield Branch(f"matched by {', '.join(told.covered_by)}, so GateConfig.unmatched ({told.unmatched}) has no say")
     else:
-        yield Branch(
-            f"unmatched: no ClusterGatePolicy in enforce or warn is about it; GateConfig.unmatched is {told.unmatched}"
-        )
+        none = "no ClusterGatePolicy in enforce or warn is about it"
+        yield Branch(f"unmatched: {none}, and GateConfig.unmatched is {told.unmatched}")
 
 
 def _revocations(told: Explanation) -> Iterator[Branch]:
@@ -213,24 +200,24 @@ def _counted(state: State) -> str:
         State.RECORDED: "recorded",
         State.DENIED: "denied",
         State.WARNED: "warned",
+        State.HOLDS: "held",
     }.get(state, _STATES[state][1])
 
 
 # policies and rules
 
 
-def _policy(reference: Reference | None, told: PolicyExplained) -> Branch:
+def _policy(reference: Reference | None, told: PolicyExplained, found: Found) -> Branch:
     name = _named(told.policy)
     if told.misfits:
         whys = tuple(Branch(f"{misfit.field}: {misfit.why}") for misfit in told.misfits)
         return Branch("", Mark.SKIPPED, f"{name} is not about it", whys)
     states = {rule.state for rule in told.rules}
     worst = next(state for state in _ORDER if state in states)
-    mark = _STATES[worst][0]
     caveat = f"applied because {told.caveat}; pass --namespace-label or --namespaces FILE"
-    below = [*([Branch(caveat, Mark.NOTE)] if told.caveat else []), *(_rule(reference, rule) for rule in told.rules)]
-    about = "is about it" if worst is not State.NOT_ASKED or reference is not None else "was not asked"
-    return Branch(_covering(reference, told.policy), mark, f"{name} {about}", tuple(below))
+    below = [*([Branch(caveat, Mark.NOTE)] if told.caveat else []), *(_rule(rule, found) for rule in told.rules)]
+    about = "is about it" if worst is not State.NOT_ASKED else "was not asked"
+    return Branch(_covering(reference, told.policy), _STATES[worst][0], f"{name} {about}", tuple(below))
 
 
 def _named(policy: Policy) -> str:
@@ -245,12 +232,13 @@ def _covering(reference: Reference | None, policy: Policy) -> str:
     return f"(images: {pattern})" if pattern is not None else ""
 
 
-def _rule(reference: Reference | None, told: RuleExplained) -> Branch:
+def _rule(told: RuleExplained, found: Found) -> Branch:
     mark, word = _STATES[told.state]
     below = [_finding(finding) for finding in told.findings]
-    below += [_excepted(one) for one in told.exceptions]
+    codes = {finding.code for finding in told.findings}
+    below += [_excepted(one) for one in told.exceptions if _TOLD.get(one.use) not in codes]
     if told.search is not None:
-        below += _search(told.search, told.rule.requirement, reference)
+        below += found.searched(told.search)
     kind = _kind(told.rule.requirement)
     name = told.rule.name if told.rule.name == kind else f"{told.rule.name} ({kind})"
     why = f": {told.not_asked}" if told.not_asked else ""
@@ -278,109 +266,4 @@ def _finding(finding: Finding) -> Branch:
 
 
 def _excepted(one: Excepted) -> Branch:
-    return Branch(f"{one.waiver}: {_USES[one.use]}", Mark.NOTE, "exception:")
-
-
-# what was found for a rule
-
-
-def _search(found: Search, requirement: Requirement, reference: Reference | None) -> Iterator[Branch]:
-    elsewhere = _elsewhere(found.place, reference)
-    if elsewhere:
-        yield Branch(f"looked for in {elsewhere}")
-    if found.stale:
-        yield Branch(found.stale, Mark.NOTE)
-    yield _wanted(found.by, "needs ")
-    if found.unless is not None:
-        effect = "so minAge is void" if found.unless.met else "so minAge counts"
-        yield _wanted(found.unless, f"unless ({effect}): ")
-    asked = "attestation" if isinstance(requirement, AttestationRequirement) else "signature"
-    yield from _group(f"verified, by nobody that the rule names: {{}} {asked}", [_fact(f) for f in found.strangers])
-    yield from _group("do not verify: {}", [_rejected(r) for r in found.rejected])
-    yield from _group("of other types, not looked at: {}", [Branch(t) for t in found.other_types])
-    yield from _group(
-        "could not be asked: {}",
-        [Branch(u.message, Mark.UNKNOWN, f"{u.code.value}:") for u in found.unavailable],
-    )
-
-
-def _elsewhere(place: Storage, reference: Reference | None) -> str:
-    prefix = f" below tags that begin with {place.tag_prefix}" if place.tag_prefix else ""
-    home = reference is not None and place.repository == reference.name
-    return "" if home and not prefix else f"{place.repository}{prefix}"
-
-
-def _group(title: str, entries: list[Branch]) -> Iterator[Branch]:
-    if entries:
-        more = [Branch(f"and {len(entries) - _MOST} more; --output json has all")] if len(entries) > _MOST else []
-        yield Branch(title.format(len(entries)), below=(*entries[:_MOST], *more))
-
-
-def _wanted(wanted: Wanted, before: str = "") -> Branch:
-    mark = Mark.GOOD if wanted.met else Mark.BAD
-    if wanted.signer is not None:
-        if wanted.missing:
-            return Branch(wanted.missing, Mark.UNKNOWN, f"{before}{wanted.signer.name}:")
-        chosen = [_fact(fact, wanted.signer, Mark.GOOD) for fact in wanted.chosen[:_MOST]]
-        refused = [_refused(one) for one in wanted.refused[:_MOST]]
-        left = len(wanted.chosen) + len(wanted.refused) - len(chosen) - len(refused)
-        more = [Branch(f"and {left} more; --output json has all")] if left else []
-        none = "" if chosen or refused else ": nothing by it was found"
-        text = f"{_signer(wanted.signer)}{none}"
-        return Branch(text, mark, f"{before}{wanted.signer.name}:", (*chosen, *refused, *more))
-    parts = tuple(_wanted(part) for part in wanted.parts)
-    fewer = sum(part.met for part in wanted.parts) > wanted.principals
-    same = f"; who signed is {_count(wanted.principals, 'principal')} in all" if fewer else ""
-    return Branch(f"{_expression(wanted)}{same}", mark, before.rstrip(), parts)
-
-
-def _expression(wanted: Wanted) -> str:
-    match wanted.expression:
-        case One(name):
-            return name
-        case AnyOf():
-            return "any of"
-        case at_least:
-            count = at_least.count
-            return "all of, each by another" if count == len(wanted.parts) else f"{count} of, each by another"
-
-
-def _signer(spec: SignerSpec) -> str:
-    match spec:
-        case KeySpec():
-            return spec.key.short if spec.key is not None else "a key"
-        case KeylessSpec() | CertificateSpec():
-            return str(spec.identity)
-        case _:
-            assert_never(spec)
-
-
-def _fact(fact: Fact, spec: SignerSpec | None = None, mark: Mark = Mark.NOTE) -> Branch:
-    by = "" if isinstance(spec, KeySpec) else f" by {_who(fact.signer)}"
-    return Branch(f"{_stored(fact)}{by}, {_when(fact)}", mark, "counts:" if mark is Mark.GOOD else "")
-
-
-def _refused(one: Refused) -> Branch:
-    reason = one.reason
-    return Branch(f"{reason.message} ({_stored(one.fact)}, {_when(one.fact)})", Mark.BAD, f"{reason.code.value}:")
-
-
-def _who(signer: Signer) -> str:
-    return str(signer.identity) if isinstance(signer, CertificateSigner) else str(signer)
-
-
-def _stored(fact: Fact) -> str:
-    type_ = f"{fact.predicate_type} " if isinstance(fact, VerifiedAttestation) else ""
-    return f"{type_}{fact.format.value} {fact.digest.short}"
-
-
-def _when(fact: Fact) -> str:
-    earliest = fact.witness.earliest
-    if earliest is None:
-        return "at no time that is proved"
-    return f"{earliest.at:%Y-%m-%dT%H:%M:%SZ} says {earliest.by} ({earliest.source.value})"
-
-
-def _rejected(rejection: Rejection) -> Branch:
-    stored = f"({kind_of(rejection)}, {rejection.format.value} {rejection.digest.short})"
-    return Branch(f"{rejection.reason} {stored}", Mark.BAD, f"{rejection.code.value}:")
+    return Branch(f"{one.waiver}: {_USES[one.use]}", Mark.NOTE)
