@@ -18,6 +18,8 @@ NARROWEST: Final = 40
 """Columns that a tree is never wrapped to less than."""
 
 _LEAST: Final = 16  # columns of words beside the deepest branch
+_ENDS: Final = "/@,&?"
+"""Characters after which a long word is cut, where one is near: in URLs and references."""
 _INDENT: Final = "  "  # of what goes on below its own beginning
 
 
@@ -147,10 +149,11 @@ def filled(words: Iterable[str], first: int, others: int) -> Iterator[str]:
 
 
 def _fitting(text: str, room: int) -> int:
-    """How many characters of a text go into so many columns: one at least."""
+    """How many characters of a text go into so many columns, one at least: up to where a name ends, if that is near."""
     taken = 0
     for index, character in enumerate(text):
         taken += _columns(character)
         if taken > room:
-            return max(index, 1)
+            end = max(text.rfind(mark, 0, index) for mark in _ENDS) + 1
+            return max(end if end > index * 2 // 3 else index, 1)
     return len(text)
