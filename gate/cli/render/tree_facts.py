@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.cli.render.drawing import Branch, Mark
 from gate.cli.render.json_report import kind_of
+from gate.codes import Code
 from gate.evidence.dsse import COSIGN_SIGN
-from gate.evidence.facts import VerifiedAttestation
+from gate.evidence.facts import CertificateSigner, VerifiedAttestation
 from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, One
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ class Found:
         lead = f"{before}{spec.name}:"
         if wanted.missing:
             return Branch(wanted.missing, Mark.UNKNOWN, lead)
-        refused = _cut([self._refused(one) for one in wanted.refused])
+        elsewhere = [one for one in wanted.refused if _is_of_another_issuer(spec, one)]
+        refused = _cut([self._refused(one) for one in wanted.refused if one not in elsewhere])
+        if elsewhere:
+            numbers = _numbers(self.facts[one.fact] for one in elsewhere)
+            refused.append(Branch(f"{numbers}: another issuer vouches", Mark.NOTE, f"{Code.IDENTITY_MISMATCH}:"))
         counts = _numbers(self.facts[fact] for fact in wanted.chosen)
         if counts:
             return Branch(f"{counts} of {_described(spec)}", mark, lead, tuple(refused))
@@ -160,6 +165,17 @@ def _described(spec: SignerSpec) -> str:
             return str(spec.identity)
         case _:
             assert_never(spec)
+
+
+def _is_of_another_issuer(spec: SignerSpec, one: Refused) -> bool:
+    """Whether it is a stranger's: who that is stands where it was found."""
+    signer = one.fact.signer
+    if not isinstance(spec, KeylessSpec) or not isinstance(signer, CertificateSigner):
+        return False
+    issuer = spec.identity.issuer
+    return (
+        one.reason.code is Code.IDENTITY_MISMATCH and issuer is not None and not issuer.matches(signer.identity.issuer)
+    )
 
 
 def _when(fact: Fact) -> str:
