@@ -36,8 +36,14 @@ def first(review: ImageReview) -> Finding | None:
     return next((f for f in review.decision.findings if f.code not in NOTES), None)
 
 
-def block(review: ImageReview, where: str) -> str:
-    """One image's denial: what, why, what to do."""
+def block(review: ImageReview, where: str, *, explained: bool = False) -> str:
+    """One image's denial: what, why, what to do.
+
+    Args:
+        review: the image's.
+        where: what it stands in, such as `container api`.
+        explained: whether to say how the whole of it is shown.
+    """
     finding = first(review)
     if finding is None:
         return headline(review, where)
@@ -46,13 +52,20 @@ def block(review: ImageReview, where: str) -> str:
     if finding.code in INABILITY:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
         return f"{headline(review, where)}: {finding.code}: {finding.message}{remedy}{more}"
-    fix = f"\nFix: {finding.remedy}{more}" if finding.remedy else more
-    return f"{headline(review, where)}\n{finding.code}: {finding.message}{fix}"
+    fix = f"Fix: {finding.remedy}" if finding.remedy else ""
+    advice = ".  ".join(filter(None, (fix, _explain(review) if explained else "")))
+    last = f"\n{advice}{more}" if advice else more
+    return f"{headline(review, where)}\n{finding.code}: {finding.message}{last}"
+
+
+def _explain(review: ImageReview) -> str:
+    """The command that shows everything. People copy it: only what is a reference stands in it."""
+    return f"Explain: gate policy explain {review.reference.text[:300]} -p …" if review.reference is not None else ""
 
 
 def denial(reviews: Iterable[tuple[ImageReview, str]]) -> str:
     """All that stops, one block an image, as many as fit; the rest is counted. The worst come first."""
-    blocks = [block(review, where) for review, where in reviews if review.decision.verdict.stops]
+    blocks = [block(review, where, explained=True) for review, where in reviews if review.decision.verdict.stops]
     text = blocks[0][: MOST - _KEEP] if blocks else ""
     shown = 1
     for other in blocks[1:]:

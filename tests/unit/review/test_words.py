@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gate.codes import Code
+from gate.image.reference import Reference
 from gate.policy.decision import Decision, Finding, Verdict
 from gate.review.review import ImageReview, Subject
 from gate.review.words import MOST, block, denial, first, headline, warning
@@ -27,6 +30,17 @@ def test_a_denial() -> None:
         "KEY_MISMATCH: signed by another key\n"
         "Fix: sign it"
     )
+
+
+def test_a_denial_says_how_the_whole_of_it_is_shown() -> None:
+    known = replace(review(finding(), finding(message="two")), reference=Reference.parse(IMAGE))
+    last = "Fix: sign it.  Explain: gate policy explain ghcr.io/acme/api:v1 -p …  (+1 finding)"
+    assert denial([(known, "")]).splitlines()[-1] == last
+    assert "Explain" not in block(known, "")
+    bare = replace(review(finding(remedy="")), reference=Reference.parse(IMAGE))
+    assert denial([(bare, "")]).splitlines()[-1] == "Explain: gate policy explain ghcr.io/acme/api:v1 -p …"
+    away = replace(review(finding(Code.REGISTRY_TIMEOUT, ERROR)), reference=Reference.parse(IMAGE))
+    assert "Explain" not in denial([(away, "")])
 
 
 def test_further_findings_are_counted() -> None:
