@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gate.trust.authority import Authority
     from gate.trust.window import Window
 
+_OTHER_BYTES: Final = "Mismatch between messages"  # as rfc3161-client says it
 _VERSIONS: Final = (3, 1)
 """Of the signed data, as what is signed is no plain data; and of its signer, who is named by issuer and serial number.
 Nobody signs them, and the library does not look."""
@@ -140,7 +141,8 @@ def _check_signature(
     try:
         verifier.verify_message(response, message)
     except (VerificationError, ValueError) as error:
-        raise _invalid(str(error)[:150].removesuffix(".")) from error
+        said = str(error)[:150].removesuffix(".")
+        raise _invalid("it is about other bytes" if said == _OTHER_BYTES else said) from error
 
 
 def _may_issue(certificate: x509.Certificate) -> bool:

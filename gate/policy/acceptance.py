@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from gate.evidence.facts import Evidence, Signer, Witness
+    from gate.evidence.facts import Evidence, Problem, Signer, Witness
     from gate.image.reference import Reference
     from gate.policy.assignment import Principals
     from gate.policy.revocation import Revocations
@@ -31,7 +31,9 @@ _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
 
 _SHOWN: Final = 3
 _IGNORE_LOG: Final = "where that is no matter, set `transparencyLog: ignore` on the signer (--insecure-ignore-tlog)"
-_TRUST: Final = "sign it with what this signer trusts"
+_LOG_IT: Final = "sign it again, with an entry in a log of this signer's trust root"
+_STAMP_IT: Final = "sign it again, with a timestamp of an authority in this signer's trust root"
+_CT: Final = "sign it with a certificate that a CT log of this signer's trust root has seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def objection(spec: SignerSpec, signer: Signer, witness: Witness, now: datetime)
     """Why a signature that `mine` is true of does not count; None where it does."""
     match spec:
         case KeySpec():
-            return _log(spec.log, spec.name, witness) or _key_window(spec, witness, now)
+            return _log(spec, witness) or _key_window(spec, witness, now)
         case KeylessSpec() | CertificateSpec():
             assert isinstance(signer, CertificateSigner)
             return _certificate(spec, signer, witness, now)
@@ -95,16 +97,16 @@ def _certificate(
         return Reason(Code.IDENTITY_MISMATCH, mismatch, f"have it released by {spec.identity.subject}")
     # 2. A CT log has seen the certificate.
     if spec.sct and not signer.ct_logs:
-        return Reason(Code.SCT_MISSING, f"the signature by {spec.name}: {signer.no_sct}", _TRUST)
+        return Reason(Code.SCT_MISSING, f"the signature by {spec.name}: {signer.no_sct}", _CT)
     # 3. What stands beside it.
-    if found := _log(spec.log, spec.name, witness):
+    if found := _log(spec, witness):
         return found
     if spec.timestamp and not witness.has_timestamp:
-        return _beside(spec.name, witness, timestamp=True)
+        return _no_timestamp(spec.name, witness)
     # 4. Some verified time lies in the certificate's validity (the verifier saw to it for each). Where nobody was to
     #    witness it, now has to; where a log was, and stated no time (Rekor v2), a timestamp is what is missing.
     if not witness.times and isinstance(spec, KeylessSpec) and spec.log is LogUse.REQUIRED:
-        return _beside(spec.name, witness, timestamp=True)
+        return _no_timestamp(spec.name, witness)
     if not witness.times and not signer.window.holds(now):
         return Reason(
             Code.CERTIFICATE_EXPIRED,
@@ -114,9 +116,9 @@ def _certificate(
     return None
 
 
-def _log(use: LogUse, name: str, witness: Witness) -> Reason | None:
+def _log(spec: SignerSpec, witness: Witness) -> Reason | None:
     problem = witness.no_log
-    match use:
+    match spec.log:
         case LogUse.IGNORE:
             return None
         case LogUse.OPTIONAL if problem is None or problem.code is Code.LOG_ENTRY_MISSING:
@@ -124,17 +126,21 @@ def _log(use: LogUse, name: str, witness: Witness) -> Reason | None:
         case LogUse.REQUIRED if witness.logs:
             return None
         case LogUse.OPTIONAL | LogUse.REQUIRED:
-            return _beside(name, witness, timestamp=False)
+            remedy = _IGNORE_LOG if isinstance(spec, KeySpec) else _LOG_IT
+            return _beside(spec.name, problem, Code.LOG_ENTRY_MISSING, remedy)
         case _:
-            assert_never(use)
+            assert_never(spec.log)
 
 
-def _beside(name: str, witness: Witness, *, timestamp: bool) -> Reason:
-    problem = witness.no_timestamp if timestamp else witness.no_log
+def _no_timestamp(name: str, witness: Witness) -> Reason:
+    return _beside(name, witness.no_timestamp, Code.TIMESTAMP_MISSING, _STAMP_IT)
+
+
+def _beside(name: str, problem: Problem | None, missing: Code, remedy: str) -> Reason:
+    """What does not stand beside a signature; without a problem there is none."""
     if problem is None:
-        code = Code.TIMESTAMP_MISSING if timestamp else Code.LOG_ENTRY_MISSING
-        return Reason(code, f"the signature by {name} has none", _TRUST)
-    remedy = "retry" if problem.code is Code.TRUST_ROOT_UNAVAILABLE else _TRUST if timestamp else _IGNORE_LOG
+        return Reason(missing, f"the signature by {name} has none", remedy)
+    remedy = "retry" if problem.code is Code.TRUST_ROOT_UNAVAILABLE else remedy
     return Reason(problem.code, f"the signature by {name}: {problem.reason}", remedy)
 
 

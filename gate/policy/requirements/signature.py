@@ -117,7 +117,7 @@ def _denial(
         return too_few("signed", "sign", wanted.by, found)
     rejected = [r for r in evidence.rejected if r.attestation is not True]
     code = _cause(evidence, rejected)
-    return Reason(code, f"{_seen(evidence, rejected)}; needs {wanted.by}", _remedy(code, reference))
+    return Reason(code, f"{_seen(evidence, rejected)}; needs a signature by {wanted.by}", _remedy(code, reference))
 
 
 def _cause(evidence: Evidence, rejected: Sequence[Rejection]) -> Code:
@@ -151,6 +151,8 @@ def _remedy(code: Code, reference: Reference) -> str:
             return f"have its publisher sign it (cosign sign --key … {image})"
         case Code.SIGNATURE_INVALID:
             return "do not run or sign it as it is: find out what changed it, and build and sign it anew"
+        case Code.CERTIFICATE_EXPIRED:
+            return "sign it again: its log entry or timestamp has to be made while its certificate is valid"
         case Code.SIGNATURE_UNSUPPORTED:
             return "have its publisher sign it with cosign too"
         case _:

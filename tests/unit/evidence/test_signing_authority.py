@@ -415,7 +415,7 @@ FORGED: Final = NoteKey("rekor.test", shared_key("P-256", "forged"), id=WORLD.re
         Attack("no signed entry timestamp", entries=placed(promise=False), version="0.1"),
         Attack("not signed by the log", entries=placed(signers=(FORGED,))),
         Attack("not signed by the log", entries=placed(signers=WITNESSES)),
-        Attack("Mismatch between messages", stamps=lambda s: [WORLD.tsa.stamp(b"another")]),
+        Attack("it is about other bytes", stamps=lambda s: [WORLD.tsa.stamp(b"another")]),
         Attack("PKIStatus is not GRANTED", stamps=lambda s: [WORLD.tsa.stamp(s.content, status="rejection")]),
         Attack("pkcs7", stamps=lambda s: [WORLD.tsa.stamp(s.content, key=shared_key())]),
         Attack("not by", stamps=lambda s: [WORLD.tsa.stamp(s.content, named=WORLD.fulcio.issuers[0].certificate)]),

@@ -69,7 +69,7 @@ def test_a_finding_of_its_rule_is_waived_and_said() -> None:
     assert (found.verdict, codes(found)) == (Verdict.ALLOW, [USED])
     assert messages(found) == (
         f"SIGNATURE_MISSING waived by an exception until {LATER} (vendor is slow, SEC-1, said to be approved by "
-        "sec@acme.example); it was: no signature found; needs a"
+        "sec@acme.example); it was: no signature found; needs a signature by a"
     )
     assert (found.findings[0].policy, found.findings[0].rule) == ("p", "signature")
 

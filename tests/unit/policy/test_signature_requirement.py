@@ -114,12 +114,14 @@ def test_who_signed_and_who_is_wanted_is_said() -> None:
     assert found.remedy == "have b, m sign it"
     found = finding(evidence([M], [rejection(Code.KEY_MISMATCH, "by another key")]), ["a", "b"])
     assert found is not None
-    assert found.message == f"2 candidates found: by {mallory().public.short}; by another key; needs a or b"
+    assert (
+        found.message == f"2 candidates found: by {mallory().public.short}; by another key; needs a signature by a or b"
+    )
     # what somebody else signed is to be looked into, and not to be signed as well
     assert found.remedy.startswith("find out who signed it")
     missing = finding(evidence())
     assert missing is not None
-    assert missing.message == "no signature found; needs a"
+    assert missing.message == "no signature found; needs a signature by a"
     assert missing.remedy == f"have its publisher sign it (cosign sign --key … {PINNED})"
     changed = finding(evidence([], [rejection(Code.SIGNATURE_INVALID)]))
     assert changed is not None
@@ -129,7 +131,10 @@ def test_who_signed_and_who_is_wanted_is_said() -> None:
 def test_many_candidates_are_counted() -> None:
     found = finding(evidence([], [rejection(Code.KEY_MISMATCH, f"reason {i}") for i in range(5)]))
     assert found is not None
-    assert found.message == "5 candidates found: reason 0; reason 1; reason 2; and 2 more kinds of reason; needs a"
+    assert (
+        found.message
+        == "5 candidates found: reason 0; reason 1; reason 2; and 2 more kinds of reason; needs a signature by a"
+    )
 
 
 @pytest.mark.parametrize(
