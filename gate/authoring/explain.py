@@ -14,6 +14,7 @@ from gate.authoring.explanation import (
     Explanation,
     Glass,
     Pinning,
+    PlatformSearch,
     PolicyExplained,
     RuleExplained,
     State,
@@ -118,8 +119,16 @@ class _Teller:
         if known is None or not isinstance(requirement, SignatureRequirement | AttestationRequirement):
             return told
         case = Case(matched.policy.signers, self.reference, self.plan.revocations, self.now)
-        evidence = known.evidence[requirement.kept.of(self.reference.name)]
-        return replace(told, search=search(requirement, case, evidence))
+        place = requirement.kept.of(self.reference.name)
+        found = search(requirement, case, known.evidence[place])
+        images = known.platforms if isinstance(known.platforms, tuple) else ()
+        platforms = (
+            PlatformSearch(image, search(requirement, case, known.by_platform[place, image.digest]))
+            for image in images
+            if isinstance(requirement, SignatureRequirement) and requirement.platform_evidence
+            if (place, image.digest) in known.by_platform
+        )
+        return replace(told, search=replace(found, platforms=tuple(platforms)))
 
     @property
     def _outcomes(self) -> tuple[Outcome, ...]:

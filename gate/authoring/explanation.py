@@ -12,6 +12,7 @@ from gate.policy.decision import Verdict, worst
 if TYPE_CHECKING:
     from gate.evidence.facts import Rejection, Storage, Unavailable, VerifiedAttestation, VerifiedSignature
     from gate.image.digest import Digest
+    from gate.image.platforms import PlatformImage
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Unmatched, Where
     from gate.policy.decision import Finding, Reason
@@ -109,6 +110,7 @@ class Search:
         other_types: attestations that were passed over for what they say that they are.
         unavailable: places that could not be asked.
         stale: that an old listing stands in; "" where none does.
+        platforms: the same for every image of the index, where the rule lets those stand in and they were looked at.
     """
 
     place: Storage
@@ -119,6 +121,20 @@ class Search:
     other_types: tuple[str, ...]
     unavailable: tuple[Unavailable, ...]
     stale: str = ""
+    platforms: tuple[PlatformSearch, ...] = ()
+
+    @property
+    def suffices(self) -> bool:
+        """Whether what was found meets the rule: for the digest itself, or for every image of its index."""
+        return self.by.met or (bool(self.platforms) and all(one.search.by.met for one in self.platforms))
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSearch:
+    """What was found for a rule of one image of an index."""
+
+    image: PlatformImage
+    search: Search
 
 
 class Use(StrEnum):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from gate.authoring.explanation import Refused, Search, Wanted
 from gate.policy.acceptance import counted, standing, unreadable
 from gate.policy.assignment import satisfied
-from gate.policy.policy import AttestationRequirement, SignatureRequirement, names_in
+from gate.policy.policy import AttestationRequirement, SignatureRequirement
 from gate.policy.requirements import attestation, signature
-from gate.policy.signers import AnyOf, AtLeast, One, names
+from gate.policy.signers import AnyOf, AtLeast, One
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,8 @@ def _search(
     unless: Wanted | None,
 ) -> Search:
     is_attestation = isinstance(requirement, AttestationRequirement)
-    specs = [case.signers[name] for name in sorted(names_in(requirement))]
+    expressions = requirement.expressions if isinstance(requirement, SignatureRequirement) else (requirement.by,)
+    specs = [case.signers[name] for name in sorted(frozenset().union(*(one.names for one in expressions)))]
     types = {a.predicate_type for a in evidence.attestations} - {getattr(requirement, "type", "")}
     return Search(
         requirement.kept.of(case.reference.name),
@@ -85,7 +86,7 @@ def _weighed(
     found, _ = counted(by, case.signers, facts, case.now, asked)
 
     def part(expression: Expression) -> Wanted:
-        principals = len(frozenset().union(*(found[name] for name in names(expression))))
+        principals = len(frozenset().union(*(found[name] for name in expression.names)))
         match expression:
             case One():
                 return _signer(expression, principals, case, facts, asked)

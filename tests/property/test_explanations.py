@@ -61,6 +61,7 @@ signature_rules = st.fixed_dictionaries(
         "reference": st.just("match"),
         "minAge": st.just("1d"),
         "repository": st.just("ghcr.io/acme/signatures"),
+        "platformEvidence": st.just("all"),
     },
 ).map(lambda body: {"signature": body})
 rules = st.one_of(
@@ -150,11 +151,14 @@ workloads = st.builds(
     st.sampled_from([None, {}, {"env": "prod"}]),
 )
 images = st.sampled_from([PINNED, TAGGED, "ghcr.io/acme/api", "docker.io/library/nginx:1", "Not/An image"])
+platforms = st.dictionaries(st.sampled_from(["amd64", "arm64"]), facts, max_size=2)
 aways = st.sampled_from([None, None, None, Code.REGISTRY_TIMEOUT])
 
 
-def check(found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None) -> Explanation:
-    told = explained(found, image, workload, known, away)
+def check(
+    found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None, there: dict[str, Evidence]
+) -> Explanation:
+    told = explained(found, image, workload, known, away, platforms=there)
     decision = told.review.decision
     assert told.verdict is decision.verdict
     placed = [f for one in told.policies for rule in one.rules for f in rule.findings]
@@ -173,24 +177,24 @@ def check(found: PolicySet, image: str, workload: Workload, known: Evidence, awa
                 assert outcome.reasons == ()
             if rule.search is not None and outcome is not None:
                 # what is wrong with a rule that wants signatures is what is wrong with its `by`, and nothing else
-                assert rule.search.by.met is not bool(outcome.reasons)
+                assert rule.search.suffices is not bool(outcome.reasons)
     if decision.verdict is not Verdict.ALLOW:
         assert told.decisive or any(f.verdict is decision.verdict for f in told.findings)
     return told
 
 
-@given(sets(), images, workloads, facts, aways)
+@given(sets(), images, workloads, facts, aways, platforms)
 @QUICK
 def test_the_tree_amounts_to_the_decision(
-    found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None
+    found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None, there: dict[str, Evidence]
 ) -> None:
-    check(found, image, workload, known, away)
+    check(found, image, workload, known, away, there)
 
 
 @pytest.mark.property
-@given(sets(), images, workloads, facts, aways)
+@given(sets(), images, workloads, facts, aways, platforms)
 @SEARCH
 def test_the_tree_amounts_to_the_decision_searched(
-    found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None
+    found: PolicySet, image: str, workload: Workload, known: Evidence, away: Code | None, there: dict[str, Evidence]
 ) -> None:
-    check(found, image, workload, known, away)
+    check(found, image, workload, known, away, there)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.authoring.explanation import Fact, Refused, Search, Wanted
     from gate.evidence.facts import Evidence, Rejection, Storage
     from gate.image.reference import Reference
+    from gate.policy.known import Known
     from gate.policy.signers import SignerSpec
 
 _MOST: Final = 20  # of one kind, such as signatures that do not verify; JSON has all
@@ -25,28 +26,33 @@ _MOST: Final = 20  # of one kind, such as signatures that do not verify; JSON ha
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found, place by place, with the numbers that it is called by."""
+    """What was found, place by place, with the numbers that it is called by.
 
-    evidence: Mapping[Storage, Evidence]
+    Attributes:
+        places: what each is called, and what was found there.
+        facts: their numbers.
+        rejected: their numbers.
+    """
+
+    places: tuple[tuple[str, Evidence], ...]
     facts: Mapping[Fact, int]
     rejected: Mapping[Rejection, int]
 
     @classmethod
-    def of(cls, evidence: Mapping[Storage, Evidence]) -> Found:
+    def of(cls, known: Known | None, reference: Reference | None) -> Found:
         """Number what was found: what is verified first, place by place."""
-        places = [found for _, found in sorted(evidence.items())]
+        places = tuple(_places(known, reference)) if known is not None else ()
         facts: dict[Fact, int] = {}
-        for found in places:
+        for _, found in places:
             for fact in _facts_of(found):
                 facts.setdefault(fact, len(facts) + 1)
-        rejected = dict.fromkeys(one for found in places for one in found.rejected)
-        return cls(evidence, facts, {one: index for index, one in enumerate(rejected, len(facts) + 1)})
+        rejected = dict.fromkeys(one for _, found in places for one in found.rejected)
+        return cls(places, facts, {one: index for index, one in enumerate(rejected, len(facts) + 1)})
 
-    def branches(self, reference: Reference | None) -> Iterator[Branch]:
+    @property
+    def branches(self) -> tuple[Branch, ...]:
         """One for each place."""
-        for place, found in sorted(self.evidence.items()):
-            home = reference is not None and place.repository == reference.name and not place.tag_prefix
-            yield self._place("found" if home else f"found in {_named(place)}", found)
+        return tuple(self._place(title, found) for title, found in self.places)
 
     def _place(self, title: str, found: Evidence) -> Branch:
         rejected = len(found.rejected)
@@ -91,6 +97,9 @@ class Found:
             yield Branch(f"not verified: {_numbers(self.rejected[one] for one in search.rejected)}")
         if search.other_types:
             yield Branch(f"of other types: {', '.join(search.other_types[:_MOST])}")
+        for one in search.platforms:
+            mark = Mark.GOOD if one.search.by.met else Mark.BAD
+            yield Branch("", mark, f"{one.image} by itself", tuple(self.searched(one.search)))
 
     def _wanted(self, wanted: Wanted, before: str = "") -> Branch:
         mark = Mark.GOOD if wanted.met else Mark.BAD
@@ -125,9 +134,20 @@ def _facts_of(found: Evidence) -> tuple[Fact, ...]:
     return (*found.signatures, *found.attestations)
 
 
-def _named(place: Storage) -> str:
+def _places(known: Known, reference: Reference | None) -> Iterator[tuple[str, Evidence]]:
+    """What was found for the digest itself, and then for every image of its index."""
+    images = known.platforms if isinstance(known.platforms, tuple) else ()
+    named = {image.digest: str(image) for image in images}
+    for place, found in sorted(known.evidence.items()):
+        yield f"found{_elsewhere(place, reference)}", found
+    for (place, digest), found in sorted(known.by_platform.items()):
+        yield f"found for {named.get(digest, digest.short)}{_elsewhere(place, reference)}", found
+
+
+def _elsewhere(place: Storage, reference: Reference | None) -> str:
+    home = reference is not None and place.repository == reference.name
     prefix = f", tags that begin with {place.tag_prefix}" if place.tag_prefix else ""
-    return f"{place.repository}{prefix}"
+    return f"{'' if home else f' in {place.repository}'}{prefix}"
 
 
 def _count(number: int, one: str) -> str:

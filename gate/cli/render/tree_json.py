@@ -151,6 +151,14 @@ def _search(found: Search) -> _Json:
         "otherTypes": list(found.other_types),
         "unavailable": [{"code": u.code.value, "message": u.message, "remedy": u.remedy} for u in found.unavailable],
         "stale": found.stale,
+        "platforms": [
+            {
+                "platform": str(one.image.platform) if one.image.platform is not None else None,
+                "digest": str(one.image.digest),
+                "search": _search(one.search),
+            }
+            for one in found.platforms
+        ],
     }
 
 

@@ -77,11 +77,11 @@ def tree(told: Explanation, places: Sequence[str]) -> Branch:
     """
     mark, word = _VERDICTS[told.verdict]
     reference = told.review.reference
-    found = Found.of(told.review.known.evidence if told.review.known is not None else {})
+    found = Found.of(told.review.known, reference)
     below = (
         *([Branch(f"written at {places[0]}{_more(len(places) - 1)}")] if places else []),
         *_image(told),
-        *found.branches(reference),
+        *found.branches,
         *(_policy(reference, policy, found) for policy in told.policies),
         *_matched(told),
         *_revocations(told),

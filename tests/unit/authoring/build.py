@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gate.authoring.explain import explain
 from gate.codes import Code
 from gate.errors import ParseError
 from gate.evidence.facts import Evidence
+from gate.image.digest import Digest
+from gate.image.manifest import Platform
+from gate.image.platforms import PlatformImage
 from gate.image.reference import Reference
 from gate.policy.decision import Reason
-from gate.policy.evaluate import conclude, unable
+from gate.policy.evaluate import conclude, unable, wanting_platforms
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, invalid, plan
@@ -19,6 +23,7 @@ from tests.fakes.clock import START
 from tests.unit.policy.build import DIGEST, PINNED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gate.authoring.explanation import Explanation, RuleExplained
@@ -32,11 +37,13 @@ def reviewed(
     facts: Evidence | None = None,
     away: Code | None = None,
     now: datetime = START,
+    platforms: Mapping[str, Evidence] | None = None,
 ) -> ImageReview:
     """The review of an image about which the same facts are found everywhere.
 
     Args:
         away: why its digest cannot be had; None where it can.
+        platforms: what is found for the images of its index, by architecture; None: it is no index.
     """
     subject = Subject(image, workload or Workload())
     try:
@@ -51,6 +58,14 @@ def reviewed(
         return ImageReview(subject, unable(planned, Reason(away, f"{away} happened", "retry")), reference)
     evidence = facts or Evidence()
     known = Known(reference.digest or DIGEST, dict.fromkeys(planned.sources, evidence))
+    if wanting := wanting_platforms(planned, known, now):
+        images = {
+            PlatformImage(Digest.of(name.encode()), Platform("linux", name)): one
+            for name, one in (platforms or {}).items()
+        }
+        found_there = {(place, image.digest): one for place in wanting for image, one in images.items()}
+        alone = (PlatformImage(known.digest),)
+        known = replace(known, platforms=tuple(images) or alone, by_platform=found_there)
     return ImageReview(subject, conclude(planned, known, now), reference, known.digest, evidence=evidence, known=known)
 
 
@@ -61,8 +76,9 @@ def explained(
     facts: Evidence | None = None,
     away: Code | None = None,
     now: datetime = START,
+    platforms: Mapping[str, Evidence] | None = None,
 ) -> Explanation:
-    return explain(found, reviewed(found, image, workload, facts, away, now), now)
+    return explain(found, reviewed(found, image, workload, facts, away, now, platforms), now)
 
 
 def only_rule(explanation: Explanation) -> RuleExplained:

@@ -64,6 +64,23 @@ def test_each_part_of_by_is_told_by_itself() -> None:
     assert (rule.search.by.met, rule.search.by.principals) == (False, 1)
 
 
+def test_evidence_of_every_image_of_an_index() -> None:
+    rules: list[Json] = [{"signature": {"by": "a", "platformEvidence": "all"}}]
+    signed = evidence([fact(alice())])
+    here = {"amd64": signed, "arm64": evidence([fact(mallory())])}
+    rule = only_rule(explained(policies(policy(rules)), platforms=here))
+    assert rule.state is State.DENIED
+    assert rule.search is not None
+    assert [(str(p.image), p.search.by.met) for p in rule.search.platforms] == [
+        ("linux/amd64", True),
+        ("linux/arm64", False),
+    ]
+    assert (rule.search.by.met, rule.search.suffices) == (False, False)
+    all_signed = only_rule(explained(policies(policy(rules)), platforms=dict.fromkeys(here, signed)))
+    assert all_signed.search is not None
+    assert (all_signed.state, all_signed.search.by.met, all_signed.search.suffices) == (State.HOLDS, False, True)
+
+
 def test_a_rule_that_sets_its_age_aside() -> None:
     rules: list[Json] = [{"signature": {"by": "a", "minAge": "3d", "unless": {"by": "b"}}}]
     aged = only_rule(explained(policies(policy(rules)), facts=evidence([fact(alice())])))
@@ -88,7 +105,7 @@ def test_what_the_reference_alone_stops_is_asked_of_nobody() -> None:
 
 
 def test_a_registry_that_is_away_is_the_finding_of_one_rule() -> None:
-    rules: list[Json] = [{"image": {"denyTags": []}}, *SIGNED, {"signature": {"by": "b"}, "name": "second"}]
+    rules: list[Json] = [{"image": {"denyTags": []}}, *SIGNED, {"signature": {"by": "b"}, "name": "zz"}]
     found = explained(policies(policy(rules)), TAGGED, away=Code.REGISTRY_TIMEOUT)
     (one,) = found.policies
     assert [r.state for r in one.rules] == [State.HOLDS, State.NOT_JUDGED, State.NOT_ASKED]

@@ -259,6 +259,7 @@ def test_the_shape_of_json(shop: Shop, tmp_path: Path) -> None:
         "otherTypes": [],
         "unavailable": [],
         "stale": "str",
+        "platforms": [],
     }
     assert [(one["signer"], one["met"]) for one in search["by"]["of"]] == [("alice", True), ("bob", False)]
     assert image["policies"][1]["misfits"] == [
