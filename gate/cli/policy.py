@@ -21,6 +21,7 @@ _FORMATS: Final = ("text", "json", "sarif", "github")
 
 _COMMANDS: Final = {
     "explain": ("gate.cli.policy_explain", "command", "Show how an image is judged, rule by rule, and why."),
+    "new": ("gate.cli.policy_new", "command", "Write a policy from what an image carries already."),
     "schema": ("gate.cli.policy_schema", "schema", "Print the JSON Schema of policy documents."),
 }
 

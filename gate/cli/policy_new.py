@@ -1,0 +1,123 @@
+"""`gate policy new`: a policy from what an image carries already."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gate.authoring.propose import Carried, is_name, propose
+from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, say_all, settings_of
+from gate.cli.signers import kept_flags, kept_of, read_keys
+from gate.cli.target import OCI
+from gate.errors import UsageError
+from gate.image.manifest import Index
+from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
+from gate.settings import parse_reference
+from gate.wiring import build, clock_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.deadline import Deadline
+    from gate.evidence.facts import Evidence
+    from gate.image.reference import Reference
+    from gate.policy.policy import Kept
+    from gate.review.review import Reviewer
+
+MAX_SURVEYED: Final = 16
+"""Images of an index that are looked at, where the index itself has no signature."""
+
+
+@click.command("new")
+@click.argument("ref", metavar="REF")
+@click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key to try signatures by keys with.")
+@click.option("--name", metavar="NAME", default="", help="What the policy is called; default: as the repository.")
+@click.option("--output-file", metavar="F", help="Write the policy to a file instead.")
+@click.option("--test-file", metavar="F", help="Write a GateTest of it to this file.")
+@kept_flags
+@common_flags("60s", config=True)
+def command(ref: str, **flags: Any) -> None:
+    """Write a policy from what the image REF carries: who signed it, and what was attested by whom.
+
+    Only what verifies makes a signer: certificates against the trusted root, keys that --key gives (a signature does
+    not tell its key). Everything else is a comment. Of an image that nobody signed there is no policy: exit code 1.
+
+    \b
+    Examples:
+      gate policy new ghcr.io/acme/api:v1 > policies/api.yaml
+      gate policy new ghcr.io/acme/api:v1 --key cosign.pub --output-file policies/api.yaml --test-file tests/api.yaml
+    """
+    if flags["name"] and not is_name(flags["name"]):
+        raise UsageError(f"--name {flags['name'][:100]!r} is no name", remedy="write a-z, 0-9, - and .")
+    if ref.startswith(OCI):
+        raise UsageError("an image in a folder has no name for a policy", remedy="name it, and pass --layout REPO=DIR")
+    reference = parse_reference(ref)
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    keys = read_keys(flags["keys"], deadline)
+    trust = TrustNeeds(tuple(WitnessedKey(key, SIGSTORE) for key in keys.values()), (SIGSTORE,))
+    gate = build(settings)
+    try:
+        carried = _carried(gate.reviewer, reference, kept_of(flags), trust, clock_of(settings)(), deadline)
+    finally:
+        gate.close()
+    say_all(gate.roots.notes)
+    found = propose(carried, flags["name"], _relative(flags["output_file"], flags["test_file"]))
+    unknown = _unavailable(carried)
+    for message in unknown:
+        say(one_line(f"gate: {message}"))
+    if found is None:
+        sys.exit(_nobody(ref, carried, keyed=bool(keys), partial=bool(unknown)))
+    deliver(found.policy, flags["output_file"])
+    if flags["test_file"]:
+        deliver(found.test, flags["test_file"], "--test-file")
+    if unknown:
+        say("gate: not everything could be looked at: there may be more than the policy has")
+        sys.exit(Exit.NOT_EVALUATED)
+
+
+def _carried(
+    reviewer: Reviewer, reference: Reference, kept: Kept, trust: TrustNeeds, at: datetime, deadline: Deadline
+) -> Carried:
+    """What the image carries; and, where nobody has signed its index, every image of that."""
+    stored, evidence = reviewer.survey(reference, kept, trust, deadline)
+    platforms: dict[str, Evidence] = {}
+    if not evidence.signatures and isinstance(stored.manifest, Index):
+        entries = [e for e in stored.manifest.manifests if e.platform is None or e.platform.runnable]
+        for entry in entries if len(entries) <= MAX_SURVEYED else ():
+            image = type(reference)(reference.registry, reference.repository, None, entry.digest, reference.text)
+            name = str(entry.platform) if entry.platform is not None else entry.digest.short
+            platforms[name] = reviewer.survey(image, kept, trust, deadline)[1]
+    return Carried(reference, stored.digest, evidence, kept, at, platforms)
+
+
+def _unavailable(carried: Carried) -> list[str]:
+    every = (carried.evidence, *carried.platforms.values())
+    return list(dict.fromkeys(f"{u.code}: {u.message}" for evidence in every for u in evidence.unavailable))
+
+
+def _nobody(ref: str, carried: Carried, *, keyed: bool, partial: bool) -> Exit:
+    """Say that there is nothing to make a policy of, and what would help."""
+    every = (carried.evidence, *carried.platforms.values())
+    there = sum(len(evidence.signatures) + len(evidence.rejected) for evidence in every)
+    if partial:
+        say(one_line(f"gate: {ref}: whether anybody has signed it is not known; retry"))
+        return Exit.NOT_EVALUATED
+    if there:
+        remedy = "gate inspect shows why" if keyed else "give the key with --key FILE; gate inspect shows what is there"
+        say(one_line(f"gate: {ref}: {there} found, and none that could be trusted; {remedy}"))
+    else:
+        image = carried.reference.pinned(carried.digest)
+        say(one_line(f"gate: {ref}: nobody has signed it; sign it first: cosign sign --key cosign.key {image}"))
+    return Exit.DENIED
+
+
+def _relative(policy: str | None, test: str | None) -> str:
+    """The policy's file as a GateTest names it: relative to its own."""
+    if policy is None:
+        return "policy.yaml"
+    return Path(os.path.relpath(policy, Path(test).parent if test else ".")).as_posix()
