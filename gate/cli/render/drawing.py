@@ -136,6 +136,10 @@ def filled(words: Iterable[str], first: int, others: int) -> Iterator[str]:
         if line and columns(line) + 1 + columns(rest) <= room:
             line = f"{line} {rest}"
             continue
+        left = room - columns(line) - 1
+        if line and columns(rest) > others and left >= _LEAST:  # it is cut anyway
+            cut = _fitting(rest, left)
+            line, rest = f"{line} {rest[:cut]}", rest[cut:]
         if line:
             yield line
             line, room = "", others

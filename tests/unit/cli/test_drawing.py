@@ -79,7 +79,9 @@ def test_long_words_are_cut_where_a_name_ends() -> None:
         "workflows/release.yml@refs/heads/main",
     ]
     assert list(filled(["a" * 50], 40, 20)) == ["a" * 40, "a" * 10]
-    assert list(filled(["to", "日" * 15], 20, 20)) == ["to", "日" * 10, "日" * 5]
+    # it begins where there is room for a part, and fills no rest of a line that is too small for one
+    assert list(filled(["to", "日" * 15], 20, 20)) == [f"to {'日' * 8}", "日" * 7]
+    assert list(filled(["to", "the", "a" * 30], 20, 20)) == ["to the", "a" * 20, "a" * 10]
 
 
 words = st.text(max_size=30) | st.sampled_from(["日本語" * 9, "\x1b[31mred", "a\nb", "\u202eevil", "https://x/" * 9])
