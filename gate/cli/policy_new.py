@@ -13,7 +13,8 @@ from gate.authoring.propose import Carried, is_name, propose
 from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, say_all, settings_of
 from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import OCI
-from gate.errors import UsageError
+from gate.codes import Code
+from gate.errors import EvidenceUnavailable, UsageError
 from gate.image.manifest import Index
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from gate.settings import parse_reference
@@ -83,12 +84,23 @@ def command(ref: str, **flags: Any) -> None:
 def _carried(
     reviewer: Reviewer, reference: Reference, kept: Kept, trust: TrustNeeds, at: datetime, deadline: Deadline
 ) -> Carried:
-    """What the image carries; and, where nobody has signed its index, every image of that."""
+    """What the image carries; and, where nobody has signed its index, every image of that.
+
+    Raises:
+        EvidenceUnavailable: an image could not be had, or there are too many.
+    """
     stored, evidence = reviewer.survey(reference, kept, trust, deadline)
     platforms: dict[str, Evidence] = {}
     if not evidence.signatures and isinstance(stored.manifest, Index):
         entries = [e for e in stored.manifest.manifests if e.platform is None or e.platform.runnable]
-        for entry in entries if len(entries) <= MAX_SURVEYED else ():
+        if len(entries) > MAX_SURVEYED:
+            raise EvidenceUnavailable(
+                Code.RESPONSE_TOO_LARGE,
+                f"{reference.name}: its index is not signed, and has {len(entries)} images; at most {MAX_SURVEYED} are "
+                "looked at",
+                remedy="name one of them by its digest",
+            )
+        for entry in entries:
             image = type(reference)(reference.registry, reference.repository, None, entry.digest, reference.text)
             name = str(entry.platform) if entry.platform is not None else entry.digest.short
             platforms[name] = reviewer.survey(image, kept, trust, deadline)[1]

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from gate.demo.images import AMD64, BUNDLE, Layer, LayoutWriter
+from gate.image.manifest import Platform
+from tests.fakes.fulcio import ISSUER, Profile, email, uri
+from tests.fakes.signing import alice, mallory
+from tests.fakes.signing_authority import Signature, encode, shared_world, statement
+from tests.unit.cli.support import AT, Ran, gate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gate.image.digest import Digest
+
+WORLD = shared_world()
+NAME = "ghcr.io/acme/api"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+SUBJECT = "https://github.com/acme/api/.github/workflows/release.yml@refs/heads/main"
+RELEASE = Profile(
+    names=(uri(SUBJECT),),
+    issuer=ISSUER,
+    claims={9: SUBJECT, 12: "https://github.com/acme/api", 14: "refs/heads/main", 15: "123", 17: "45", 20: "push"},
+)
+ADA = Profile(names=(email("ada@acme.example"),), issuer="https://accounts.google.com")
+FLAGS = ("--offline", "--trusted-root", "root.json", "--layout", f"{NAME}=image", "--cache", "none", "--at", AT)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> LayoutWriter:
+    """A folder that answers for the repository: v1 is signed by a workflow, a person and a key, plain by nobody."""
+    (tmp_path / "root.json").write_bytes(WORLD.trusted_root())
+    (tmp_path / "alice.pub").write_bytes(alice().pem)
+    writer = LayoutWriter(tmp_path / "image")
+    digest = writer.image("v1", "api")
+    writer.image("plain", "plain")
+    for profile in (RELEASE, ADA):
+        _sign(writer, digest, profile)
+    writer.sign_legacy(digest, alice(), NAME)
+    layer = WORLD.legacy_attestation(Signature.of_payload(WORLD.issue(profile=RELEASE), statement(digest, PROVENANCE)))
+    writer.append(f"{digest.tag}.att", Layer(layer.media_type, layer.content, layer.annotations))
+    return writer
+
+
+def _sign(writer: LayoutWriter, digest: Digest, profile: Profile) -> None:
+    bundle = WORLD.bundle(Signature.of_payload(WORLD.issue(profile=profile), statement(digest)))
+    writer.attach(digest, BUNDLE, [Layer(BUNDLE, encode(bundle))])
+
+
+def new(*arguments: object) -> Ran:
+    return gate("policy", "new", *arguments, *FLAGS)
+
+
+def check(reference: str, file: object) -> Ran:
+    return gate("check", f"image:{reference}", "-p", file, *FLAGS)
+
+
+@pytest.mark.usefixtures("image")
+def test_it_lints_and_lets_this_image_run_and_nothing_unsigned(tmp_path: Path) -> None:
+    ran = new(f"{NAME}:v1", "--key", "alice.pub", "--output-file", "api.yaml", "--test-file", "t.yaml")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    linted = gate("policy", "lint", "api.yaml", "--strict")
+    assert (linted.code, linted.out) == (0, "1 policy in 1 file: no problems\n")
+    assert check(f"{NAME}:v1", "api.yaml").code == 0
+    denied = check(f"{NAME}:plain", "api.yaml")
+    assert (denied.code, "SIGNATURE_MISSING" in denied.out) == (1, True)
+    spec = yaml.safe_load((tmp_path / "api.yaml").read_text())["spec"]
+    assert {name: list(kind) for name, kind in spec["signers"].items()} == {
+        "release": ["github"],
+        "ada": ["keyless"],
+        "release-2": ["key"],
+    }
+    test = yaml.safe_load((tmp_path / "t.yaml").read_text())
+    assert (test["kind"], test["spec"]["policies"], test["spec"]["at"]) == ("GateTest", ["api.yaml"], AT)
+
+
+@pytest.mark.usefixtures("image")
+def test_on_stdout_without_files() -> None:
+    ran = new(f"{NAME}:v1")
+    assert (ran.code, ran.err) == (0, "")
+    document = yaml.safe_load(ran.out)
+    assert list(document["spec"]["signers"]) == ["release", "ada"]
+    assert f"  # - {PROVENANCE} by {SUBJECT} (issuer {ISSUER})" in ran.out.splitlines()
+    # what a key signed is nobody's until the key is given
+    assert "a signature does not tell its key: --key FILE" in ran.out
+
+
+@pytest.mark.usefixtures("image")
+def test_an_image_that_nobody_signed_makes_no_policy(tmp_path: Path) -> None:
+    ran = new(f"{NAME}:plain", "--output-file", "p.yaml")
+    assert (ran.code, ran.out, (tmp_path / "p.yaml").exists()) == (1, "", False)
+    assert ran.err.startswith(f"gate: {NAME}:plain: nobody has signed it; sign it first: cosign sign --key cosign.key ")
+
+
+def test_an_image_that_strangers_signed_makes_none_either(image: LayoutWriter, tmp_path: Path) -> None:
+    digest = image.image("v2", "by a key")
+    image.sign_legacy(digest, mallory(), NAME)
+    ran = new(f"{NAME}:v2")
+    assert (ran.code, ran.out) == (1, "")
+    assert "1 found, and none that could be trusted; give the key with --key FILE" in ran.err
+    keyed = new(f"{NAME}:v2", "--key", "alice.pub")
+    assert (keyed.code, keyed.out) == (1, "")
+    assert "gate inspect shows why" in keyed.err
+
+
+def test_every_image_of_an_index(image: LayoutWriter) -> None:
+    arm = Platform("linux", "arm64")
+    children = [(image.image(None, "amd"), AMD64), (image.image(None, "arm", platform=arm), arm)]
+    for child, _ in children:
+        _sign(image, child, RELEASE)
+    image.index("v3", children)
+    ran = new(f"{NAME}:v3", "--output-file", "p.yaml")
+    assert (ran.code, ran.err) == (0, "")
+    assert check(f"{NAME}:v3", "p.yaml").code == 0
+    assert check(f"{NAME}:plain", "p.yaml").code == 1
+
+
+def test_an_index_of_too_many_images_is_not_looked_at(image: LayoutWriter) -> None:
+    child = image.image(None, "one")
+    image.index("v6", [(child, Platform("linux", f"arch{i}")) for i in range(17)])
+    ran = new(f"{NAME}:v6")
+    assert (ran.code, ran.out) == (3, "")
+    assert "has 17 images; at most 16 are looked at; name one of them by its digest" in ran.err
+
+
+def test_what_could_not_be_looked_at_is_said(image: LayoutWriter) -> None:
+    digest = image.image("v4", "cut")
+    _sign(image, digest, RELEASE)
+    image.index(f"{digest.tag}.sig", [])
+    ran = new(f"{NAME}:v4")
+    assert ran.code == 3
+    assert "# Not every place could be asked: there may be more than stands here." in ran.out.splitlines()
+    assert ran.err.splitlines()[-1].endswith("there may be more than the policy has")
+    unsigned = image.image("v5", "cut too")
+    image.index(f"{unsigned.tag}.sig", [])
+    ran = new(f"{NAME}:v5")
+    assert (ran.code, ran.out) == (3, "")
+    assert "whether anybody has signed it is not known" in ran.err
+
+
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("oci:image",), "has no name for a policy"),
+        (("Not/An image",), "is not an image reference"),
+        ((f"{NAME}:v1", "--name", "No!"), "is no name"),
+        ((f"{NAME}:v1", "--key", "nowhere.pub"), "--key nowhere.pub cannot be read"),
+        ((f"{NAME}:v1", "--output-file", "nowhere/p.yaml"), "--output-file nowhere/p.yaml cannot be written"),
+        ((f"{NAME}:v1", "--output-file", "p.yaml", "--test-file", "no/t"), "--test-file no/t cannot be written"),
+    ],
+)
+def test_what_cannot_be_used(arguments: tuple[str, ...], words: str) -> None:
+    ran = new(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert words in ran.err
+
+
+@pytest.mark.usefixtures("image")
+def test_a_test_names_its_policy_from_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "tests").mkdir()
+    ran = new(f"{NAME}:v1", "--output-file", "policies/api.yaml", "--test-file", "tests/api.yaml", "--name", "mine")
+    assert ran.code == 0
+    test = yaml.safe_load((tmp_path / "tests" / "api.yaml").read_text())
+    assert (test["metadata"]["name"], test["spec"]["policies"]) == ("mine", ["../policies/api.yaml"])
