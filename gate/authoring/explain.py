@@ -6,7 +6,7 @@ functions that the decision asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gate.authoring.explanation import (
@@ -68,7 +68,9 @@ def explain(policies: PolicySet, review: ImageReview, now: datetime) -> Explanat
     if review.reference is None:
         return told
     planned = plan(policies, review.reference, review.subject.workload, Stage.CHECK, now)
-    teller = _Teller(policies, review, review.reference, planned, now)
+    # Of the rules that were asked; where the digest could not be had, of those that ask for none.
+    outcomes = review.decision.outcomes or tuple(outcomes_by_reference(planned.matched, review.reference))
+    teller = _Teller(policies, review, review.reference, planned, now, outcomes)
     explained = tuple(map(teller.policy, policies.policies))
     placed = {finding for policy in explained for rule in policy.rules for finding in rule.findings}
     return replace(
@@ -91,13 +93,25 @@ def _unasked(policy: Policy, why: str) -> PolicyExplained:
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """What one image's decision is made of."""
+    """What one image's decision is made of.
+
+    Attributes:
+        outcomes: of the rules that were asked.
+        own: the findings of the decision that are some outcome's.
+    """
 
     policies: PolicySet
     review: ImageReview
     reference: Reference
     plan: Plan
     now: datetime
+    outcomes: tuple[Outcome, ...]
+    own: frozenset[Finding] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather what outcomes have found."""
+        own = self._decided(finding for one in self.outcomes for finding in one.findings)
+        object.__setattr__(self, "own", frozenset(own))
 
     def policy(self, policy: Policy) -> PolicyExplained:
         workload = self.review.subject.workload
@@ -110,7 +124,7 @@ class _Teller:
         return PolicyExplained(policy, caveat=matched.caveat, rules=rules)
 
     def _rule(self, matched: Matched, rule: Rule) -> RuleExplained:
-        outcome = next((o for o in self._outcomes if o.matched.policy is matched.policy and o.rule is rule), None)
+        outcome = next((o for o in self.outcomes if o.matched.policy is matched.policy and o.rule is rule), None)
         findings = tuple(self._findings(matched, rule, outcome))
         state = State.of(findings, asked=outcome is not None)
         why = self._why_not_asked if state is State.NOT_ASKED else ""
@@ -130,11 +144,6 @@ class _Teller:
         )
         return replace(told, search=replace(found, platforms=tuple(platforms)))
 
-    @property
-    def _outcomes(self) -> tuple[Outcome, ...]:
-        """Of the rules that were asked; where the digest could not be had, of those that ask for none."""
-        return self.review.decision.outcomes or tuple(outcomes_by_reference(self.plan.matched, self.reference))
-
     def _findings(self, matched: Matched, rule: Rule, outcome: Outcome | None) -> Iterator[Finding]:
         """Those of the decision that are this rule's.
 
@@ -142,10 +151,9 @@ class _Teller:
         be had, or has to be written because nothing pins it.
         """
         own = self._decided(outcome.findings if outcome is not None else ())
-        others = self._decided(finding for one in self._outcomes for finding in one.findings)
         for finding in self.review.decision.findings:
             named = (finding.policy, finding.rule) == (matched.policy.name, rule.name)
-            if finding in own or (named and finding not in others):
+            if finding in own or (named and finding not in self.own):
                 yield finding
 
     def _decided(self, findings: Iterable[Finding]) -> set[Finding]:

@@ -114,10 +114,10 @@ class Found:
         lead = f"{before}{spec.name}:"
         if wanted.missing:
             return Branch(wanted.missing, Mark.UNKNOWN, lead)
-        elsewhere = [one for one in wanted.refused if _is_of_another_issuer(spec, one)]
-        refused = _cut([self._refused(one) for one in wanted.refused if one not in elsewhere])
-        if elsewhere:
-            numbers = _numbers(self.facts[one.fact] for one in elsewhere)
+        own = [one for one in wanted.refused if not _is_of_another_issuer(spec, one)]
+        refused = _cut([self._refused(one) for one in own])
+        if len(own) < len(wanted.refused):
+            numbers = _numbers(self.facts[one.fact] for one in wanted.refused if _is_of_another_issuer(spec, one))
             refused.append(Branch(f"{numbers}: another issuer vouches", Mark.NOTE, f"{Code.IDENTITY_MISMATCH}:"))
         counts = _numbers(self.facts[fact] for fact in wanted.chosen)
         if counts:
