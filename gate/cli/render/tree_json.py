@@ -18,6 +18,7 @@ from gate.policy.policy import (
     DenyRequirement,
     ImageRequirement,
     SignatureRequirement,
+    Unusable,
 )
 from gate.policy.signers import AnyOf, AtLeast, One
 
@@ -136,6 +137,8 @@ def _type(requirement: Requirement) -> str:
             return "signature"
         case AttestationRequirement():
             return "attestation"
+        case Unusable():
+            return "unusable"
         case _:
             assert_never(requirement)
 

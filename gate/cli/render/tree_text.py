@@ -20,6 +20,7 @@ from gate.policy.policy import (
     ImageRequirement,
     Mode,
     SignatureRequirement,
+    Unusable,
 )
 
 if TYPE_CHECKING:
@@ -255,6 +256,8 @@ def _kind(requirement: Requirement) -> str:
             return "signature"
         case AttestationRequirement(type=type_):
             return f"attestation {type_}"
+        case Unusable():
+            return "unusable"
         case _:
             assert_never(requirement)
 

@@ -22,7 +22,7 @@ from gate.image.manifest import OCI_MANIFEST
 from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
-from gate.policy.policy import AttestationRequirement, Match, Mode, Policy, PolicySet, Rule
+from gate.policy.policy import AttestationRequirement, Match, Mode, Policy, PolicySet, Rule, Unusable
 from gate.policy.signers import One
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.keychain import Remembering
@@ -273,6 +273,14 @@ def attested(*, is_valid: bool) -> ImageReview:
     return scene.judge(PolicySet((one,)))
 
 
+def unusable() -> ImageReview:
+    match = Match((ImagePattern.parse("**"),))
+    rule = Rule(
+        "policy", Unusable("acme-prod.yaml:12:5: spec.rules[0]: unknown field 'signatur'; did you mean signature?")
+    )
+    return Scene().judge(PolicySet((Policy("ClusterGatePolicy", "acme-prod", Mode.ENFORCE, match, (rule,)),)))
+
+
 # what could not be evaluated
 
 
@@ -424,6 +432,7 @@ DENIALS: Final[dict[Code, Callable[[], ImageReview]]] = {
         policies(policy([{"deny": {}}], match={"images": ["docker.io/**"]}), config())
     ),
     Code.DENIED_BY_POLICY: lambda: by_rules({"deny": {"message": "acme/api is retired: use acme/orders"}}),
+    Code.POLICY_INVALID: unusable,
     Code.IMAGE_NOT_FOUND: answered(404),
     Code.REGISTRY_UNREACHABLE: answered(503),
     Code.REGISTRY_UNAUTHORIZED: answered(401),
