@@ -49,8 +49,8 @@ def command(ref: str, **flags: Any) -> None:
 
     \b
     Examples:
-      gate policy new ghcr.io/acme/api:v1 > policies/api.yaml
-      gate policy new ghcr.io/acme/api:v1 --key cosign.pub --output-file policies/api.yaml --test-file tests/api.yaml
+      gate policy new ghcr.io/acme/api:v1 --key cosign.pub
+      gate policy new ghcr.io/acme/api:v1 --key cosign.pub --name acme-api --test-file api-test.yaml
     """
     if flags["name"] and not is_name(flags["name"]):
         raise UsageError(f"--name {flags['name'][:100]!r} is no name", remedy="write a-z, 0-9, - and .")

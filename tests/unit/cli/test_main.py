@@ -55,7 +55,8 @@ def test_every_command_of_the_program_is_known() -> None:
     assert {path[0] for path in COMMANDS if path} == {
         "check", "verify", "verify-blob", "inspect", "resolve", "policy", "trust", "serve", "demo", "doctor",
     }  # fmt: skip
-    assert {("policy", "lint"), ("policy", "schema"), ("trust", "show"), ("trust", "update")} <= set(COMMANDS)
+    assert {("policy", name) for name in ("explain", "lint", "new", "schema")} <= set(COMMANDS)
+    assert {("trust", "show"), ("trust", "update")} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
