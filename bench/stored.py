@@ -40,7 +40,7 @@ def _place(number: int) -> Place:
 def _filled(path: Path) -> None:
     """As after an hour: many images, each with a list and two payloads."""
     store = SqliteStore(path, _LIMIT, time.time)
-    blobs, listings = Blobs(store), Listings(store, _KEY, time.time)
+    blobs, listings = Blobs(store), Listings(store, _KEY, time.time, time.monotonic)
     for number in range(IMAGES):
         payloads = [_payload(2 * number), _payload(2 * number + 1)]
         entries = tuple(
@@ -57,7 +57,7 @@ def _filled(path: Path) -> None:
 def _read(path: Path) -> tuple[list[float], int]:
     """Milliseconds of each read, and how many found something else than what there is."""
     store = SqliteStore(path, _LIMIT, time.time)
-    blobs, listings = Blobs(store), Listings(store, _KEY, time.time)
+    blobs, listings = Blobs(store), Listings(store, _KEY, time.time, time.monotonic)
     took: list[float] = []
     wrong = 0
     for number in range(READS):

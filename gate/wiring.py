@@ -76,7 +76,7 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
         threads=settings.threads,
         cache=settings.cache,
         store=_store(settings),
-        seal=(lambda store: Listings(store, key, time.time)) if key else None,
+        seal=(lambda store: Listings(store, key, time.time, time.monotonic)) if key else None,
         upstream=settings.hosts.upstream,
     )
     return Gate(reviewer, network, roots, settings)

@@ -117,13 +117,14 @@ _RECORD: Final = msgspec.json.Decoder(_Record)
 class Listings:
     """Complete listings by place, sealed. Thread-safe."""
 
-    def __init__(self, store: Store, key: bytes, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, key: bytes, now: Callable[[], float], clock: Callable[[], float]) -> None:
         """Take what is sealed with.
 
         Args:
             store: keeps them.
             key: nobody else has it; at least 32 bytes.
             now: seconds since 1970, for processes whose monotonic clocks have nothing in common.
+            clock: such a one, in seconds: it goes on where the other is set back.
 
         Raises:
             ValueError: the key is shorter.
@@ -133,7 +134,8 @@ class Listings:
         self._store = store
         self._key = key
         self._now = now
-        self._seen = 0.0
+        self._clock = clock
+        self._ahead = float("-inf")  # the most that the one was ahead of the other
         self.corrupt = 0
         """How many had no seal of ours: changed, moved from another place, or sealed with another key."""
 
@@ -173,6 +175,7 @@ class Listings:
             for e in listing.entries
         ]
         rejected = [_Rejected(r.format, str(r.digest), r.code, r.reason) for r in listing.rejected]
+        self._latest()  # by which it will be read here
         at = self._now() - age
         name = self._name(place)
         until = _UNTIL.pack(at + seconds)
@@ -210,9 +213,13 @@ class Listings:
         return value if _UNTIL.unpack(until)[0] > self._latest() else None
 
     def _latest(self) -> float:
-        """Now; or, of a clock that has been set back, the latest it said: what was over once is not begun again."""
-        self._seen = max(self._seen, self._now())
-        return self._seen
+        """Now, and never less than this process has known it to be: what was over once is not begun again.
+
+        Of a clock that was set back, what it would say by now. One that was ahead for a moment makes all older.
+        """
+        clock = self._clock()
+        self._ahead = max(self._ahead, self._now() - clock)
+        return clock + self._ahead
 
 
 def _listing(image: Digest, record: _Record) -> Listing:

@@ -73,7 +73,7 @@ class World:
 
         def seal(store: Store) -> Listings:
             assert key is not None
-            return Listings(store, key, lambda: self.clock.now().timestamp())
+            return Listings(store, key, lambda: self.clock.now().timestamp(), self.clock.monotonic)
 
         with ExitStack() as stack:
             made = []
@@ -364,7 +364,7 @@ def for_ever(store: HostileStore, keys: Sequence[str]) -> dict[str, bytes]:
 
 def sealed_by_itself(store: HostileStore, keys: Sequence[str]) -> dict[str, bytes]:
     """A list that names a good signature of the image, sealed under the very name, with a key of its own."""
-    listings = Listings(DictStore(), bytes(32), lambda: 0.0)
+    listings = Listings(DictStore(), bytes(32), lambda: 0.0, lambda: 0.0)
     found = dict(store.values)
     for key in keys:
         if kind(key) == "listing" and store.loot["listing"]:
@@ -522,7 +522,9 @@ def test_a_list_of_a_machine_whose_clock_is_ahead_counts_little_longer(here: Wor
         assert here.ask(one) is Verdict.ALLOW
         listing = one._gatherer._lister._fresh.peek(place)
     assert listing is not None
-    Listings(store, KEY, lambda: here.clock.now().timestamp() + 59).put(place, listing, EVIDENCE_SECONDS)
+    Listings(store, KEY, lambda: here.clock.now().timestamp() + 59, here.clock.monotonic).put(
+        place, listing, EVIDENCE_SECONDS
+    )
     stolen = dict(store.values)
     here.unsign(OURS)
     with here.reviewers(store) as (gate,):

@@ -164,7 +164,7 @@ def reviewers(here: World, count: int, store: DictStore, *, key: bytes | None = 
     def seal(kept: object) -> Listings:
         assert kept is store
         assert key is not None
-        return Listings(store, key, lambda: here.clock.now().timestamp())
+        return Listings(store, key, lambda: here.clock.now().timestamp(), here.clock.monotonic)
 
     with ExitStack() as stack:
         made = []

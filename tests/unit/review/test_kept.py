@@ -63,7 +63,13 @@ class Office:
     def __init__(self, store: DictStore | None = None, key: bytes = KEY, ahead: float = 0.0) -> None:
         self.store = store or DictStore()
         self.at = START.timestamp() + ahead
-        self.listings = Listings(self.store, key, lambda: self.at)
+        self.set = 0.0  # what the clock has been set by
+        self.listings = Listings(self.store, key, lambda: self.at, lambda: self.at - self.set)
+
+    def set_by(self, seconds: float) -> None:
+        """As an administrator sets the clock, or NTP."""
+        self.at += seconds
+        self.set += seconds
 
     def put(self, place: Place = PLACE, listing: Listing = SIGNED, seconds: float = 60.0) -> str:
         """The name that it is kept under."""
@@ -311,8 +317,8 @@ def test_what_was_sealed_with_another_key_is_refused(key: bytes) -> None:
 @pytest.mark.parametrize("length", [0, 1, 16, 31])
 def test_a_key_that_is_too_short(length: int) -> None:
     with pytest.raises(ValueError, match=f"{length} bytes"):
-        Listings(DictStore(), bytes(length), lambda: 0.0)
-    Listings(DictStore(), bytes(32), lambda: 0.0)
+        Listings(DictStore(), bytes(length), lambda: 0.0, lambda: 0.0)
+    Listings(DictStore(), bytes(32), lambda: 0.0, lambda: 0.0)
 
 
 # listings: time
@@ -341,7 +347,7 @@ def test_one_that_was_slow_is_as_old_as_its_beginning() -> None:
 def test_one_that_was_slow_does_not_take_the_place_of_a_newer_one() -> None:
     """Somebody else has seen the signature gone meanwhile."""
     slow, quick = Office(), Office()
-    quick.listings = Listings(slow.store, KEY, lambda: slow.at)
+    quick.listings = Listings(slow.store, KEY, lambda: slow.at, lambda: slow.at)
     quick.listings.put(PLACE, UNSIGNED, 3600.0)
     slow.at += 5.0
     slow.listings.put(PLACE, SIGNED, 3600.0, age=8.0)
@@ -406,13 +412,42 @@ def test_the_clock_of_who_put_it(ahead: float, age: float | None) -> None:
     assert ours.listings.corrupt == 0
 
 
-def test_a_clock_that_is_set_back_brings_nothing_back_for_long() -> None:
+@pytest.mark.parametrize("by", [30, 3600])
+def test_a_list_gets_older_though_the_clock_is_set_back(by: float) -> None:
     office = Office()
     office.put(seconds=60)
-    office.at -= 3600
+    office.set_by(-by)
+    for age in (0.0, 20.0, 40.0):
+        assert office.listings.get(PLACE) == (SIGNED, age)
+        office.at += 20
     assert office.get() is None
-    office.at += 3600
-    assert office.get() == SIGNED
+
+
+def test_a_clock_that_was_ahead_for_a_moment_brings_nothing_back() -> None:
+    office = Office()
+    office.put(seconds=60)
+    office.set_by(3600)
+    assert office.get() is None
+    office.set_by(-3600)
+    assert office.get() is None
+
+
+def test_a_list_that_was_put_while_the_clock_was_ahead_is_as_old_as_it_is() -> None:
+    office = Office()
+    office.set_by(3600)
+    office.put(seconds=60)
+    office.set_by(-3600)
+    office.at += 20
+    assert office.listings.get(PLACE) == (SIGNED, 20.0)
+    office.at += 40
+    assert office.get() is None
+
+
+def test_another_process_believes_no_list_of_the_time_before_the_clock_was_set_back() -> None:
+    office = Office()
+    office.put(seconds=60)
+    other = Office(office.store, ahead=-3600)
+    assert other.get() is None
 
 
 def test_what_was_over_is_not_begun_again_by_a_clock_that_is_set_back() -> None:
@@ -420,7 +455,7 @@ def test_what_was_over_is_not_begun_again_by_a_clock_that_is_set_back() -> None:
     office.put(seconds=60)
     office.at += 61
     assert office.get() is None
-    office.at -= 30
+    office.set_by(-30)
     assert office.get() is None
     office.put(seconds=60)  # nor is what is put now taken to be new for as long as the clock said more
     found = office.listings.get(PLACE)
@@ -504,10 +539,10 @@ def test_more_than_was_asked_for_is_ignored() -> None:
     office.put()
     other = office.put(ELSEWHERE[0], Listing(IMAGE, FULL.entries))
     values = dict(office.store.values)
-    listings = Listings(Answering({other: values[other]}), KEY, lambda: office.at)
+    listings = Listings(Answering({other: values[other]}), KEY, lambda: office.at, lambda: office.at)
     assert listings.get(PLACE) is None
     assert listings.corrupt == 0
-    both = Listings(Answering(values), KEY, lambda: office.at)
+    both = Listings(Answering(values), KEY, lambda: office.at, lambda: office.at)
     assert both.get(PLACE) == (SIGNED, 0.0)
 
 
@@ -542,7 +577,7 @@ def test_neither_repository_nor_credentials_nor_image_are_in_it() -> None:
 def test_in_a_store_that_forgets() -> None:
     at = [0.0]
     store = MemoryStore(1_000_000, lambda: at[0])
-    listings = Listings(store, KEY, lambda: START.timestamp() + at[0])
+    listings = Listings(store, KEY, lambda: START.timestamp() + at[0], lambda: at[0])
     listings.put(PLACE, SIGNED, 10)
     assert listings.get(PLACE) == (SIGNED, 0.0)
     at[0] = 10
