@@ -93,18 +93,41 @@ def test_many_names_that_hang_do_not_hold_another(resolver: Resolver) -> None:
     resolver.over.set()
 
 
+def _hanging(names: Names, registry: str, most: int = 600) -> int:
+    """How many names that hang are looked up for one registry, until there is an end to it."""
+    for number in range(most):
+        try:
+            names.addresses(f"{number}.{registry}.slow.test", 443, 0, registry)
+        except TimeoutError:
+            continue
+        except EvidenceUnavailable:
+            return number
+    return most
+
+
+def test_of_the_names_that_hang_each_registry_has_a_share(resolver: Resolver) -> None:
+    names = Names(resolver)
+    shares = [_hanging(names, f"evil{number}.test") for number in range(40)]
+    assert shares[:3] == [85, 57, 38]
+    assert sum(shares[:20]) <= 256 + 20
+    assert shares[-1] == 1
+    assert names.addresses("a.test", 443, 10) == ["127.0.0.1"]
+    resolver.over.set()
+
+
 def test_there_is_an_end_to_them_and_it_is_said(resolver: Resolver) -> None:
     names = Names(resolver)
-    for number in range(256):
+    for number in range(512):
         with pytest.raises(TimeoutError):
             names.addresses(f"{number}.slow.test", 443, 0)
-    with pytest.raises(EvidenceUnavailable, match=r"more\.test was not asked: 256 other names") as raised:
+    with pytest.raises(EvidenceUnavailable, match=r"more\.test was not asked: 512 other names") as raised:
         names.addresses("more.test", 443, 1)
     assert "DNS" in raised.value.remedy
     resolver.over.set()
     end = time.monotonic() + 20
     while names._flights and time.monotonic() < end:
         time.sleep(0.01)
+    assert not names._shares
     assert names.addresses("a.test", 443, 10) == ["127.0.0.1"]
 
 
