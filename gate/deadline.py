@@ -1,4 +1,4 @@
-"""The one deadline of a review, command or request, carried down to every read, and with it the account of its cost."""
+"""The one deadline of a review, command or request, carried to every read; with it, what that cost, who was heard."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gate.errors import EvidenceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gate.hearing import Hearing
     from gate.spent import Meter
 
 
@@ -20,11 +21,13 @@ class Deadline:
 
     Attributes:
         meter: where what is done until then is written down; None where nobody wants to know.
+        hearing: where it is written down that somebody was heard; likewise.
     """
 
     at: float
     clock: Callable[[], float]
     meter: Meter | None = None
+    hearing: Hearing | None = None
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float]) -> Deadline:
@@ -37,7 +40,7 @@ class Deadline:
 
     def sooner(self, seconds: float) -> Deadline:
         """This deadline, or `seconds` from now if that is earlier."""
-        return Deadline(min(self.at, self.clock() + seconds), self.clock, self.meter)
+        return Deadline(min(self.at, self.clock() + seconds), self.clock, self.meter, self.hearing)
 
     def earlier(self, seconds: float) -> Deadline:
         """So many seconds before this one: what is asked until then leaves time to say what came of it."""
@@ -46,6 +49,20 @@ class Deadline:
     def metered(self, meter: Meter) -> Deadline:
         """The same, with another account."""
         return replace(self, meter=meter)
+
+    def asking(self, hearing: Hearing) -> Deadline:
+        """The same, for a question of which it is to be known whether anybody was heard."""
+        return replace(self, hearing=hearing)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody was, as far as anybody wants to know."""
+        return self.hearing is not None and self.hearing.heard
+
+    def hear(self) -> None:
+        """Somebody was heard."""
+        if self.hearing is not None:
+            self.hearing.heard = True
 
     def outlasts(self, left: float) -> bool:
         """Whether this leaves so much more than `left` seconds that what those were too short for is worth a try.

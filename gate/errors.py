@@ -68,8 +68,8 @@ class EvidenceUnavailable(GateError):
         code: one of `gate.codes.INABILITY`.
         hurried: who has more time might have fared better.
         unanswered: seconds for which a registry was asked and said nothing; endless where there is nobody, or it says
-            itself that it is out of order (5xx). 0 where it answered, or was not asked: then it may be there. A code
-            does not tell: what keeps us from asking has the same.
+            itself that it is out of order (5xx). 0 where it was not asked, or anybody was heard meanwhile (`Hearing`):
+            then it may be there. A code does not tell: what keeps us from asking has the same.
     """
 
     def __init__(

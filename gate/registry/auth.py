@@ -244,6 +244,7 @@ class Authenticator:
         except EvidenceUnavailable as error:
             message = f"the token service of {repository.registry} was not heard: {error.message}"
             raise error.told(message, error.remedy) from error
+        deadline.hear()  # also that it is out of order: that is no word of the registry's
         if response.status != _OK:
             raise token_failure(repository, response, credential, self._now())
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
+from gate.hearing import Hearing
 from gate.image.digest import Digest
 from gate.image.manifest import ACCEPTED, MAX_MANIFEST, SCHEMA1_TYPES, StoredManifest, parse_manifest
 from gate.registry import referrers, tags
@@ -20,7 +22,7 @@ from gate.registry.guard.patience import Patience
 from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from gate.deadline import Deadline
@@ -40,6 +42,21 @@ _SIGNATURES: Final = re.compile(
 )  # cosign's tags, and the fallback's
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+
+
+@contextmanager
+def _question(repository: Repository, deadline: Deadline) -> Iterator[Deadline]:
+    """All that is asked for one question's sake: of a registry that was heard meanwhile nobody says it is not there.
+
+    Here and nowhere else, so that none of the ways in which a question ends is forgotten.
+    """
+    hearing = Hearing(repository.registry)
+    try:
+        yield deadline.asking(hearing)
+    except EvidenceUnavailable as error:
+        if hearing.heard:
+            error.unanswered = 0.0
+        raise
 
 
 class RegistryClient:
@@ -92,6 +109,10 @@ class RegistryClient:
         Raises:
             EvidenceUnavailable: IMAGE_NOT_FOUND, or the registry's failure.
         """
+        with _question(repository, deadline) as asking:
+            return self._resolve(repository, tag, asking)
+
+    def _resolve(self, repository: Repository, tag: str, deadline: Deadline) -> Digest:
         path = f"/v2/{repository.path}/manifests/{tag}"
         answer = self._ask(repository, Question("HEAD", path, _ACCEPT, 0), f"tag {tag}", deadline)
         response = answer.response
@@ -127,7 +148,7 @@ class RegistryClient:
 
         def get(path: str) -> Response:
             question = Question("GET", path, {"Accept": "application/json"}, tags.MAX_PAGE, listed="tags")
-            answer = self._ask(repository, question, "the tags", deadline)
+            answer = self._ask(repository, question, "the tags", asking)
             if answer.response.status not in (_OK, _NOT_FOUND):
                 raise self._failure(repository, answer, "the tags")
             if answer.response.status == _NOT_FOUND:
@@ -135,7 +156,7 @@ class RegistryClient:
             return answer.response
 
         try:
-            with self._asker.room.entered():
+            with _question(repository, deadline) as asking, self._asker.room.entered():
                 found = tags.collect(repository, get)
         except ParseError as error:
             raise _protocol(repository, f"its list of tags: {error.message}") from error
@@ -152,7 +173,8 @@ class RegistryClient:
             EvidenceUnavailable: REGISTRY_PROTOCOL when it is no manifest or not the one of the digest asked for;
                 RESPONSE_TOO_LARGE over `limit` bytes.
         """
-        return self._manifest(repository, target, deadline, limit)[0]
+        with _question(repository, deadline) as asking:
+            return self._manifest(repository, target, asking, limit)[0]
 
     def _manifest(
         self, repository: Repository, target: Digest | str, deadline: Deadline, limit: int
@@ -192,6 +214,12 @@ class RegistryClient:
         check_size(repository, descriptor, limit)
         path = f"/v2/{repository.path}/blobs/{descriptor.digest}"
         question = Question("GET", path, {}, descriptor.size, stored=descriptor.digest.algorithm)
+        with _question(repository, deadline) as asking:
+            return self._read_blob(repository, question, descriptor, asking)
+
+    def _read_blob(
+        self, repository: Repository, question: Question, descriptor: Descriptor, deadline: Deadline
+    ) -> Content:
         answer = self._ask(repository, question, f"blob {descriptor.digest}", deadline)
         response = answer.response
         if response.status == _NOT_FOUND:
@@ -216,7 +244,7 @@ class RegistryClient:
 
         def get(path: str) -> Response:
             question = Question("GET", path, _ACCEPT_INDEX, MAX_MANIFEST, shown, "manifests")
-            answer = self._ask(repository, question, f"referrers of {digest}", deadline)
+            answer = self._ask(repository, question, f"referrers of {digest}", asking)
             known = answer.response.status == _OK or (
                 answer.response.status in referrers.NO_API and _is_a_registrys(answer.response, f"/referrers/{digest}")
             )
@@ -226,7 +254,7 @@ class RegistryClient:
             return answer.response
 
         try:
-            with self._asker.room.entered():
+            with _question(repository, deadline) as asking, self._asker.room.entered():
                 found = referrers.collect(f"/v2/{repository.path}/referrers/{digest}", get)
         except ParseError as error:
             raise _protocol(repository, f"its referrers of {digest}: {error.message}") from error

@@ -62,7 +62,9 @@ def failure(repository: Repository, answer: Answer, what: str, now: datetime) ->
         ):  # there are credentials, and it does not say whether it wants them
             return EvidenceUnavailable(refused.code, refused.message, remedy=f"gate doctor {repository.registry}")
         return refused
-    return _explained(said, repository, response, answer.credential, now, answer.others)
+    error = _explained(said, repository, response, answer.credential, now, answer.others)
+    error.unanswered = math.inf if response.status >= _ERROR else 0.0
+    return error
 
 
 def token_failure(
@@ -119,8 +121,6 @@ def _explained(
         f"{said} with {who}",
         remedy=_when(response, "retry"),
         hurried=response.hurried,
-        # Else it refuses, for a reason of its own, or a proxy does.
-        unanswered=math.inf if response.status >= _ERROR and not response.forwarded else 0.0,
     )
 
 

@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gate.registry.guard.dial import unreachable
 from gate.registry.guard.transport import Transport
 from tests.fakes.scripted_server import _Handler
 
@@ -106,10 +105,8 @@ class LoopbackTransport(Transport):
         if port is None:
             return super()._connect(origin)
         self._hosts.check_address(origin.name, LOOPBACK)
-        try:
-            return socket.create_connection((LOOPBACK, port), timeout=self.remaining())
-        except ConnectionError as error:
-            raise unreachable(origin.name, error) from error
+        self.asked()
+        return socket.create_connection((LOOPBACK, port), timeout=self.remaining())
 
 
 def resolve_loopback(host: str, port: int) -> list[str]:

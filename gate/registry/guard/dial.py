@@ -7,7 +7,6 @@ for `host[:port]` of the proxy are for the proxy, those of the target for what i
 
 from __future__ import annotations
 
-import errno
 import math
 import socket
 import ssl
@@ -22,6 +21,7 @@ from gate.registry.guard import tls
 from gate.registry.guard.hosts import Hosts
 from gate.registry.guard.names import Names
 from gate.registry.guard.proxied import check_target, check_tunnel, connect_request
+from gate.registry.guard.silence import Tried, Unconnected
 from gate.registry.guard.sockets import DeadlineSocket, Guard, ask_head
 from gate.registry.guard.tls_stream import TlsStream
 
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from gate.registry.guard.sockets import Stream
 
 _TRY_SECONDS: Final = 2.0  # for an address, while there is another: one that is silent leaves the next its say
-# Why an address cannot be connected to, where that is nothing of ours: no descriptor is missing, and no memory.
-_THEIRS: Final = frozenset(
-    {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
-)
 _LOOK_SECONDS: Final = 2.0  # to see the certificate of a server that was not believed
 
 
@@ -79,8 +75,13 @@ class Timed(Guard, Protocol):
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """At most so many seconds are left for what is done inside."""
 
-    def asking(self) -> None:
-        """Somebody is being asked from now on."""
+    @property
+    def waited(self) -> float:
+        """Seconds since somebody was asked; 0 where nobody was."""
+
+    @property
+    def behalf(self) -> str:
+        """The registry that is to be told what comes of it; "" for whoever is asked."""
 
 
 class Dialer:
@@ -119,15 +120,11 @@ class Dialer:
         """A TCP connection to an address of `origin` that has been checked, and to no other.
 
         Raises:
-            TimeoutError: no time is left.
+            TimeoutError: no time is left for its name.
+            Unconnected, OSError: nobody is there.
             EvidenceUnavailable: everything else.
         """
-        try:
-            return self._connect(origin.host, origin.port, partial(self._hosts.check_address, origin.name))
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise unreachable(origin.name, error) from error
+        return self._connect(origin.host, origin.port, partial(self._hosts.check_address, origin.name))
 
     def _reach(self, origin: Origin, proxy: Proxy | None) -> Stream:
         """A connection to `origin`, without its TLS; to the proxy where it is asked in plain HTTP through one."""
@@ -144,7 +141,10 @@ class Dialer:
         except ssl.SSLError as error:  # what TLS 1.3 says of a client's certificate comes after the handshake
             connection.close()
             raise self._proxy_tls(error, proxy, origin) from error
-        except ConnectionError as error:
+        except TimeoutError:
+            connection.close()
+            raise
+        except OSError as error:
             connection.close()
             raise _proxy_unreachable(proxy, origin, error) from error
         except BaseException:
@@ -178,6 +178,8 @@ class Dialer:
         except TimeoutError:
             raise
         except OSError as error:
+            if isinstance(error, Unconnected) and isinstance(error.why, TimeoutError):
+                raise error.why from None
             raise _proxy_unreachable(proxy, origin, error) from error
 
     def _proxy_tls(self, error: ssl.SSLError, proxy: Proxy, origin: Origin) -> EvidenceUnavailable:
@@ -199,46 +201,37 @@ class Dialer:
         return tls.failure(error, peer, seen)
 
     def _connect(self, host: str, port: int, check: Callable[[str], None]) -> socket.socket:
-        addresses = self._names.addresses(host, port, self._guard.remaining())
+        addresses = self._names.addresses(host, port, self._guard.remaining(), self._guard.behalf)
         for address in addresses:
             check(address)
-        failure = OSError("its name has no address")
-        slow: list[str] = []
-        self._guard.asking()
+        tried = Tried()
         for others, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
-            left = self._guard.remaining()
-            try:
-                most = min(left, _TRY_SECONDS) if others else left / 2 if slow else left
-                return _connected(address, port, most)
-            except TimeoutError:
-                slow.append(address)
-            except OverflowError as error:
-                failure = OSError(str(error))
-            except OSError as error:
-                failure = error if failure.errno is None or _is_theirs(failure) else failure
-        if slow:  # somebody may be there: with all the time that is left
-            return _connected(slow[0], port, self._guard.remaining())
-        raise failure
+            most, share = (_TRY_SECONDS, 1.0) if others else (math.inf, 0.5 if tried.slow else 1.0)
+            if (found := self._try(address, port, tried, most, share)) is not None:
+                return found
+        # Somebody may be there: with all the time that is left.
+        if tried.slow and (found := self._try(tried.slow, port, tried)) is not None:
+            return found
+        raise tried.failure()
+
+    def _try(
+        self, address: str, port: int, tried: Tried, most: float = math.inf, share: float = 1.0
+    ) -> socket.socket | None:
+        """A connection to an address within so many seconds, and such a share of what is left; None where it fails."""
+        self._guard.asked()
+        try:
+            return _connected(address, port, min(most, share * self._guard.remaining()))
+        except OverflowError as error:
+            tried.add(address, OSError(str(error)), 0.0)
+        except OSError as error:
+            tried.add(address, error, self._guard.waited)
+        return None
 
 
 def _connected(address: str, port: int, seconds: float) -> socket.socket:
     connection = socket.create_connection((address, port), seconds)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
-
-
-def unreachable(host: str, error: OSError, *, unanswered: float | None = None) -> EvidenceUnavailable:
-    """Nobody is there, or nobody can be asked from here."""
-    message = f"{host} could not be reached: {cause(error)}"
-    nobody = math.inf if _is_theirs(error) else 0.0
-    return EvidenceUnavailable(
-        Code.REGISTRY_UNREACHABLE, message, unanswered=nobody if unanswered is None else unanswered
-    )
-
-
-def _is_theirs(error: OSError) -> bool:
-    """Whether there is nobody, for whoever asks. Of a name that is not found that is not known: it may be our DNS."""
-    return not isinstance(error, socket.gaierror) and error.errno in _THEIRS
 
 
 def cause(error: BaseException) -> str:

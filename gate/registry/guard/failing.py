@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NoReturn
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.guard.dial import cause, unreachable
+from gate.registry.guard.dial import cause
 from gate.registry.guard.head import Unanswered
+from gate.registry.guard.silence import Unconnected, unanswered
 
 
 def translate(error: Exception, host: str, allowed: float, waited: float) -> NoReturn:
@@ -27,11 +27,13 @@ def translate(error: Exception, host: str, allowed: float, waited: float) -> NoR
             f"{host} was not asked: the request would be malformed",
             remedy="look at its credentials",
         ) from None
-    if isinstance(error, TimeoutError):
+    silent = unanswered(error, waited) if isinstance(error, OSError) else 0.0
+    why = error.why if isinstance(error, Unconnected) else error
+    if isinstance(why, TimeoutError):
         message = f"{host} did not answer within {allowed:.1f} s"
-        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, message, unanswered=waited) from error
-    if isinstance(error, ConnectionError) and not isinstance(error, Unanswered):
-        raise unreachable(host, error, unanswered=math.inf if waited else 0.0) from error
-    if isinstance(error, OSError) and not isinstance(error, Unanswered):
-        raise unreachable(host, error) from error
-    raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{host} did not speak HTTP properly: {cause(error)}") from error
+        raise EvidenceUnavailable(Code.REGISTRY_TIMEOUT, message, unanswered=silent) from why
+    if isinstance(why, OSError) and not isinstance(why, Unanswered):
+        message = f"{host} could not be reached: {cause(why)}"
+        raise EvidenceUnavailable(Code.REGISTRY_UNREACHABLE, message, unanswered=silent) from why
+    message = f"{host} did not speak HTTP properly: {cause(why)}"
+    raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, unanswered=silent) from why

@@ -26,6 +26,12 @@ class Guard(Protocol):
     def remaining(self) -> float:
         """Seconds left for the request of this thread; raises TimeoutError when there are none."""
 
+    def asked(self) -> None:
+        """All that was to be said for now has been: an answer is waited for."""
+
+    def hear(self) -> None:
+        """Something came."""
+
 
 class Stream(Protocol):
     """Bytes to and from a server, with TLS or without."""
@@ -88,9 +94,12 @@ class DeadlineSocket:
         while True:
             self._wait(self._readable)
             try:
-                return self._connection.recv(size)
+                received = self._connection.recv(size)
             except BlockingIOError:
                 continue  # it looked readable
+            if received:
+                self._guard.hear()
+            return received
 
     def sendall(self, data: bytes) -> None:
         """As `Stream`."""
@@ -101,6 +110,7 @@ class DeadlineSocket:
                 left = left[self._connection.send(left) :]
             except BlockingIOError:
                 self._wait(self._writable)
+        self._guard.asked()
 
     def close(self) -> None:
         """As `Stream`."""

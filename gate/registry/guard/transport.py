@@ -52,6 +52,7 @@ MAX_ERROR_BODY: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT_SHARE: Final = 0.3  # of the time, until a kept connection is given up for a new one
 _BAD_REQUEST: Final = 400
+_ERROR: Final = 500
 # What stands in a request's target as it is in the URL (RFC 3986); what must not stand in one is escaped.
 _TARGET: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOSTS: Final = 64  # hosts that connections are kept to
@@ -68,7 +69,6 @@ class Response:
         elsewhere: the host that was redirected to, where it is not who was asked; its answer is not theirs.
         content: the body of a 2xx answer that was asked for as `Request.stored`; `body` is empty then.
         hurried: it was busy, and there was no time to ask it again.
-        forwarded: a proxy passed it on, and may have said it itself.
     """
 
     status: int
@@ -78,7 +78,6 @@ class Response:
     elsewhere: str = ""
     content: Content | None = None
     hurried: bool = False
-    forwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +161,7 @@ class Transport:
             EvidenceUnavailable: unreachable, timed out, too large, not HTTP as it should be.
         """
         self.room.leave()
-        self._current.heard = False
-        try:
-            return self._sent(request, deadline.sooner(REQUEST_SECONDS))
-        except EvidenceUnavailable as error:
-            if self._current.heard:  # who says something is there
-                error.unanswered = 0.0
-            raise
-
-    def _sent(self, request: Request, deadline: Deadline) -> Response:
+        deadline = deadline.sooner(REQUEST_SECONDS)
         asked = request
         for _ in range(MAX_REDIRECTS + 1):
             response = self._once(request, deadline)
@@ -198,7 +189,7 @@ class Transport:
             assert way is not None
             raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
         except OSError as error:
-            translate(error, way.peer.shown if way else origin.name, allowed, self._waited)
+            translate(error, way.peer.shown if way else origin.name, allowed, self.waited)
         with closing(connection):
             return Seen.of(connection, way.proxy)
 
@@ -264,41 +255,48 @@ class Transport:
             if request.body is None and (kept := way.pool.take()) is not None:
                 # It was closed meanwhile, is out of step, or leads nowhere any more.
                 with suppress(ConnectionError, ProtocolError, ssl.SSLError, TimeoutError):
-                    self.asking()
-                    return self._exchange(kept, way, origin, request, self.remaining() * _KEPT_SHARE)
+                    return self._exchange(way, origin, request, kept)
                 self.remaining()
             try:
-                return self._exchange(way.pool.connect(), way, origin, request)
+                return self._exchange(way, origin, request)
             except ssl.SSLError:
                 # Files that were renewed after we last looked at them: once more, with those.
                 if not self._contexts.renewed(way.peer.files):
                     raise
             way = self._way(origin, identified=request.identified)
-            return self._exchange(way.pool.connect(), way, origin, request)
+            return self._exchange(way, origin, request)
         except HeadTooLong as error:
             message = f"{origin.name} sent headers of more than the {MAX_HEADERS} bytes that are read"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="") from error
         except (ProtocolError, OSError, ValueError) as error:
             if isinstance(error, ssl.SSLError) and way is not None:
                 raise self._dialer.explain(error, way.peer, origin, way.proxy) from error
-            # Behind a proxy it is not known who does not answer.
-            waited = self._waited if way is None or way.proxy is None else 0.0
-            translate(error, way.peer.shown if way else origin.name, allowed, waited)
+            translate(error, way.peer.shown if way else origin.name, allowed, self.waited)
 
-    def _exchange(
-        self, connection: Connection, way: _Way, origin: Origin, request: Request, seconds: float = REQUEST_SECONDS
-    ) -> Response:
+    def _exchange(self, way: _Way, origin: Origin, request: Request, kept: Connection | None = None) -> Response:
         """One request and its answer, over a connection that is kept where the answer leaves it free.
 
-        It has so many seconds until it begins to answer.
+        One that was kept before has a share of the time until it begins to answer. Who says anything is there, but who
+        says himself, and to the end, that he is out of order. Behind a proxy it is not known who says nothing, nor in
+        plain HTTP who says what.
         """
+        current = self._current
+        current.since, current.heard = None, way.proxy is not None
         try:
-            response = self._asked(connection, way, origin, request, seconds)
-        except BaseException:
-            connection.close()
-            raise
-        way.pool.give(connection)
-        return response
+            connection = kept or way.pool.connect()
+            try:
+                seconds = self.remaining() * _KEPT_SHARE if kept else REQUEST_SECONDS
+                response = self._asked(connection, way, origin, request, seconds)
+            except BaseException:
+                connection.close()
+                raise
+            way.pool.give(connection)
+            if response.status >= _ERROR and (way.proxy is None or way.context is not None):
+                current.heard = False
+            return response
+        finally:
+            if current.heard:
+                current.deadline.hear()
 
     def _asked(self, connection: Connection, way: _Way, origin: Origin, request: Request, seconds: float) -> Response:
         parts = urlsplit(request.url)
@@ -312,7 +310,6 @@ class Transport:
         headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **own}
         with self.within(seconds):
             answer = connection.ask(request.method, target, headers, request.body)
-        self._current.heard = True
         status, told = answer.head.status, answer.head.headers
         if forwarding is not None:
             check_forwarded(forwarding, origin.name, status, told)
@@ -326,12 +323,13 @@ class Transport:
         body = self._body(answer, limit, origin.name, cut=not good)
         if status == _BAD_REQUEST and (failed := tls.told_by_http(way.peer, body, secured=way.context is not None)):
             raise failed
-        return Response(status, told, body, request.url, forwarded=forwarding is not None)
+        return Response(status, told, body, request.url)
 
     def _body(self, answer: Answer, limit: int, host: str, *, cut: bool) -> bytes:
         with closing(Body()) as body:
             self._fill(body, answer, limit, host, cut=cut)
-            self.remaining()  # what came out of a buffer was not read within the time that was left
+            if not cut:  # what came out of a buffer was not read within the time that was left
+                self.remaining()
             self.room.take(body.size, self.remaining)
             return body.read()[:limit]
 
@@ -389,15 +387,25 @@ class Transport:
             raise TimeoutError("the time allowed ran out")
         return left
 
-    def asking(self) -> None:
-        """From now on somebody is asked for this thread: what was before that is no matter of who does not answer."""
+    def asked(self) -> None:
+        """From now on an answer is waited for: what was before is no matter of who does not answer."""
         self._current.since = self._current.deadline.clock()
 
+    def hear(self) -> None:
+        """Something came of what this thread asked."""
+        self._current.heard = True
+
     @property
-    def _waited(self) -> float:
-        """Seconds since then; 0 where nobody was asked."""
+    def waited(self) -> float:
+        """Seconds since somebody was asked; 0 where nobody was."""
         since: float | None = self._current.since
         return 0.0 if since is None else self._current.deadline.clock() - since
+
+    @property
+    def behalf(self) -> str:
+        """The registry that this thread's question is put to; "" where it is none."""
+        deadline: Deadline | None = self._current.deadline
+        return deadline.hearing.registry if deadline and deadline.hearing else ""
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:

@@ -40,6 +40,12 @@ class Patient:
     def remaining(self) -> float:
         return self.seconds
 
+    def asked(self) -> None:
+        """From now on an answer is waited for."""
+
+    def hear(self) -> None:
+        """Something came."""
+
 
 @dataclass(frozen=True)
 class Read:

@@ -28,10 +28,9 @@ DIGEST = Digest.of(b"image")
 
 
 def failed(host: str, hosts: Hosts | None = None, seconds: float = 5.0, **more: Any) -> EvidenceUnavailable:
-    """How a request to a host fails."""
-    transport = Transport(hosts or Hosts(insecure=frozenset({host})), **more)
-    with closing(transport), pytest.raises(EvidenceUnavailable) as caught:
-        transport.send(Request("GET", f"http://{host}/v2/", 100), Deadline.after(seconds, time.monotonic))
+    """How a question to a host fails."""
+    with client_of(host, hosts=hosts, **more) as client, pytest.raises(EvidenceUnavailable) as caught:
+        client.manifest(Repository(host, "acme/api"), DIGEST, soon(seconds))
     return caught.value
 
 
@@ -85,14 +84,13 @@ def test_what_is_missing_here_says_nothing_of_who_is_there(number: int, monkeypa
 
 def test_of_several_addresses_one_that_was_not_tried_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = [errno.ECONNREFUSED, errno.EMFILE, errno.ECONNREFUSED]
+    addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 
     def fail(*_: object, **__: object) -> socket.socket:
         raise OSError(numbers.pop(), "no")
 
     monkeypatch.setattr(socket, "create_connection", fail)
-    error = failed(
-        "registry.test:80", Hosts(insecure=frozenset({"registry.test:80"})), resolver=lambda *_: ["127.0.0.1"] * 3
-    )
+    error = failed("registry.test:80", Hosts(insecure=frozenset({"registry.test:80"})), resolver=lambda *_: addresses)
     assert error.unanswered == 0.0
     assert numbers == []
 
@@ -212,7 +210,7 @@ def test_who_redirects_to_nobody_is_there() -> None:
     assert (error.code, error.unanswered) == (Code.REGISTRY_UNREACHABLE, 0.0)
 
 
-@pytest.mark.parametrize("what", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"rubbish\r\n"])
+@pytest.mark.parametrize("what", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"rubbish\r\n"])
 def test_who_says_something_is_there(what: bytes) -> None:
     def script(peer: Peer) -> bool:
         peer.send(what)
