@@ -142,7 +142,7 @@ class MirroredRegistry:
         try:
             return ask(repository, deadline.sooner(left - left / _SHARE) if away else deadline)
         except EvidenceUnavailable as error:
-            for place in away if error.code in _AWAY else ():
+            for place in away if error.code in _AWAY or error.unanswered else ():
                 if found := self._of_mirror(place, ask, deadline, failures, by_digest=by_digest):
                     return found[0]
             raise _all_failed(error, failures) from None

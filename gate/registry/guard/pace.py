@@ -8,6 +8,7 @@ itself has one request under way whatever the others bring about.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter, OrderedDict
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
-from gate.registry.guard.refusals import Refusals
+from gate.registry.guard.refusals import Outages, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,8 @@ class Pace:
         self._lock = threading.Lock()
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._refusals = Refusals()
+        self.outages = Outages()
+        """Of which repositories a host says that it is out of order: for `Patience`, which knows what was said."""
 
     @contextmanager
     def turn(self, host: str, deadline: Deadline, repository: str = "") -> Iterator[bool]:
@@ -95,29 +98,39 @@ class Pace:
         def may_go() -> bool:
             return known.under_way < int(known.limit) or (repository not in known.repositories and refused() <= 0)
 
-        left = max(0.0, deadline.remaining())
-        while not known.changed.wait_for(may_go, min(left, refused()) if refused() > 0 else left):
-            left = deadline.remaining()
-            if left <= 0:
-                raise EvidenceUnavailable(
-                    Code.OVERLOADED,
-                    f"the time allowed ran out while {known.under_way} other requests to {host} were under way",
-                    remedy="retry",
-                    hurried=True,
-                )
+        if may_go():
+            return
+        begun = deadline.clock()
+        while (left := deadline.remaining()) > 0:
+            most = min(left, refused()) if refused() > 0 else left
+            if known.changed.wait_for(may_go, most) and deadline.remaining() > 0:
+                return
+        raise EvidenceUnavailable(
+            Code.OVERLOADED,
+            f"the time allowed ran out while {known.under_way} other requests to {host} were under way",
+            remedy="retry",
+            hurried=True,
+            unanswered=self._without_a_turn(host, repository, begun),
+        )
 
     def _wait_out(self, host: str, repository: str, deadline: Deadline) -> None:
         """The pause that a host wants, if there is time for it."""
-        wait = self._refusals.pause(host, repository, deadline.clock())
+        now = deadline.clock()
+        wait = self._refusals.pause(host, repository, now)
         if wait >= deadline.remaining() and wait > 0:
             raise EvidenceUnavailable(
                 Code.REGISTRY_RATE_LIMITED,
                 f"{host} wants no request for {wait:.0f} s",
                 remedy="retry later",
                 hurried=True,
+                unanswered=self._without_a_turn(host, repository, now),
             )
         if wait > 0:
             self._pause(wait)
+
+    def _without_a_turn(self, host: str, repository: str, begun: float) -> float:
+        """`EvidenceUnavailable.unanswered`: who has no turn where it is out of order has been told what he would be."""
+        return 0.0 if self.outages.lately(host, repository, begun) is None else math.inf
 
     def answered(self, host: str) -> None:
         """It took one more: after as many as it may have at a time, it may have one more."""

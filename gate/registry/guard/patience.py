@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BUSY: Final = frozenset({408, 500, 502, 503, 504})
 _RATE_LIMITED: Final = 429
+_ERROR: Final = 500
 _MAY_PASS: Final = _BUSY | {_RATE_LIMITED}
 _TOO_MANY: Final = frozenset({_RATE_LIMITED, 503})
 _SHORTLY: Final = 0.2  # seconds
@@ -47,37 +48,58 @@ class Patience:
     def send(self, request: Request, deadline: Deadline) -> Response:
         """The answer, or that of a later try; it says whether there was no time for one more.
 
-        A busy host is asked once more. One that has too many of ours at a time is asked again as often as its turn
-        comes with fewer beside it, a few times.
+        A busy host is asked once more; not with a body, for what is in it may be good for one time only. One that has
+        too many of ours at a time is asked again as often as its turn comes with fewer beside it, a few times.
 
         Raises:
             EvidenceUnavailable: as `Transport.send`.
         """
         parts = urlsplit(request.url)
         host, about = parts.netloc, _REPOSITORY.fullmatch(parts.path)
+        said, until = None, deadline
         for tries in range(1, _TRIES + 1):
             try:
-                response, crowded = self._sent(host, about[1] if about else "", request, deadline)
+                response, crowded = self._sent(host, about[1] if about else "", request, deadline, until)
             except EvidenceUnavailable as error:
-                if tries > 1:  # it has answered before
-                    error.unanswered = 0.0
-                raise
+                if said is None:
+                    raise
+                return replace(said, hurried=error.hurried)  # what it said before is what it says
             seconds = pause_for(response, deadline.remaining(), crowded=crowded)
             if seconds is None:
                 hurried = pause_for(response, math.inf, crowded=crowded) is not None
                 return replace(response, hurried=True) if hurried else response
-            if tries >= (_TRIES if crowded else 2):
+            if request.body is not None or tries >= (_TRIES if crowded else 2):
                 break
+            said, until = response, deadline
             if crowded:  # longer each time, so that those who are many have become fewer
                 self._pause(min(_SHORTLY * 2 ** (tries - 1), deadline.remaining() * _SHARE))
+                if response.status >= _ERROR:  # it may be down: nobody waits all his time to be told so again
+                    until = deadline.sooner(deadline.remaining() * _SHARE)
             elif not _wants_pause(response):
                 self._pause(seconds)
         return response
 
-    def _sent(self, host: str, repository: str, request: Request, deadline: Deadline) -> tuple[Response, bool]:
-        """The answer; and whether it is that there are too many, and others of ours were under way."""
-        with self._pace.turn(host, deadline, repository) as among_others:
-            response = self._transport.send(request, deadline)
+    def _sent(
+        self, host: str, repository: str, request: Request, deadline: Deadline, until: Deadline
+    ) -> tuple[Response, bool]:
+        """The answer; and whether it is that there are too many, and others of ours were under way.
+
+        Its turn comes before `until`.
+        """
+        begun, outages = deadline.clock(), self._pace.outages
+        with self._pace.turn(host, until, repository) as among_others:
+            try:
+                response = self._transport.send(request, deadline)
+            except EvidenceUnavailable as error:
+                if deadline.heard:
+                    outages.end(host, repository)
+                elif error.unanswered:  # for so long it had nothing else to say before
+                    error.unanswered += outages.lately(host, repository, begun) or 0.0
+                raise
+        if response.status >= _ERROR and not deadline.heard:
+            outages.add(host, repository, deadline.clock())
+        else:
+            outages.end(host, repository)
         if response.elsewhere:
             return response, False  # its answer is not theirs
         if response.status in _TOO_MANY:
