@@ -1,7 +1,9 @@
-"""`python -m bench.policies`: what it costs to read policies, and to lint them.
+"""`python -m bench.policies`: what it costs to read policies, to lint them, and to ask them about an image.
 
 200 policies as people write them, a file each: keys, workflows of GitHub, identities, patterns, dated exceptions; every
-tenth with a GateException of its namespace. Parsed is: read, parsed and compiled into a set, in this process. Lint is the whole command in a process of its own.
+tenth with a GateException of its namespace. Parsed is: read, parsed and compiled into a set, in this process. Lint is
+the whole command in a process of its own. Asked is: one image of whom the evidence is at hand, planned and concluded;
+ten policies match, whatever others there are.
 """
 
 from __future__ import annotations
@@ -12,19 +14,34 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.rows import Row, table
 from gate.demo.signing import SigningKey
+from gate.documents import Document
+from gate.evidence.facts import Evidence, Format, KeySigner, VerifiedSignature, Witness
 from gate.feeds.folder import require
+from gate.image.digest import Digest
+from gate.image.reference import Reference
+from gate.policy.decision import Verdict
+from gate.policy.evaluate import conclude
+from gate.policy.known import Known
+from gate.policy.matching import Workload
+from gate.policy.plan import Stage, plan
+from gate.policy.reading.sets import parse_set
+from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-POLICIES, TIMES = 200, 7
-BAR_PARSED, BAR_LINT = 500.0, 1000.0
+    from gate.policy.policy import PolicySet
+
+POLICIES, TIMES, MATCHING, ROUNDS = 200, 7, 10, 100
+BAR_PARSED, BAR_LINT, BAR_ASKED = 500.0, 1000.0, 300.0
 AT = "2026-11-23T12:00:00Z"
+_KEY = SigningKey.generate()
 
 POLICY = """\
 # What team {i} runs, and who signs it.
@@ -126,12 +143,60 @@ def linted(folder: Path) -> Row:
     return measured(f"`gate policy lint` of {POLICIES} policies, start to end", lint, BAR_LINT)
 
 
+ASKED = {10: None, 50: BAR_ASKED, 200: None, 1000: None}
+"""Policies in a set of which ten match, and what asking them about one image may take."""
+
+
+def asked(count: int, bar: float | None) -> Row:
+    """Planning and concluding one image, its evidence at hand; CPU, for the machine may be shared."""
+    found, now = _ten_match_of(count), datetime(2026, 11, 23, 12, tzinfo=UTC)
+    reference = Reference.parse(f"ghcr.io/acme/api:v1@{Digest.of(b'image')}")
+    signer = KeySigner(_KEY.public, PUBLIC_GOOD)
+    fact = VerifiedSignature(Format.LEGACY, Digest.of(b"payload"), signer, Witness(), {}, reference.name)
+    workload = Workload("Pod", "prod", {})
+
+    def once() -> None:
+        planned = plan(found, reference, workload, Stage.VALIDATE, now)
+        known = Known(Digest.of(b"image"), dict.fromkeys(planned.sources, Evidence((fact,))))
+        decision = conclude(planned, known, now)
+        if decision.verdict is not Verdict.ALLOW or len(decision.outcomes) != 2 * MATCHING:
+            raise SystemExit(f"nothing was measured: {decision}")
+
+    once()
+    took = []
+    for _ in range(TIMES):
+        before = time.process_time()
+        for _ in range(ROUNDS):
+            once()
+        took.append((time.process_time() - before) * 1_000_000 / ROUNDS)
+    return Row.of(f"CPU of one image asked of {count} policies, {MATCHING} of which match", took, "µs", bar)
+
+
+def _ten_match_of(count: int) -> PolicySet:
+    """Each with an image rule and a signature of either of two keys."""
+    pems = [key.pem.decode() for key in (_KEY, SigningKey.generate())]
+    signers = {name: {"key": {"pem": pem, "transparencyLog": "ignore"}} for name, pem in zip("ab", pems, strict=True)}
+    documents = []
+    for i in range(count):
+        spec = {
+            "match": {"images": ["ghcr.io/acme/**" if i < MATCHING else f"ghcr.io/team-{i}/**"]},
+            "signers": signers,
+            "rules": [{"image": {"registries": ["ghcr.io"]}}, {"signature": {"by": ["a", "b"]}}],
+        }
+        head = {"apiVersion": "imagegate.dev/v1", "kind": "ClusterGatePolicy", "metadata": {"name": f"p{i}"}}
+        documents.append(Document("p", {**head, "spec": spec}, {}, {}))
+    found = parse_set(documents, None)
+    if found.errors:
+        raise SystemExit(f"nothing was measured: {found.errors[0]}")
+    return found.set
+
+
 def rows() -> list[Row]:
-    """Both figures."""
+    """All figures."""
     with tempfile.TemporaryDirectory(prefix="imagegate-bench-") as name:
         folder = Path(name)
         write(folder)
-        return [parsed(folder), linted(folder)]
+        return [parsed(folder), linted(folder), *(asked(count, bar) for count, bar in ASKED.items())]
 
 
 if __name__ == "__main__":

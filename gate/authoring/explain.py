@@ -69,7 +69,9 @@ def explain(policies: PolicySet, review: ImageReview, now: datetime) -> Explanat
         return told
     planned = plan(policies, review.reference, review.subject.workload, Stage.CHECK, now)
     # Of the rules that were asked; where the digest could not be had, of those that ask for none.
-    outcomes = review.decision.outcomes or tuple(outcomes_by_reference(planned.matched, review.reference))
+    outcomes = review.decision.outcomes or tuple(
+        outcomes_by_reference(planned.matched, planned.shown, review.reference)
+    )
     teller = _Teller(policies, review, review.reference, planned, now, outcomes)
     explained = tuple(map(teller.policy, policies.policies))
     placed = {finding for policy in explained for rule in policy.rules for finding in rule.findings}

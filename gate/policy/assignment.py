@@ -77,7 +77,7 @@ def _leaf(expression: Expression) -> _Leaf | None:
         case One():
             return expression.names
         case AnyOf(options):
-            return expression.names if all(_leaf(option) is not None for option in options) else None
+            return expression.names if all(isinstance(o, One) or _leaf(o) is not None for o in options) else None
         case AtLeast():
             return None
         case _:

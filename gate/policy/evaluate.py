@@ -8,7 +8,7 @@ from gate.codes import Code
 from gate.policy.acceptance import Case
 from gate.policy.break_glass import softened
 from gate.policy.decision import Decision, Finding, Reason, Verdict
-from gate.policy.judge import by_evidence, by_reference, needs_digest, unmet_by_itself
+from gate.policy.judge import by_evidence, needs_digest, unmet_by_itself
 from gate.policy.plan import Stage, outcomes_by_reference, revoked
 from gate.policy.policy import Mode, SignatureRequirement, Tags
 from gate.policy.requirements import signature
@@ -35,16 +35,16 @@ def conclude(plan: Plan, known: Known | None, now: datetime) -> Decision:
     if plan.stage is Stage.MUTATE:
         return Decision.of(plan.findings)
     if known is None:
-        return Decision.of(plan.findings, outcomes_by_reference(plan.matched, plan.reference))
+        return Decision.of(plan.findings, outcomes_by_reference(plan.matched, plan.shown, plan.reference))
     found = list(plan.findings)
     found.extend(revoked(plan.revocations, known.digest))
     outcomes: list[Outcome] = []
-    for matched in plan.matched:
+    for matched, of_rules in zip(plan.matched, plan.shown, strict=True):
         case = _case(plan, matched, now)
-        for rule in matched.policy.rules:
+        for rule, shown in zip(matched.policy.rules, of_rules, strict=True):
             outcome = matched.outcome(rule, by_evidence(rule.requirement, case, known), known.digest)
             found.extend(outcome.findings)  # what the reference shows is among the plan's
-            if shown := tuple(by_reference(rule.requirement, plan.reference)):
+            if shown:
                 outcome = matched.outcome(rule, shown, plan.reference.digest).joined(outcome)
             outcomes.append(outcome)
     places = (*known.evidence.values(), *known.by_platform.values())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.policy.exceptions import Applicable, Leniency, Waiver
     from gate.policy.policy import NamespaceSelector, Policy, Rule, Tags
 
+_NOTHING: Final[frozenset[str]] = frozenset()
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 
 
@@ -97,6 +98,8 @@ class Matched:
     @property
     def _waived(self) -> frozenset[str]:
         """Rules that may be broken, whatever the digest is."""
+        if not self.exceptions:
+            return _NOTHING
         return frozenset(e.waiver.rule for e in self.exceptions if not e.over and not e.waiver.scope.digests)
 
     def waives(self, rule: str, digest: Digest | None) -> bool:

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
 
+Shown = tuple[tuple[tuple[Reason, ...], ...], ...]
+"""Reasons, by policy and rule, each in their order."""
+
 
 class Stage(StrEnum):
     """Who is asking; it decides what a tag means (POLICY §4, `tags`)."""
@@ -65,7 +68,8 @@ class Plan:
     Attributes:
         reference: the image.
         matched: the policies about it; empty where nothing is judged.
-        findings: what the reference alone shows.
+        shown: what the reference alone shows to be wrong, by policy and rule.
+        findings: what becomes of it.
         digest_wanted: whether its tag has to be resolved.
         sources: where the signatures that are wanted are kept.
         trust: what to try them against.
@@ -82,6 +86,7 @@ class Plan:
     reference: Reference
     stage: Stage
     matched: tuple[Matched, ...] = ()
+    shown: Shown = ()
     findings: tuple[Finding, ...] = ()
     digest_wanted: bool = False
     sources: frozenset[Storage] = frozenset()
@@ -116,7 +121,8 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     )
     # In the cluster what is not known of a namespace is a failure; in CI the policy applies and says so (POLICY §2).
     matched = tuple(m for m in found if stage is Stage.CHECK or not m.caveat)
-    findings = [f for outcome in outcomes_by_reference(matched, reference) for f in outcome.findings]
+    shown = tuple(_shown(m, reference) for m in matched)
+    findings = [f for outcome in outcomes_by_reference(matched, shown, reference) for f in outcome.findings]
     findings.extend(_unpinned(matched, reference, workload, stage, config))
     findings.extend(_namespace_unknown(m) for m in found if m not in matched)
     findings.extend(revoked(policies.revocations, reference.digest))
@@ -128,10 +134,10 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
     stopped = any(f.verdict.stops for f in findings)
     if stage is Stage.MUTATE:
         pins = pins and not stopped and (workload.kind == "Pod" or config.pinning is Where.ALL)
-        shown = tuple(f for f in findings if f.code in _JUDGED_BY_MUTATE)
-        return Plan(reference, stage, matched, shown, digest_wanted=pins, pins=pins, glasses=glasses)
+        told = tuple(f for f in findings if f.code in _JUDGED_BY_MUTATE)
+        return Plan(reference, stage, matched, shown, told, digest_wanted=pins, pins=pins, glasses=glasses)
     if stopped:
-        return Plan(reference, stage, matched, tuple(findings), glasses=glasses)
+        return Plan(reference, stage, matched, shown, tuple(findings), glasses=glasses)
     if pins and stage is Stage.CHECK:
         findings.append(
             Finding(Code.PINNED_AT_ADMISSION, Verdict.ALLOW, "admission writes the digest its tag has then")
@@ -140,6 +146,7 @@ def plan(policies: PolicySet, reference: Reference, workload: Workload, stage: S
         reference,
         stage,
         matched,
+        shown,
         tuple(findings),
         pins=pins,
         attestation_bytes=config.limits.attestation,
@@ -167,8 +174,10 @@ def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
 
     Only enforce and warn have a say; a `digest` in warn does not keep an enforced `pin` from being done.
     """
-    enforced = {_effective(m, config) for m in matched if m.policy.mode is Mode.ENFORCE}
-    warned = {_effective(m, config) for m in matched if m.policy.mode is Mode.WARN}
+    wanted: dict[Mode, set[Tags | None]] = {mode: set() for mode in Mode}
+    for m in matched:
+        wanted[m.policy.mode].add(_effective(m, config))
+    enforced, warned = wanted[Mode.ENFORCE], wanted[Mode.WARN]
     order = (Tags.DIGEST, Tags.PIN, Tags.UNSAFE_ANY)
     if Tags.DIGEST not in enforced and Tags.PIN in enforced:
         return Tags.PIN
@@ -177,16 +186,20 @@ def _tags(matched: tuple[Matched, ...], config: Config) -> Tags | None:
 
 def _effective(matched: Matched, config: Config) -> Tags | None:
     """Where nothing is pinned, `pin` can only mean that the digest has to be written."""
-    return Tags.DIGEST if matched.tags is Tags.PIN and config.pinning is Where.NONE else matched.tags
+    tags = matched.tags
+    return Tags.DIGEST if tags is Tags.PIN and config.pinning is Where.NONE else tags
 
 
-def outcomes_by_reference(matched: tuple[Matched, ...], reference: Reference) -> Iterator[Outcome]:
+def outcomes_by_reference(matched: tuple[Matched, ...], shown: Shown, reference: Reference) -> Iterator[Outcome]:
     """What the rules come to that the reference alone decides, or breaks."""
-    for m in matched:
-        for rule in m.policy.rules:
-            reasons = tuple(by_reference(rule.requirement, reference))
+    for m, of_rules in zip(matched, shown, strict=True):
+        for rule, reasons in zip(m.policy.rules, of_rules, strict=True):
             if reasons or not needs_digest(rule.requirement):
                 yield m.outcome(rule, reasons, reference.digest)
+
+
+def _shown(matched: Matched, reference: Reference) -> tuple[tuple[Reason, ...], ...]:
+    return tuple(tuple(by_reference(rule.requirement, reference)) for rule in matched.policy.rules)
 
 
 def _unpinned(
