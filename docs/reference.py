@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gate.policy.reading.schema.kinds import BY_NAME, KINDS, LATER_KINDS
+from gate.policy.reading.schema.kinds import BY_NAME, KINDS
 from gate.policy.reading.schema.parts import CLUSTER_MARK, LATER, Schema
 from gate.policy.reading.schema.signers import BY
 from gate.policy.reading.schema.structural import RESOURCES, definition
@@ -85,7 +85,6 @@ def _contents() -> str:
             spec = definition(kind)["spec"]
             scope, short = spec["scope"].lower(), f"`{spec['names']['shortNames'][0]}`"
         rows.append(f"| [{kind}](#{kind.lower()}) | {scope} | {short} | {BY_NAME[kind].description} |")
-    rows += [f"| {kind} | files only | | Not supported yet by this version. |" for kind in LATER_KINDS]
     return "\n".join(rows)
 
 

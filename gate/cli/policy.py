@@ -90,7 +90,7 @@ def _linted(paths: tuple[str, ...], at: str | None) -> Linted:
     now = settings.instant(at)
     folder = load_policies([Path(path) for path in paths], begin(_PIPE_SECONDS))
     if folder.parsed.tests:
-        say(f"gate: {folder.parsed.tests} GateTest not read: not supported yet by this version of imagegate")
+        say(f"gate: {len(folder.parsed.tests)} GateTest not read: not supported yet by this version of imagegate")
     problems = in_order([*folder.parsed.problems, *lint_set(folder.parsed, now)])
     return Linted(problems, len(folder.parsed.set.policies), folder.files, folder.texts, now)
 

@@ -79,7 +79,19 @@ def read_manifests(text: str, file: str, found: Found) -> None:
         if isinstance(document, SourceError):
             found.errors.append(document)
         else:
-            _read_object(document, document.data, (), found)
+            read_object(document, document.data, (), found)
+
+
+def read_object(document: Document, data: object, at: Path, found: Found) -> None:
+    """Add what an object holds that stands inside of a document.
+
+    Args:
+        document: that it stands in, for its places.
+        data: the object.
+        at: its path there; () where it is the whole document.
+        found: what to add to.
+    """
+    _read_object(document, data, at, found)
 
 
 def _read_object(

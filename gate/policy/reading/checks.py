@@ -105,6 +105,11 @@ class Check(StrEnum):
     LIMIT = "limit", "A limit beyond what this version of imagegate allows."
     CUSTOM_RESOURCE = "custom-resource", "A kind that stands twice, is Kubernetes' own, or has no paths to its images."
 
+    # Tests of policies
+    DUPLICATE_IN_TEST = "duplicate-in-test", "Two cases of one name, or two answers for one repository or trust root."
+    TEST_LAYOUT = "test-layout", "A folder that a test takes evidence from is no OCI layout."
+    EXPECTED_POLICY = "expected-policy", "A finding is expected of a policy that is not under test."
+
     # What only lint looks at, and `gate check` does not refuse
     EXCEPTION_TOO_FAR = "exception-too-far", "An exception that ends later than GateConfig.exceptions.max from now."
     NEVER_MATCHES = "never-matches", "A policy that no image can match: it does nothing."
@@ -132,5 +137,6 @@ class Check(StrEnum):
     UNKNOWN_POLICY = "unknown-policy", "No policy here has the name that an exception is for.", "warning"
     EXCEPTION_REFUSED = "exception-refused", "The policy takes no exceptions from this namespace.", "warning"
     UNKNOWN_TRUST_ROOT = "unknown-trust-root", "No GateTrustRoot here has the name.", "warning"
+    UNUSED_TRUST_ROOT = "unused-trust-root", "A trust root of a test that no signer under test asks for.", "warning"
     SECRET_UNSEEN = "secret-unseen", "What a Secret holds can't be seen from here.", "warning"
     BREAK_GLASS_FILE = "break-glass-file", "From a file a break-glass lets nothing through.", "warning"

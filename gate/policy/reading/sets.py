@@ -20,13 +20,13 @@ from gate.policy.reading.policies import parse_policy
 from gate.policy.reading.problems import Problem
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.revocations import parse_revocation, together
-from gate.policy.reading.schema.kinds import API_VERSION, KINDS, LATER_KINDS, NAMESPACED
+from gate.policy.reading.schema.kinds import API_VERSION, KINDS, NAMESPACED, TEST_KIND
 from gate.policy.reading.shape import shape_problems
 from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from gate.documents import Document
     from gate.errors import Place
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from gate.policy.exceptions import GateException
     from gate.policy.reading.notes import ReadFile
     from gate.policy.revocation import Revocations
+    from gate.policy.trust import TrustRoot
 
 _T = TypeVar("_T")
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _REVOCATION: Final = "GateRevocation"
-_TESTS: Final = "GateTest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ParsedSet:
         set: the policies that are whole; to be used only when there are no errors.
         problems: everything wrong, and what their authors should know.
         skipped: documents that are not ours.
-        tests: `GateTest` documents, which only lint and test read.
+        tests: `GateTest` documents, as they are: only lint and test read them (`reading.tests`).
         policies: those of the set, in the order of their documents.
         exceptions: likewise.
         config: None where there is no document of it.
@@ -74,7 +74,7 @@ class ParsedSet:
     set: PolicySet
     problems: tuple[Problem, ...]
     skipped: int
-    tests: int
+    tests: tuple[Document, ...] = ()
     policies: tuple[Written[Policy], ...] = ()
     exceptions: tuple[Written[GateException], ...] = ()
     config: Written[Config] | None = None
@@ -87,18 +87,21 @@ class ParsedSet:
         return tuple(problem for problem in self.problems if not problem.warning)
 
 
-def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> ParsedSet:
+def parse_set(
+    documents: Iterable[Document], read_file: ReadFile | None, stand_ins: Mapping[str, TrustRoot] | None = None
+) -> ParsedSet:
     """Read every policy document.
 
     Args:
         documents: of any kind; those that are not ours are counted.
         read_file: reads a `file:` relative to its document; None where files are refused.
+        stand_ins: trust roots of a test, by the names that they stand in for, built-in ones among them.
     """
     problems: list[Problem] = []
     read = _read(documents, read_file, problems)
     ours = read.ours
     # What others refer to comes first, wherever it stands.
-    roots = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
+    roots = {**{root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}, **(stand_ins or {})}
     written = [_written(notes, partial(parse_policy, kind, roots=roots)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
     exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
@@ -116,7 +119,7 @@ def parse_set(documents: Iterable[Document], read_file: ReadFile | None) -> Pars
         found,
         tuple(problems),
         read.skipped,
-        read.tests,
+        tuple(read.tests),
         tuple(written),
         tuple(exceptions),
         config,
@@ -137,19 +140,19 @@ class _Read:
     ours: dict[str, list[Notes]]
     revocations: list[Revocations]
     broken: list[Document]
+    tests: list[Document]
     skipped: int = 0
-    tests: int = 0
 
 
 def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: list[Problem]) -> _Read:
-    read = _Read({kind: [] for kind in KINDS}, [], [])
+    read = _Read({kind: [] for kind in KINDS}, [], [], [])
     seen: dict[tuple[object, ...], Place] = {}
     for document in documents:
-        kind = _kind(document, problems)
+        kind = kind_of(document, problems)
         if kind == "":
             read.skipped += 1
-        elif kind == _TESTS:
-            read.tests += 1
+        elif kind == TEST_KIND:
+            read.tests.append(document)
         elif kind == _REVOCATION:
             read.revocations.append(_revocation(document, seen, problems))
         elif kind is not None and _is_valid(document, kind, problems) and _is_first(document, kind, seen, problems):
@@ -178,7 +181,7 @@ def _break_glasses(documents: list[Notes]) -> tuple[BreakGlass, ...]:
     return tuple(sorted(found, key=lambda glass: glass.name))
 
 
-def _kind(document: Document, problems: list[Problem]) -> str | None:
+def kind_of(document: Document, problems: list[Problem]) -> str | None:
     """The kind of a document of ours; "" where it is not ours; None where it cannot be used."""
     data = document.data
     inside = data.get("items") if isinstance(data, dict) else data
@@ -195,8 +198,7 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
     if not isinstance(data, dict):
         return ""
     kind, api = data.get("kind"), data.get("apiVersion")
-    ours = (*KINDS, *LATER_KINDS)
-    if kind in ours and api != API_VERSION:
+    if kind in KINDS and api != API_VERSION:
         got = f"apiVersion {api!r}" if api is not None else "no apiVersion"
         problems.append(
             Problem(
@@ -209,17 +211,7 @@ def _kind(document: Document, problems: list[Problem]) -> str | None:
         return None
     if not (isinstance(api, str) and api.startswith(_GROUP)):
         return ""
-    if kind in LATER_KINDS and kind != _TESTS:
-        problems.append(
-            Problem(
-                Check.NOT_SUPPORTED,
-                document.place(("kind",)),
-                f"{kind} is not supported yet by this version of imagegate",
-                "remove it",
-            )
-        )
-        return None
-    if kind not in ours:
+    if kind not in KINDS:
         problems.append(
             Problem(Check.UNKNOWN_KIND, document.place(("kind",)), f"unknown kind {kind!r}", did_you_mean(kind, KINDS))
         )
@@ -241,7 +233,7 @@ def _is_ours(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
     api = entry.get("apiVersion")
-    return entry.get("kind") in (*KINDS, *LATER_KINDS) or (isinstance(api, str) and api.startswith(_GROUP))
+    return entry.get("kind") in KINDS or (isinstance(api, str) and api.startswith(_GROUP))
 
 
 def _is_valid(document: Document, kind: str, problems: list[Problem]) -> bool:

@@ -33,15 +33,16 @@ def parse_trust_root(notes: Notes) -> TrustRoot:
         case "tuf":
             return _tuf(notes, name, spec["tuf"])
         case "json":
-            return _given(notes, (*path, field), name, json.dumps(spec["json"]).encode())
+            return given_root(notes, (*path, field), name, json.dumps(spec["json"]).encode())
         case _:
             found = notes.material(path, spec, MAX_ROOT, field)
             if found is None or found.missing:
                 return MissingRoot(name, found.missing if found else "it is not valid")
-            return _given(notes, (*path, field), name, found.content)
+            return given_root(notes, (*path, field), name, found.content)
 
 
-def _given(notes: Notes, path: Path, name: str, content: bytes) -> TrustRoot:
+def given_root(notes: Notes, path: Path, name: str, content: bytes) -> TrustRoot:
+    """The trust root that a trusted_root.json makes. One that is wrong is missing, and the problem noted at `path`."""
     try:
         return GivenRoot(name, TrustedRoot.parse(content))
     except ParseError as error:

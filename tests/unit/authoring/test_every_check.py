@@ -10,15 +10,18 @@ import pytest
 
 from gate.authoring.lint import lint
 from gate.errors import Place
-from gate.feeds.folder import load_policies
+from gate.feeds.folder import FilesBeside, load_policies
 from gate.policy.reading.checks import Check
+from gate.policy.reading.tests import check_references, parse_test
 from tests.fakes.signing import alice, bob
+from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.reading.test_reading_signers import CA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.policy.reading.problems import Problem
+    from gate.policy.reading.sets import ParsedSet
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = datetime(2400, 1, 1, tzinfo=UTC)
@@ -62,6 +65,13 @@ def waived(entry: str, images: str = "ghcr.io/acme/**") -> str:
 def granted(spec: str, policy: str = "") -> str:
     taken = policy or cluster("{rules: [{image: {}}], exceptionsFrom: {names: [team]}}")
     return f"{taken}---\n{document('GateException', spec, 'x', 'team')}"
+
+
+def gate_test(more: str = "", findings: str = "[]", case: str = "{name: d, image: x, expect: {verdict: deny}}") -> str:
+    """A policy with three rules, and a test of it."""
+    expected = f"{{name: c, image: a.test/b, expect: {{verdict: deny, findings: {findings}}}}}"
+    spec = f"{{at: 2026-11-23T12:00:00Z, cases: [{expected}, {case}]{more}}}"
+    return f"{cluster('{rules: [{image: {}}, {image: {}}, {deny: {}}]}')}---\n{document('GateTest', spec, 't')}"
 
 
 def excepting(more: str) -> str:
@@ -163,6 +173,14 @@ CASES: list[tuple[Check, str]] = [
     (Check.DUPLICATE_REGISTRY, config("{registries: [{host: a.test}, {host: «a.test»}]}")),
     (Check.LIMIT, config("{limits: {attestationBytes: «257MiB»}}")),
     (Check.CUSTOM_RESOURCE, config("{customResources: [{group: apps, kind: «Deployment», images: [a]}]}")),
+    # tests of policies
+    (Check.NAMESPACE, gate_test().replace("name: t}", "name: t, namespace: «team»}")),
+    (Check.DUPLICATE_IN_TEST, gate_test(case="{name: «c», image: x, expect: {verdict: deny}}")),
+    (Check.DUPLICATE_IN_TEST, gate_test(", trustRoots: [{name: r, file: ROOT}, {name: «r», file: ROOT}]")),
+    (Check.TEST_LAYOUT, gate_test(", evidence: [{repository: a.test/b, layout: «gone»}]")),
+    (Check.EXPECTED_POLICY, gate_test(findings="[{code: DENIED_BY_POLICY, policy: «q»}]")),
+    (Check.UNKNOWN_RULE, gate_test(findings="[{code: DENIED_BY_POLICY, policy: p, rule: «denies»}]")),
+    (Check.AMBIGUOUS_RULE, gate_test(findings="[{code: TAG_MUTABLE, rule: «image»}]")),
     # what only lint looks at
     (Check.EXCEPTION_TOO_FAR, waived("rule: image, reason: r, until: «2028-01-01»")),
     (Check.EXCEPTION_TOO_FAR, granted("{policies: [p], exceptions: [{rule: image, reason: r, until: «2028-01-01»}]}")),
@@ -198,6 +216,7 @@ CASES: list[tuple[Check, str]] = [
         granted(f"{{policies: [«p»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}", match("images: ['**']")),
     ),
     (Check.UNKNOWN_TRUST_ROOT, signer("keyless", f"{KEYLESS}, trustRoot: «acme»")),
+    (Check.UNUSED_TRUST_ROOT, gate_test(", trustRoots: [{name: «public-good», file: ROOT}]")),
     (Check.SECRET_UNSEEN, signer("key", "secret: «{name: n, key: k}»")),
     (
         Check.BREAK_GLASS_FILE,
@@ -254,6 +273,7 @@ def filled(text: str) -> str:
         ("PEM", first),
         ("CA}", f"{json.dumps(CA)}}}"),
         ("HEX", "0" * 64),
+        ("ROOT", "root.json"),
     ):
         text = text.replace(name, value)
     return text
@@ -270,8 +290,18 @@ def marked(text: str, file: str) -> tuple[str, Place]:
 
 def linted(folder: Path, text: str, now: datetime = NOW) -> list[Problem]:
     (folder / "p.yaml").write_text(text, encoding="utf-8")
+    (folder / "root.json").write_bytes(shared_world().trusted_root())
     parsed = load_policies([folder / "p.yaml"]).parsed
-    return [*parsed.problems, *lint(parsed, now)]
+    return [*parsed.problems, *lint(parsed, now), *_of_tests(parsed)]
+
+
+def _of_tests(parsed: ParsedSet) -> list[Problem]:
+    problems: list[Problem] = []
+    for document in parsed.tests:
+        test = parse_test(document, problems, FilesBeside())
+        if test is not None:
+            check_references(test, parsed.set, problems)
+    return problems
 
 
 @pytest.mark.parametrize(("check", "text"), CASES, ids=[f"{check}-{i}" for i, (check, _) in enumerate(CASES)])

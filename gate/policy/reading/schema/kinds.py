@@ -13,8 +13,12 @@ from gate.policy.reading.schema.parts import NAME, Schema, field, formed, obj
 from gate.policy.reading.schema.policies import POLICY_SPEC
 from gate.policy.reading.schema.signers import BY
 from gate.policy.reading.schema.small import BREAK_GLASS_SPEC, EXCEPTION_SPEC, REVOCATION_SPEC, TRUST_ROOT_SPEC
+from gate.policy.reading.schema.tests import TEST_SPEC
 
 API_VERSION: Final = "imagegate.dev/v1"
+TEST_KIND: Final = "GateTest"
+"""No part of a set: lint and test read it, and nobody else."""
+
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
 
@@ -66,11 +70,15 @@ _ALL: Final = (
         " `public-good` is built in.",
     ),
     Kind("GateConfig", CONFIG_SPEC, "What is not a rule; there is one, and its name is `default`."),
+    Kind(
+        TEST_KIND,
+        TEST_SPEC,
+        "What policies are expected to say of images, for `gate policy test`; it decides nothing.",
+    ),
 )
 BY_NAME: Final = {kind.name: kind for kind in _ALL}
 KINDS: Final = tuple(BY_NAME)
 NAMESPACED: Final = tuple(kind.name for kind in _ALL if kind.namespaced)
-LATER_KINDS: Final = ("GateTest",)
 
 _NAME: Final = field(
     formed(NAME, "a lower-case name of a-z, 0-9, - and ."), "The object's name, one of its kind and namespace."
