@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A reviewer and what it needs closed."""
+    """A reviewer, the registry that it asks, and what it needs closed."""
 
     reviewer: Reviewer
+    registry: RegistryRouter
     network: Network
     roots: Roots
     settings: Settings
@@ -79,7 +80,7 @@ def build(settings: Settings, layouts: Mapping[Repository, Layout] | None = None
         seal=(lambda store: Listings(store, key, time.time, time.monotonic)) if key else None,
         upstream=settings.hosts.upstream,
     )
-    return Gate(reviewer, network, roots, settings)
+    return Gate(reviewer, registry, network, roots, settings)
 
 
 def _store(settings: Settings) -> Store | None:

@@ -29,6 +29,9 @@ MAX_BLOBS: Final = 10_000
 """Files of a `cosign save` layout that are looked through for bundles."""
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+RECORDED: Final = "dev.imagegate.recorded"
+"""Of an index.json: the repository whose answers are recorded there (`recording`)."""
+
 COSIGN_KIND: Final = "kind"
 _COSIGN_IMAGES: Final = frozenset({"dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex"})
 _COSIGN_ATTACHED: Final = {"sig": "dev.cosignproject.cosign/sigs", "att": "dev.cosignproject.cosign/atts"}
@@ -101,7 +104,8 @@ class Layout:
         """The digest a tag names in this layout.
 
         `org.opencontainers.image.ref.name` is the tag, or a reference that ends with it. A cosign layout has no tags
-        for what is attached to its one image; where images have no name at all and there is one, any tag is its.
+        for what is attached to its one image; where images have no name at all and there is one, any tag is its, but
+        in what was recorded: there a tag is only what the registry said it is.
         """
         for entry in self.index.manifests:
             if _tag(entry) == tag:
@@ -112,7 +116,8 @@ class Layout:
             kind = _COSIGN_ATTACHED[attached[2]]
             own = [m.digest for m in self.index.manifests if m.annotations.get(COSIGN_KIND) == kind]
             return own[0] if len(own) == 1 and [m.digest.tag for m in images] == [attached[1]] else None
-        unnamed = len(images) == 1 and REF_NAME not in images[0].annotations
+        recorded = RECORDED in self.index.annotations
+        unnamed = len(images) == 1 and REF_NAME not in images[0].annotations and not recorded
         return images[0].digest if unnamed and not _DIGEST_TAG.fullmatch(tag) else None
 
     def tags(self) -> tuple[str, ...]:
