@@ -187,6 +187,22 @@ def with_config(settings: Settings, config: Config) -> Settings:
     )
 
 
+def hermetic(settings: Settings) -> Settings:
+    """The same without network, and with nothing of this machine: credentials, certificates, what is kept elsewhere."""
+    hosts = replace(settings.hosts, authorities={}, client_certificates={}, missing={}, offline=True)
+    return replace(
+        settings,
+        hosts=hosts,
+        docker_configs=(),
+        docker_auth="",
+        keychains=(),
+        proxies=Proxies(),
+        cache_folder=None,
+        cache_place=None,
+        cache_key=b"",
+    )
+
+
 def _mirrors_of(rules: Iterable[RegistryRule]) -> Iterator[tuple[str, Mirror]]:
     for rule in rules:
         yield from ((rule.place.host, Mirror(place.host, place.prefix)) for place in rule.mirrors)

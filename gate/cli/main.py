@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import warnings
 from typing import Any, Final
@@ -11,6 +10,7 @@ import click
 
 from gate import __version__
 from gate.cli.common import Exit, one_line, say
+from gate.cli.lazy import LazyGroup
 
 _INTERRUPTED: Final = 130  # as shells say of SIGINT
 
@@ -28,7 +28,7 @@ _COMMANDS: Final = {
 }
 
 
-class _Lazy(click.Group):
+class _Gate(LazyGroup):
     def main(self, args: Any = None, prog_name: Any = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """As click's, but what is wrong with the words of a command is one line too (CLI.md, "errors")."""
         # What libraries think of other people's certificates is no diagnostic of ours, and shows source. They say it in
@@ -52,22 +52,10 @@ class _Lazy(click.Group):
             sys.exit(_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Gate, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="gate")
 def main() -> None:
     """Decide whether container images may run, and say why.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gate.cli.common import Exit, begin, deliver, reports_errors, say
+from gate.cli.common import Exit, begin, deliver, reports_errors
+from gate.cli.lazy import LazyGroup
 from gate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,42 +17,22 @@ if TYPE_CHECKING:
 
 _PIPE_SECONDS: Final = 60.0
 _FORMATS: Final = ("text", "json", "sarif", "github")
-
-
 _COMMANDS: Final = {
-    "explain": ("gate.cli.policy_explain", "command", "Show how an image is judged, rule by rule, and why."),
-    "new": ("gate.cli.policy_new", "command", "Write a policy from what an image carries already."),
-    "schema": ("gate.cli.policy_schema", "schema", "Print the JSON Schema of policy documents."),
+    "explain": ("gate.cli.policy_explain", "Show how an image is judged, rule by rule, and why."),
+    "new": ("gate.cli.policy_new", "Write a policy from what an image carries already."),
+    "schema": ("gate.cli.policy_schema", "Print the JSON Schema of policy documents."),
+    "test": ("gate.cli.policy_test", "Compare what policies say of images with what is expected, offline."),
 }
 
 
-class _Lazy(click.Group):
-    """Commands of other modules, each imported when it runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted((*super().list_commands(ctx), *_COMMANDS))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, name, _ = _COMMANDS[cmd_name]
-        found = getattr(importlib.import_module(module), name)
-        assert isinstance(found, click.Command)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = {name: one.get_short_help_str(limit=80) for name, one in self.commands.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted({**own, **{name: text for name, (_, _, text) in _COMMANDS.items()}}.items()))
-
-
-@click.group("policy", cls=_Lazy)
+@click.group("policy", cls=LazyGroup, lazy=_COMMANDS)
 def command() -> None:
     """Work on policies.
 
     \b
-    Example:
+    Examples:
       gate policy lint policies/
+      gate policy test policies/
     """
 
 
@@ -86,13 +66,20 @@ def _linted(paths: tuple[str, ...], at: str | None) -> Linted:
     from gate.authoring.lint import lint as lint_set
     from gate.cli.render.problems import Linted, in_order
     from gate.feeds.folder import load_policies
+    from gate.feeds.policy_tests import prepare_tests
 
     now = settings.instant(at)
     folder = load_policies([Path(path) for path in paths], begin(_PIPE_SECONDS))
-    if folder.parsed.tests:
-        say(f"gate: {len(folder.parsed.tests)} GateTest not read: not supported yet by this version of imagegate")
-    problems = in_order([*folder.parsed.problems, *lint_set(folder.parsed, now)])
-    return Linted(problems, len(folder.parsed.set.policies), folder.files, folder.texts, now)
+    tests = prepare_tests(folder.parsed.tests)
+    of_tests = (*tests.problems, *tests.policy_problems)
+    return Linted(
+        in_order([*folder.parsed.problems, *lint_set(folder.parsed, now), *of_tests]),
+        len(folder.parsed.set.policies),
+        len(folder.parsed.tests),
+        folder.files,
+        {**tests.texts, **folder.texts},
+        now,
+    )
 
 
 def _rendered(linted: Linted, output: str, file: str | None) -> str:

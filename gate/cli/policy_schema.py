@@ -20,7 +20,7 @@ from gate.policy.reading.schema.structural import RESOURCES, definition
 @click.option("--output-file", metavar="F", help="Write it to a file instead.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @reports_errors
-def schema(kind: str | None, output_file: str | None, *, crds: bool) -> None:
+def command(kind: str | None, output_file: str | None, *, crds: bool) -> None:
     """Print the JSON Schema (draft-07) of policy documents, of all kinds at once.
 
     An editor with yaml-language-server completes and checks a policy that begins with the line

@@ -28,13 +28,15 @@ class Linted:
     Attributes:
         problems: all of them, in the order of their places.
         policies: how many there are, those with problems included.
+        tests: how many `GateTest`s.
         files: how many were read.
-        texts: of those files, by their names as they were given.
+        texts: of those files, by their names as they were given, and of those that tests name.
         at: the instant that was linted at.
     """
 
     problems: tuple[Problem, ...]
     policies: int
+    tests: int
     files: int
     texts: Mapping[str, str]
     at: datetime

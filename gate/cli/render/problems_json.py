@@ -23,6 +23,7 @@ def render(linted: Linted) -> str:
         "summary": {
             "files": linted.files,
             "policies": linted.policies,
+            "tests": linted.tests,
             "errors": linted.errors,
             "warnings": linted.warnings,
         },

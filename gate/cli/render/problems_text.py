@@ -88,7 +88,9 @@ def _summary(linted: Linted) -> str:
     counted += [_count(linted.warnings, "warning")] if linted.warnings else []
     if linted.errors:
         return f"{' and '.join(counted)} in {files}"
-    return f"{_count(linted.policies, 'policy', 'policies')} in {files}: {', '.join(counted) or 'no problems'}"
+    what = _count(linted.policies, "policy", "policies")
+    what += f" and {_count(linted.tests, 'test')}" if linted.tests else ""
+    return f"{what} in {files}: {', '.join(counted) or 'no problems'}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

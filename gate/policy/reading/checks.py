@@ -108,6 +108,11 @@ class Check(StrEnum):
     # Tests of policies
     DUPLICATE_IN_TEST = "duplicate-in-test", "Two cases of one name, or two answers for one repository or trust root."
     TEST_LAYOUT = "test-layout", "A folder that a test takes evidence from is no OCI layout."
+    TEST_POLICIES = "test-policies", "What a test is of can't be read, or holds no policy."
+    TEST_MANIFEST = (
+        "test-manifest",
+        "A case's manifest that can't be read, runs no image, or is in another namespace than the case.",
+    )
     EXPECTED_POLICY = "expected-policy", "A finding is expected of a policy that is not under test."
 
     # What only lint looks at, and `gate check` does not refuse

@@ -10,9 +10,9 @@ import pytest
 
 from gate.authoring.lint import lint
 from gate.errors import Place
-from gate.feeds.folder import FilesBeside, load_policies
+from gate.feeds.folder import load_policies
+from gate.feeds.policy_tests import prepare_tests
 from gate.policy.reading.checks import Check
-from gate.policy.reading.tests import check_references, parse_test
 from tests.fakes.signing import alice, bob
 from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.reading.test_reading_signers import CA
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.policy.reading.problems import Problem
-    from gate.policy.reading.sets import ParsedSet
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = datetime(2400, 1, 1, tzinfo=UTC)
@@ -178,6 +177,16 @@ CASES: list[tuple[Check, str]] = [
     (Check.DUPLICATE_IN_TEST, gate_test(case="{name: «c», image: x, expect: {verdict: deny}}")),
     (Check.DUPLICATE_IN_TEST, gate_test(", trustRoots: [{name: r, file: ROOT}, {name: «r», file: ROOT}]")),
     (Check.TEST_LAYOUT, gate_test(", evidence: [{repository: a.test/b, layout: «gone»}]")),
+    (Check.TEST_POLICIES, gate_test(", policies: «[gone.yaml]»")),
+    (Check.TEST_POLICIES, gate_test(", policies: «[root.json]»")),
+    (
+        Check.TEST_MANIFEST,
+        gate_test(case="{name: d, manifest: «{kind: Secret, apiVersion: v1}», expect: {verdict: deny}}"),
+    ),
+    (
+        Check.DUPLICATE_DOCUMENT,
+        f"{gate_test()}---\n{gate_test().replace('name: t}', 'name: «t»}').partition('---')[2]}",
+    ),
     (Check.EXPECTED_POLICY, gate_test(findings="[{code: DENIED_BY_POLICY, policy: «q»}]")),
     (Check.UNKNOWN_RULE, gate_test(findings="[{code: DENIED_BY_POLICY, policy: p, rule: «denies»}]")),
     (Check.AMBIGUOUS_RULE, gate_test(findings="[{code: TAG_MUTABLE, rule: «image»}]")),
@@ -292,16 +301,7 @@ def linted(folder: Path, text: str, now: datetime = NOW) -> list[Problem]:
     (folder / "p.yaml").write_text(text, encoding="utf-8")
     (folder / "root.json").write_bytes(shared_world().trusted_root())
     parsed = load_policies([folder / "p.yaml"]).parsed
-    return [*parsed.problems, *lint(parsed, now), *_of_tests(parsed)]
-
-
-def _of_tests(parsed: ParsedSet) -> list[Problem]:
-    problems: list[Problem] = []
-    for document in parsed.tests:
-        test = parse_test(document, problems, FilesBeside())
-        if test is not None:
-            check_references(test, parsed.set, problems)
-    return problems
+    return [*parsed.problems, *lint(parsed, now), *prepare_tests(parsed.tests).problems]
 
 
 @pytest.mark.parametrize(("check", "text"), CASES, ids=[f"{check}-{i}" for i, (check, _) in enumerate(CASES)])

@@ -13,7 +13,7 @@ from gate.cli.main import main
 from gate.demo.images import LayoutWriter
 from tests.fakes.signing import alice
 from tests.fakes.signing_authority import shared_world
-from tests.unit.cli.support import ANYTHING, gate, pod, write
+from tests.unit.cli.support import ANYTHING, NOTHING, gate, pod, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,15 @@ TSA = {
     "metadata": {"name": "acme-tsa"},
     "spec": {"json": json.loads(shared_world().trusted_root())},
 }
+TEST = """\
+apiVersion: imagegate.dev/v1
+kind: GateTest
+metadata: {name: baseline}
+spec:
+  at: 2026-11-23T12:00:00Z
+  policies: [never.yaml]
+  cases: [{name: any, image: nginx, expect: {verdict: deny, findings: [{code: DENIED_BY_POLICY}]}}]
+"""
 ELSEWHERE = ("gate serve ", "gate demo ", "gate trust update", "gate verify-blob ", "gate verify REF ", "gate doctor ")
 """What needs a port, the network, or files of its own: tested where those are."""
 
@@ -55,7 +64,7 @@ def test_every_command_of_the_program_is_known() -> None:
     assert {path[0] for path in COMMANDS if path} == {
         "check", "verify", "verify-blob", "inspect", "resolve", "policy", "trust", "serve", "demo", "doctor",
     }  # fmt: skip
-    assert {("policy", name) for name in ("explain", "lint", "new", "schema")} <= set(COMMANDS)
+    assert {("policy", name) for name in ("explain", "lint", "new", "schema", "test")} <= set(COMMANDS)
     assert {("trust", "show"), ("trust", "update")} <= set(COMMANDS)
 
 
@@ -72,6 +81,8 @@ def test_an_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.Monke
     write(tmp_path, "deploy.yaml", pod("ghcr.io/acme/api:v1"))
     write(tmp_path, "policies/baseline/policy.yaml", ANYTHING)
     write(tmp_path, "policies/tsa.yaml", json.dumps(TSA))
+    write(tmp_path, "tests/never.yaml", NOTHING)
+    write(tmp_path, "policies/test.yaml", TEST.replace("never", "../tests/never"))
     (tmp_path / "cosign.pub").write_bytes(alice().pem)
     writer = LayoutWriter(tmp_path / "image")
     digest = writer.image("v1", "api")
@@ -80,7 +91,7 @@ def test_an_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.Monke
     LayoutWriter(tmp_path / "nginx").image("1.27", "nginx")
     monkeypatch.setenv("IMAGEGATE_LAYOUT", "ghcr.io/acme/api=image nginx=nginx")
     monkeypatch.setenv("IMAGEGATE_OFFLINE", "1")
-    feeder, pipe, own = example.rpartition(" | ")
+    feeder, pipe, own = example.partition(" > ")[0].rpartition(" | ")
     ran = gate(*shlex.split(own)[1:], stdin=pod("nginx:1.27") if pipe else None)
     assert (ran.code, feeder.startswith("gate")) == (0, False), ran.err
     assert ran.out

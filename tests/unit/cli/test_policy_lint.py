@@ -13,7 +13,15 @@ from tests.unit.cli.support import ANYTHING, NOTHING, gate, gate_process, pod, p
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEST = "apiVersion: imagegate.dev/v1\nkind: GateTest\nmetadata: {name: t}\nspec: {at: now}\n"
+TEST = """\
+apiVersion: imagegate.dev/v1
+kind: GateTest
+metadata: {name: t}
+spec:
+  at: 2026-11-23T12:00:00Z
+  cases:
+  - {name: one, image: nginx, expect: {verdict: deny, findings: [{code: DENIED_BY_POLICY, rule: deny}]}}
+"""
 
 
 def test_policies_without_problems(tmp_path: Path) -> None:
@@ -110,11 +118,40 @@ def test_documents_of_others_are_skipped(tmp_path: Path) -> None:
     assert gate("policy", "lint", "p.yaml").out == "1 policy in 1 file: no problems\n"
 
 
-def test_tests_are_not_read_yet_and_that_is_said(tmp_path: Path) -> None:
-    write(tmp_path, "p.yaml", f"{ANYTHING}---\n{TEST}")
-    ran = gate("policy", "lint", "p.yaml")
-    assert ran.code == 0
-    assert ran.err == "gate: 1 GateTest not read: not supported yet by this version of imagegate\n"
+def test_tests_are_read_too(tmp_path: Path) -> None:
+    write(tmp_path, "policies/p.yaml", f"{NOTHING}---\n{TEST}")
+    ran = gate("policy", "lint", "policies")
+    assert (ran.code, ran.err, ran.out) == (0, "", "1 policy and 1 test in 1 file: no problems\n")
+    wrong = TEST.replace("rule: deny", "rule: dany").replace("T12", " 12")
+    write(tmp_path, "policies/wrong.yaml", wrong)
+    assert gate("policy", "lint", "policies").out.splitlines()[0].startswith("policies/wrong.yaml:5:7: ")
+    write(tmp_path, "policies/wrong.yaml", TEST.replace("rule: deny", "rule: dany"))
+    ran = gate("policy", "lint", "policies")
+    assert (ran.code, ran.out.splitlines()[-1]) == (2, "1 problem in 2 files")
+    assert "policies/wrong.yaml:7:97: error: no rule of the policies under test is called 'dany'" in ran.out
+    assert " = help: did you mean deny?\n" in ran.out
+
+
+def test_a_problem_of_a_policy_under_test_is_said_once(tmp_path: Path) -> None:
+    write(tmp_path, "policies/p.yaml", f"{NOTHING.replace('mode:', 'mood:')}---\n{TEST}")
+    ran = gate("policy", "lint", "policies")
+    assert (ran.code, ran.out.splitlines()[-1]) == (2, "1 problem in 1 file")
+
+
+def test_a_policy_under_test_that_is_elsewhere_is_shown_too(tmp_path: Path) -> None:
+    write(tmp_path, "elsewhere/p.yaml", NOTHING.replace("mode:", "mood:"))
+    write(tmp_path, "tests/t.yaml", TEST.replace("  cases:", "  policies: [../elsewhere]\n  cases:"))
+    ran = gate("policy", "lint", "tests")
+    assert (ran.code, ran.err) == (2, "")
+    assert ran.out.startswith("tests/../elsewhere/p.yaml:5:3: error: unknown field `mood` in `spec`")
+    assert "\n 5 |   mood: enforce\n   |   ^^^^\n" in ran.out
+
+
+def test_nobody_else_reads_tests(tmp_path: Path) -> None:
+    """Not even where they are wrong: what they say decides nothing."""
+    write(tmp_path, "p.yaml", f"{ANYTHING}---\n{TEST.replace('cases', 'casus')}")
+    write(tmp_path, "pod.yaml", pod("nginx"))
+    assert gate("check", "pod.yaml", "-p", "p.yaml").code == 0
 
 
 def test_key_files_are_relative_to_their_policy(tmp_path: Path) -> None:

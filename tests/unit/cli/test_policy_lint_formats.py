@@ -75,7 +75,7 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     assert ran.json == {
         "apiVersion": "imagegate.dev/lint/v1",
         "at": "2026-11-23T12:00:00Z",
-        "summary": {"files": 1, "policies": 2, "errors": 1, "warnings": 2},
+        "summary": {"files": 1, "policies": 2, "tests": 0, "errors": 1, "warnings": 2},
         "problems": [
             {
                 "check": "unknown-field",

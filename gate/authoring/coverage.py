@@ -1,0 +1,154 @@
+"""Which rules and exceptions the cases of tests have shown to work, and which they have not (POLICY §8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from gate.codes import INABILITY
+from gate.policy.policy import DenyRequirement, Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gate.authoring.cases import GateTestResult
+    from gate.policy.exceptions import Waiver
+    from gate.policy.matching import Outcome
+    from gate.policy.policy import Policy, PolicySet, Rule
+
+_PolicyKey = tuple[str, str | None, str, str]
+_RuleKey = tuple[_PolicyKey, int]
+_WaiverKey: TypeAlias = "tuple[str, Waiver]"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCoverage:
+    """What was seen of a rule.
+
+    Attributes:
+        passing: nothing was wrong, by itself: not because of an exception.
+        failing: something was, and stood. That something could not be known is neither.
+    """
+
+    policy: Policy
+    rule: Rule
+    passing: bool
+    failing: bool
+
+    @property
+    def name(self) -> str:
+        """As findings quote it: `policy/rule`."""
+        return f"{self.policy.name}/{self.rule.name}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all was seen that can be: nothing passes a `deny`."""
+        return self.failing and (self.passing or isinstance(self.rule.requirement, DenyRequirement | Unusable))
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionCoverage:
+    """What was seen of an exception.
+
+    Attributes:
+        owner: the policy whose it is, or the `GateException`.
+        used: it waived something.
+        refused: its rule's finding stood: the exception is over, or does not reach that far.
+    """
+
+    owner: str
+    waiver: Waiver
+    used: bool
+    refused: bool
+
+    @property
+    def name(self) -> str:
+        """For people: whose, of which rule, how long and why."""
+        return f"{self.owner}/{self.waiver.rule}: until {self.waiver.until} ({self.waiver.reason})"
+
+    @property
+    def complete(self) -> bool:
+        """Whether both were seen."""
+        return self.used and self.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What all cases together have shown, in the order of tests, policies and rules."""
+
+    rules: tuple[RuleCoverage, ...]
+    exceptions: tuple[ExceptionCoverage, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left that no case has shown."""
+        return all(rule.complete for rule in self.rules) and all(one.complete for one in self.exceptions)
+
+
+def coverage(results: Iterable[GateTestResult]) -> Coverage:
+    """What the cases of tests have shown; a policy under several tests counts once."""
+    seen = _Seen()
+    for result in results:
+        seen.add_policies(result.policies)
+        for case in result.cases:
+            for review in case.reviews:
+                for outcome in review.decision.outcomes:
+                    seen.add_outcome(outcome)
+    return Coverage(tuple(seen.rules()), tuple(seen.exceptions()))
+
+
+class _Seen:
+    """What has been seen so far."""
+
+    def __init__(self) -> None:
+        self._rules: dict[_RuleKey, tuple[Policy, Rule]] = {}
+        self._waivers: dict[_WaiverKey, None] = {}
+        self._of_rule: dict[_RuleKey, list[_WaiverKey]] = {}
+        self._passing: set[_RuleKey] = set()
+        self._failing: set[_RuleKey] = set()
+        self._used: set[_WaiverKey] = set()
+        self._refused: set[_WaiverKey] = set()
+
+    def add_policies(self, policies: PolicySet) -> None:
+        """What there is to be seen."""
+        for policy in policies.policies:
+            lent = [
+                (waiver.origin, waiver)
+                for exception in policies.exceptions
+                if policy.name in exception.policies and exception.namespace in policy.exceptions_from
+                for waiver in exception.waivers
+            ]
+            keys = [*((policy.name, waiver) for waiver in policy.waivers), *lent]
+            self._waivers.update(dict.fromkeys(keys))
+            for i, rule in enumerate(policy.rules):
+                key = (_key(policy), i)
+                self._rules[key] = (policy, rule)
+                about = [one for one in keys if one[1].rule == rule.name]
+                self._of_rule[key] = list(dict.fromkeys([*self._of_rule.get(key, ()), *about]))
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        """What one rule came to, of one image."""
+        policy = outcome.matched.policy
+        key = (_key(policy), policy.rules.index(outcome.rule))
+        if not outcome.reasons:
+            self._passing.add(key)
+        if outcome.waived_by is not None:
+            waiver = outcome.waived_by
+            self._used.add((waiver.origin or policy.name, waiver))
+        # What could not be known says nothing of the rule; what an exception waived is no failure.
+        if not outcome.holds and any(reason.code not in INABILITY for reason in outcome.reasons):
+            self._failing.add(key)
+            self._refused.update(self._of_rule.get(key, ()))
+
+    def rules(self) -> Iterator[RuleCoverage]:
+        for key, (policy, rule) in self._rules.items():
+            yield RuleCoverage(policy, rule, key in self._passing, key in self._failing)
+
+    def exceptions(self) -> Iterator[ExceptionCoverage]:
+        for key in self._waivers:
+            yield ExceptionCoverage(*key, key in self._used, key in self._refused)
+
+
+def _key(policy: Policy) -> _PolicyKey:
+    """The same for the same text, wherever it was read."""
+    return policy.kind, policy.namespace, policy.name, policy.hash

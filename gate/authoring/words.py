@@ -1,0 +1,35 @@
+"""What is not as a test's case expects, in words: the same on a terminal and in a CI system's report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gate.authoring.cases import CaseResult, ImageFinding
+
+
+def difference(result: CaseResult) -> Iterator[str]:
+    """A line for each thing that is not as expected, and for its remedy; none where all is.
+
+    Where nothing came that was not expected, what came instead of what was expected is told, though it stops nothing.
+    """
+    case = result.case
+    if result.verdict is not case.verdict:
+        yield f"expected the verdict {case.verdict}, got {result.verdict}"
+    for absent in result.absent:
+        yield f"expected, and not there: {absent}"
+    yield from _told("not expected", result.unexpected)
+    if result.absent and not result.unexpected:
+        others = [one for one in result.findings if not any(wanted.fits(one.finding) for wanted in case.findings)]
+        yield from _told("there is", others)
+
+
+def _told(what: str, findings: Iterable[ImageFinding]) -> Iterator[str]:
+    for one in findings:
+        finding = one.finding
+        by = f" [{finding.policy}/{finding.rule}]" if finding.policy else ""
+        yield f"{what}: {finding.code}{by} of {one.image}: {finding.message}"
+        if finding.remedy:
+            yield f"  Fix: {finding.remedy}"

@@ -1,0 +1,47 @@
+"""`gate policy test --record`: what a registry has of an image, kept for tests."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gate.cli.common import begin, emit, one_line, say, settings_of
+from gate.errors import UsageError
+from gate.registry.recording import record as keep
+from gate.settings import parse_reference
+from gate.wiring import build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9./_-]+", re.ASCII)  # what YAML takes for a text without quotes
+
+
+def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
+    """Keep REF in the layout `--into`, and print the `evidence` of a GateTest that names it.
+
+    Raises:
+        UsageError: a flag that does not go with it, or a folder that is none of ours.
+        EvidenceUnavailable: the registry could not be asked.
+    """
+    if paths or flags["watch"] or flags["filter_"]:
+        raise UsageError("--record tests nothing", remedy="leave out PATH, --watch and --filter")
+    if not flags["into"]:
+        raise UsageError("an empty --into", remedy="name a folder")
+    settings = settings_of(flags)
+    deadline = begin(settings.timeout)
+    reference = parse_reference(ref)
+    reference = reference.renamed(settings.hosts.upstream(reference.name))
+    gate = build(settings)
+    try:
+        recorded = keep(gate.registry, reference, Path(flags["into"]), deadline)
+    finally:
+        gate.close()
+    shown = flags["into"] if _PLAIN.fullmatch(flags["into"]) else json.dumps(flags["into"])
+    emit(f"evidence:\n- {{repository: {reference.name}, layout: {one_line(shown)}}}\n")
+    counts = f"{recorded.manifests} manifests and {recorded.blobs} blobs, {recorded.size:,} bytes"
+    say(f"gate: kept {reference.name}@{recorded.digest}: {counts}; in a GateTest the folder is relative to its file")
+    for what in recorded.left_out:
+        say(f"gate: left out: {what}")

@@ -1,0 +1,547 @@
+"""`gate policy test`: the cryptography runs, offline, on images in OCI layouts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gate.cli import watching
+from gate.cli.watching import state_of, watch
+from gate.demo.images import BUNDLE, Layer, LayoutWriter
+from gate.errors import UsageError
+from gate.image.digest import Digest
+from tests.fakes.signing import alice, mallory
+from tests.fakes.signing_authority import Signature, encode, shared_world, statement
+from tests.unit.cli.bench import KEYLESS, person
+from tests.unit.cli.support import AT, NOTHING, gate, pod, policy, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+WORLD = shared_world()
+API = "ghcr.io/acme/api"
+SIGNED = {"name": "signed", "image": f"{API}:v1", "expect": {"verdict": "allow"}}
+UNSIGNED = {
+    "name": "unsigned",
+    "image": f"{API}:v2",
+    "expect": {"verdict": "deny", "findings": [{"rule": "signature", "code": "SIGNATURE_MISSING"}]},
+}
+STRANGER = {
+    "name": "stranger",
+    "image": f"{API}:v3",
+    "expect": {"verdict": "deny", "findings": [{"rule": "signature", "code": "KEY_MISMATCH", "policy": "p"}]},
+}
+ALL = (SIGNED, UNSIGNED, STRANGER)
+
+
+def gate_test(*cases: dict[str, Any], name: str = "t", **spec: Any) -> str:
+    whole = {"at": AT, "evidence": [{"repository": API, "layout": "api"}], **spec, "cases": list(cases)}
+    document = {"apiVersion": "imagegate.dev/v1", "kind": "GateTest", "metadata": {"name": name}, "spec": whole}
+    return json.dumps(document, indent=1)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> LayoutWriter:
+    """Three images: signed by alice, not at all, and by a stranger; and the policy that wants alice's signature."""
+    writer = LayoutWriter(tmp_path / "policies/api")
+    writer.sign_legacy(writer.image("v1", "signed"), alice(), API)
+    writer.image("v2", "unsigned")
+    writer.sign_bundle(writer.image("v3", "stranger"), mallory())
+    write(tmp_path, "policies/alice.pub", alice().pem.decode())
+    signers = json.dumps({"alice": {"key": {"file": "alice.pub"}}})
+    write(tmp_path, "policies/p.yaml", policy("[{signature: {by: alice}}]", signers=signers))
+    return writer
+
+
+def _digest(layout: LayoutWriter, tag: str) -> Digest:
+    content = layout.content(tag)
+    assert content is not None
+    return Digest.of(content)
+
+
+def _tag(layout: LayoutWriter, tag: str) -> str:
+    """As the tags of what is attached begin."""
+    return _digest(layout, tag).tag
+
+
+def _blob(layout: LayoutWriter, tag: str) -> Path:
+    """The file of a manifest."""
+    return layout._path(_digest(layout, tag))
+
+
+def test_all_as_expected(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(*ALL))
+    ran = gate("policy", "test", "policies")
+    assert (ran.code, ran.err) == (0, "")
+    assert (
+        ran.out
+        == """\
+policies/test.yaml: GateTest t, as at 2026-11-23T12:00:00Z
+        case      expected  got
+  PASS  signed    allow     allow
+  PASS  unsigned  deny      deny
+  PASS  stranger  deny      deny
+
+rule         passing  failing
+p/signature  yes      yes
+1 of 1 rule seen both passing and failing
+
+1 test, 3 cases: 3 passed
+"""
+    )
+
+
+@pytest.mark.parametrize("text", [b"dev.cosignproject.cosign/signature", b"application/vnd.oci.image.layer"])
+def test_a_tampered_layout_flips_the_result(text: bytes, tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    assert gate("policy", "test", "policies").code == 0
+    tampered = _blob(layout, "v1" if b"oci" in text else f"{_tag(layout, 'v1')}.sig")
+    tampered.write_bytes(tampered.read_bytes().replace(text, text[:-1] + b"x"))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == (1 if b"cosign" in text else 0)  # of an image nothing is read where its signature is there
+    if ran.code:
+        assert "  FAIL  signed  allow     error\n" in ran.out
+        assert "not expected: REGISTRY_PROTOCOL [p/signature] of ghcr.io/acme/api:v1: layout policies/api: " in ran.out
+        assert f"the file of sha256:{tampered.name} has other content" in ran.out
+
+
+def test_a_forged_signature_flips_the_result(tmp_path: Path, layout: LayoutWriter) -> None:
+    """Everything has its right digest. That is how one sees that the cryptography runs."""
+    tag = f"{_tag(layout, 'v1')}.sig"
+    content = layout.content(tag)
+    assert content is not None
+    document = json.loads(content)
+    annotations = document["layers"][0]["annotations"]
+    signature = bytearray(base64.b64decode(annotations["dev.cosignproject.cosign/signature"]))
+    signature[-1] ^= 1
+    annotations["dev.cosignproject.cosign/signature"] = base64.b64encode(signature).decode()
+    layout.manifest(document, tag)
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 1
+    assert "  FAIL  signed  allow     deny\n" in ran.out
+    assert "not expected: KEY_MISMATCH [p/signature] of ghcr.io/acme/api:v1: " in ran.out
+
+
+def test_a_signature_of_another_image_is_none(tmp_path: Path, layout: LayoutWriter) -> None:
+    signature = layout.content(f"{_tag(layout, 'v1')}.sig")
+    assert signature is not None
+    layout.manifest(json.loads(signature), f"{_tag(layout, 'v2')}.sig")
+    write(tmp_path, "policies/test.yaml", gate_test(UNSIGNED))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 1
+    assert "not expected: SIGNATURE_INVALID [p/signature] of ghcr.io/acme/api:v2: " in ran.out
+    assert "expected, and not there: SIGNATURE_MISSING [signature]" in ran.out
+
+
+def test_a_difference_is_told_with_its_place_and_remedy(tmp_path: Path, layout: LayoutWriter) -> None:
+    wrong = {**STRANGER, "expect": {"verdict": "allow", "findings": [{"code": "EXCEPTION_USED"}]}}
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED, wrong))
+    lines = gate("policy", "test", "policies", "--no-coverage").out.splitlines()
+    start = lines.index("  FAIL  stranger  allow     deny")
+    assert lines[start + 1].startswith("        policies/test.yaml:")
+    assert lines[start + 2 : start + 4] == [
+        "        expected the verdict allow, got deny",
+        "        expected, and not there: EXCEPTION_USED",
+    ]
+    assert lines[start + 4].startswith("        not expected: KEY_MISMATCH [p/signature] of ghcr.io/acme/api:v3: ")
+    assert lines[start + 5].startswith("          Fix: ")
+    assert lines[-1] == "1 test, 2 cases: 1 failed, 1 passed"
+
+
+def test_what_has_no_evidence_is_an_error_and_may_be_expected(tmp_path: Path, layout: LayoutWriter) -> None:
+    """Exit code 3 is never a test's: that an image can't be judged is as expected, or it is not."""
+    finding = {"code": "REGISTRY_UNREACHABLE", "rule": "signature"}
+    case = {"name": "elsewhere", "image": "ghcr.io/acme/web:v1", "expect": {"verdict": "error", "findings": [finding]}}
+    write(tmp_path, "policies/test.yaml", gate_test(case))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 0
+    assert "p/signature  never    never" in ran.out
+    write(tmp_path, "policies/test.yaml", gate_test({**case, "expect": {"verdict": "deny"}}))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 1
+    assert "not expected: REGISTRY_UNREACHABLE [p/signature] of ghcr.io/acme/web:v1: " in ran.out
+
+
+def test_a_secret_can_not_be_read_as_in_a_check(tmp_path: Path, layout: LayoutWriter) -> None:
+    signers = json.dumps({"alice": {"key": {"secret": {"name": "k", "key": "pub"}}}})
+    write(tmp_path, "policies/p.yaml", policy("[{signature: {by: alice}}]", signers=signers))
+    case = {**SIGNED, "expect": {"verdict": "error", "findings": [{"code": "TRUST_ROOT_UNAVAILABLE"}]}}
+    write(tmp_path, "policies/test.yaml", gate_test(case))
+    assert gate("policy", "test", "policies").code == 0
+
+
+def _keyless(folder: Path, **signer: Any) -> None:
+    """An image signed by a certificate of `WORLD`, a policy that wants that, and the world's trusted root."""
+    writer = LayoutWriter(folder / "policies/api")
+    signature = Signature.of_payload(WORLD.issue(profile=person()), statement(writer.image("v1", "api")))
+    (digest,) = [entry.digest for entry in writer._listed()]
+    writer.attach(digest, BUNDLE, [Layer(BUNDLE, encode(WORLD.bundle(signature)))])
+    signers = {"s": {"keyless": {**{k: v for k, v in KEYLESS.items() if k != "trustRoot"}, **signer}}}
+    write(folder, "policies/p.yaml", policy("[{signature: {by: s}}]", signers=json.dumps(signers)))
+    (folder / "policies/root.json").write_bytes(WORLD.trusted_root())
+
+
+@pytest.mark.parametrize("name", ["public-good", "ours"])
+def test_a_trust_root_stands_in_for_another(name: str, tmp_path: Path) -> None:
+    """For a built-in one too; and for one of the cluster, which is not here at all."""
+    _keyless(tmp_path, **({} if name == "public-good" else {"trustRoot": name}))
+    root = {"name": name, "file": "root.json"}
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED, trustRoots=[root]))
+    ran = gate("policy", "test", "policies")
+    assert (ran.code, ran.err) == (0, "")
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    ran = gate("policy", "test", "policies")
+    code = "CERTIFICATE_UNTRUSTED" if name == "public-good" else "TRUST_ROOT_UNAVAILABLE"
+    assert (ran.code, f"not expected: {code} [p/signature]" in ran.out) == (1, True), ran.out
+
+
+def test_a_trust_root_of_one_test_is_nobody_elses(tmp_path: Path) -> None:
+    _keyless(tmp_path)
+    root = {"name": "public-good", "file": "root.json"}
+    untrusted = {"verdict": "deny", "findings": [{"code": "CERTIFICATE_UNTRUSTED"}]}
+    own = gate_test(SIGNED, name="own", trustRoots=[root])
+    others = gate_test({**SIGNED, "expect": untrusted}, name="others")
+    write(tmp_path, "policies/a.yaml", f"{own}\n---\n{others}")
+    assert gate("policy", "test", "policies").code == 0
+    check = gate("check", "image:oci:policies/api", "--as", f"{API}:v1", "-p", "policies", "--offline", "--at", AT)
+    assert check.code == 1
+    assert "CERTIFICATE_UNTRUSTED" in check.out
+
+
+def test_a_real_image_of_another_project(tmp_path: Path) -> None:
+    """slsa-verifier's example, as `cosign save` wrote it: index.json names no tags."""
+    data = Path(os.environ.get("IMAGEGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "testdata")  # noqa: TID251
+    folder = data / "slsa-container/v1.10.0/container_workflow_dispatch"
+    if not folder.is_dir():
+        pytest.skip(f"no real signed images in {data}: IMAGEGATE_REAL_DATA says where they are")
+    name = "ghcr.io/slsa-framework/example-package"
+    signers = json.dumps({"alice": {"key": {"pem": alice().pem.decode()}}})
+    write(tmp_path, "p.yaml", policy("[{signature: {by: alice}}]", signers=signers))
+    digest = folder.with_name(f"{folder.name}.digest").read_text().strip()
+    cases = [
+        {**UNSIGNED, "name": "by tag", "image": f"{name}:any"},
+        {**UNSIGNED, "name": "by digest", "image": f"{name}@{digest}"},
+    ]
+    write(tmp_path, "t.yaml", gate_test(*cases, evidence=[{"repository": name, "layout": str(folder)}]))
+    ran = gate("policy", "test", "t.yaml")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+# manifests, namespaces, time
+
+
+def test_a_manifest_and_its_namespace(tmp_path: Path, layout: LayoutWriter) -> None:
+    match = "{namespaces: {matchLabels: {env: prod}}}"
+    write(tmp_path, "policies/p.yaml", policy("[{image: {registries: [ghcr.io/acme], denyTags: []}}]", match=match))
+    manifest = json.loads(pod("nginx:1", f"{API}:v1"))
+    denied = {"verdict": "deny", "findings": [{"code": "REGISTRY_NOT_ALLOWED"}]}
+    unmatched = {"verdict": "deny", "findings": [{"code": "NO_POLICY_MATCHED"}]}
+    cases = [
+        {"name": str(i), "manifest": manifest, "namespace": {"name": "web", "labels": labels}, "expect": expect}
+        for i, (labels, expect) in enumerate([({"env": "prod"}, denied), ({"env": "test"}, unmatched)])
+    ]
+    cases.append({"name": "unknown", "manifest": manifest, "expect": denied})
+    write(tmp_path, "policies/test.yaml", gate_test(*cases))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 0, ran.out
+
+
+def test_a_manifest_of_a_kind_that_the_config_names(tmp_path: Path, layout: LayoutWriter) -> None:
+    kinds = [{"group": "acme.test", "kind": "Job", "images": ["spec.image"]}]
+    config = {"kind": "GateConfig", "metadata": {"name": "default"}, "spec": {"customResources": kinds}}
+    manifest = {"apiVersion": "acme.test/v1", "kind": "Job", "spec": {"image": f"{API}:v2"}}
+    case = {"name": "job", "manifest": manifest, "expect": UNSIGNED["expect"]}
+    write(tmp_path, "policies/test.yaml", gate_test(case))
+    ran = gate("policy", "test", "policies")
+    assert (ran.code, ran.out) == (2, "")
+    assert "the kind Job (acme.test) names images and is not supported" in ran.err
+    write(tmp_path, "policies/config.yaml", json.dumps({"apiVersion": "imagegate.dev/v1", **config}))
+    ran = gate("policy", "test", "policies")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+def test_time_is_the_tests_own_unless_it_is_said(tmp_path: Path, layout: LayoutWriter) -> None:
+    text = (tmp_path / "policies/p.yaml").read_text()
+    write(
+        tmp_path, "policies/p.yaml", f"{text}  exceptions:\n  - {{rule: signature, until: 2026-11-30, reason: soon}}\n"
+    )
+    used = {"verdict": "allow", "findings": [{"code": "EXCEPTION_USED"}]}
+    over = {"verdict": "deny", "findings": [{"code": "SIGNATURE_MISSING"}, {"code": "EXCEPTION_EXPIRED"}]}
+    write(tmp_path, "policies/test.yaml", gate_test({**UNSIGNED, "expect": used}))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 0
+    assert "p/signature: until 2026-11-30 (soon)  yes      never" in ran.out
+    assert gate("policy", "test", "policies", "--at", "2026-12-24T00:00:00Z").code == 1
+    later = gate_test({**UNSIGNED, "expect": over}, name="later", at="2026-12-24T00:00:00Z")
+    write(tmp_path, "policies/later.yaml", later)
+    ran = gate("policy", "test", "policies")
+    assert ran.code == 0
+    assert "p/signature: until 2026-11-30 (soon)  yes      yes" in ran.out
+    assert "1 of 1 exception used and refused" in ran.out
+
+
+def test_a_mirror_is_judged_by_the_name_of_its_origin(tmp_path: Path, layout: LayoutWriter) -> None:
+    config = """---
+apiVersion: imagegate.dev/v1
+kind: GateConfig
+metadata: {name: default}
+spec:
+  registries: [{host: harbor.test, prefix: acme, mirrorOf: ghcr.io, ca: {file: none.pem}}]
+  credentials: {keychains: [ecr], dockerConfig: {file: none.json}}
+"""
+    write(tmp_path, "policies/config.yaml", config)
+    case = {**SIGNED, "image": "harbor.test/acme/acme/api:v1"}
+    for repository in (API, "harbor.test/acme/acme/api"):
+        evidence = [{"repository": repository, "layout": "api"}]
+        write(tmp_path, "policies/test.yaml", gate_test(case, evidence=evidence))
+        ran = gate("policy", "test", "policies")
+        assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+def test_no_credentials_are_read(tmp_path: Path, layout: LayoutWriter) -> None:
+    """Nor anything else of the machine: a pipe that nobody writes to would hold it up."""
+    os.mkfifo(tmp_path / "config.json")
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    assert gate("policy", "test", "policies", "--registry-config", "config.json", "--timeout", "5s").code == 0
+
+
+# outputs
+
+
+def test_json(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED, {**STRANGER, "expect": {"verdict": "deny"}}))
+    ran = gate("policy", "test", "policies", "-o", "json")
+    assert ran.code == 1
+    assert ran.json["apiVersion"] == "imagegate.dev/tests/v1"
+    assert (ran.json["passed"], ran.json["summary"]) == (False, {"tests": 1, "cases": 2, "passed": 1, "failed": 1})
+    first, second = ran.json["tests"][0]["cases"]
+    assert (first["name"], first["passed"], first["unexpected"]) == ("signed", True, [])
+    (unexpected,) = second["unexpected"]
+    assert (unexpected["image"], unexpected["code"], second["verdict"]) == (f"{API}:v3", "KEY_MISMATCH", "deny")
+    (rule,) = ran.json["coverage"]["rules"]
+    assert (rule["policy"]["name"], rule["rule"], rule["passing"], rule["failing"]) == ("p", "signature", True, True)
+    assert "coverage" not in gate("policy", "test", "policies", "-o", "json", "--no-coverage").json
+
+
+HOSTILE = 'x\x00\x1b[31m<&">]]>\u202e\n2'
+
+
+def test_junit_is_xml_whatever_names_hold(tmp_path: Path, layout: LayoutWriter) -> None:
+    cases = [SIGNED, {**STRANGER, "name": f"{HOSTILE}\ufffe"}, {**STRANGER, "name": "<a>", "image": HOSTILE}]
+    write(tmp_path, "policies/test.yaml", gate_test(*cases))
+    ran = gate("policy", "test", "policies", "-o", "junit", "--output-file", "report.xml")
+    assert (ran.code, ran.out) == (1, "")
+    suites = ET.fromstring((tmp_path / "report.xml").read_bytes())
+    assert (suites.get("tests"), suites.get("failures")) == ("3", "1")
+    (suite,) = suites
+    assert [case.get("name") for case in suite][::2] == ["signed", "<a>"]
+    failure = suite[2].find("failure")
+    assert failure is not None
+    assert "REFERENCE_INVALID" in str(failure.text)
+
+
+def test_junit_has_the_coverage_that_is_required(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    ran = gate("policy", "test", "policies", "-o", "junit", "--require-coverage")
+    assert (ran.code, "--require-coverage" in ran.err) == (1, True)
+    suites = ET.fromstring(ran.out)
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites][1] == ("coverage", "1")
+    assert gate("policy", "test", "policies").code == 0
+    write(tmp_path, "policies/test.yaml", gate_test(*ALL))
+    assert gate("policy", "test", "policies", "--require-coverage").code == 0
+
+
+def test_a_deny_that_was_seen_is_covered(tmp_path: Path) -> None:
+    write(tmp_path, "p.yaml", NOTHING)
+    case = {"name": "any", "image": "nginx", "expect": {"verdict": "deny", "findings": [{"code": "DENIED_BY_POLICY"}]}}
+    write(tmp_path, "t.yaml", gate_test(case, evidence=[]))
+    assert gate("policy", "test", "--require-coverage").code == 0
+
+
+def test_nothing_steers_the_terminal(tmp_path: Path, layout: LayoutWriter) -> None:
+    hostile = {**STRANGER, "name": HOSTILE, "image": f"{HOSTILE}:v1"}
+    write(tmp_path, "policies/test.yaml", gate_test(hostile, {**SIGNED, "manifest": {}, "name": "y\x1b[0m"}))
+    text = gate_test(hostile)
+    for document in (text, text.replace('"at"', '"\\u001b[31mat"'), gate_test(hostile, hostile)):
+        write(tmp_path, "policies/test.yaml", document)
+        ran = gate("policy", "test", "policies")
+        shown = ran.out + ran.err
+        assert all(c == "\n" or c.isprintable() for c in shown), ascii(shown)
+
+
+def test_a_filter(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(*ALL))
+    ran = gate("policy", "test", "policies", "--filter", "signed")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "1 test, 2 cases: 2 passed")
+    assert "passing" not in ran.out
+    ran = gate("policy", "test", "policies", "--filter", "nobody")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no case has 'nobody' in its name" in ran.err
+
+
+# what is wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none"], "none cannot be read"),
+        (["empty"], "no GateTest in empty"),
+        (["policies", ""], "an empty PATH"),
+        (["policies", "--record", "nginx"], "--into DIR belong together"),
+        (["policies", "--into", "x"], "--into DIR belong together"),
+        (["policies", "--record", "nginx", "--into", "x"], "--record tests nothing"),
+        (["policies", "--require-coverage", "--filter", "a"], "leave out --filter"),
+        (["policies", "--output", "sarif"], "sarif"),
+        (["policies", "--at", "now"], "is not an instant"),
+    ],
+)
+def test_what_cannot_be_used(arguments: list[str], said: str, tmp_path: Path, layout: LayoutWriter) -> None:
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    ran = gate("policy", "test", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda p: write(p, "p.yaml", NOTHING.replace("mode:", "mood:")), "p.yaml:5:3: unknown field `mood`"),
+        (lambda p: write(p, "u.yaml", "kind: GateTest\na: ["), "u.yaml:3:1: not YAML"),
+        (lambda p: (p / "u.yaml").write_bytes(b"a: \xff"), "u.yaml:1:4: the file is not UTF-8"),
+        (lambda p: write(p, "u.yaml", "kind: GateTest\nspec: {}\n"), "a GateTest with no apiVersion"),
+        (lambda p: write(p, "t.yaml", gate_test(SIGNED, policies=["no.yaml"])), "no.yaml cannot be read"),
+        (lambda p: write(p, "t.yaml", gate_test(SIGNED, policies=["api"])), "there is no policy in policies/api"),
+        (lambda p: write(p, "api/index.json", "{}"), "index.json: not a manifest"),
+        (lambda p: (p / "api/oci-layout").unlink(), "'api' is no OCI layout"),
+        (lambda p: write(p, "t.yaml", f"{gate_test(SIGNED)}\n---\n{gate_test(SIGNED)}"), "a GateTest t stands above"),
+    ],
+)
+def test_what_is_not_valid_is_not_judged(
+    change: Callable[[Path], object], said: str, tmp_path: Path, layout: LayoutWriter
+) -> None:
+    write(tmp_path, "policies/t.yaml", gate_test(SIGNED))
+    change(tmp_path / "policies")
+    ran = gate("policy", "test", "policies")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert ran.err.splitlines()[-1].endswith("nothing was tested")
+
+
+def test_other_files_beside_tests_may_be_anything(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    write(tmp_path, "chart/templates/x.yaml", "{{ if }}: [")
+    ran = gate("policy", "test")
+    assert (ran.code, ran.err) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json", "blob"])
+def test_what_never_ends_in_a_layout_holds_nobody_up(name: str, tmp_path: Path, layout: LayoutWriter) -> None:
+    folder = tmp_path / "policies/api"
+    path = _blob(layout, f"{_tag(layout, 'v1')}.sig") if name == "blob" else folder / name
+    path.unlink()
+    os.mkfifo(path)
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    ran = gate("policy", "test", "policies")
+    assert ran.code == (1 if name == "blob" else 2)
+    assert "it is no regular file" in ran.out + ran.err
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    with (tmp_path / "t.yaml").open("wb") as file:
+        file.truncate(16 * 1024 * 1024 + 1)
+    ran = gate("policy", "test", "t.yaml")
+    assert (ran.code, "more than 16777216 bytes" in ran.err) == (2, True)
+
+
+def test_many_cases(tmp_path: Path) -> None:
+    """More than threads, listings and caches have room for."""
+    write(tmp_path, "policies/p.yaml", NOTHING)
+    denied = {"verdict": "deny", "findings": [{"code": "DENIED_BY_POLICY"}]}
+    cases = [{"name": str(i), "image": f"nginx:{i}", "expect": denied} for i in range(3000)]
+    write(tmp_path, "t.yaml", gate_test(*cases, evidence=[], policies=["policies"]))
+    ran = gate("policy", "test")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "1 test, 3000 cases: 3000 passed")
+
+
+# the ready policies
+
+
+def test_the_ready_policies_are_as_their_tests_say() -> None:
+    ran = gate("policy", "test", CHECKOUT / "policies", "--require-coverage")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+# --watch
+
+
+def test_watching_sees_changes_and_survives_what_is_half_written(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    command = [sys.executable, "-m", "gate", "policy", "test", "policies", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+
+        def seen(stream: Any, text: str) -> str:
+            """The next line that has a text in it."""
+            return next(str(line) for line in iter(stream.readline, "") if text in line)
+
+        try:
+            assert seen(process.stdout, "1 test, ").endswith("1 passed\n")
+            seen(process.stderr, "Ctrl-C ends")
+            write(tmp_path, "policies/test.yaml", gate_test(SIGNED)[:-9])
+            seen(process.stderr, "nothing was tested")
+            seen(process.stderr, "Ctrl-C ends")
+            write(tmp_path, "policies/test.yaml", gate_test(SIGNED, UNSIGNED))
+            assert seen(process.stdout, "1 test, ").endswith("2 passed\n")
+            seen(process.stderr, "Ctrl-C ends")
+            write(tmp_path, "policies/alice.pub", mallory().pem.decode())
+            assert "failed" in seen(process.stdout, "1 test, ")
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert "\033" not in process.stdout.read()
+
+
+def test_what_changes_while_it_runs_is_seen(tmp_path: Path) -> None:
+    file = write(tmp_path, "a/t.yaml", "1")
+    runs: list[str] = []
+
+    def run() -> frozenset[Path]:
+        runs.append(file.read_text())
+        if len(runs) == 1:
+            file.write_text("22")
+        return frozenset({tmp_path / "a"})
+
+    watch(run, [tmp_path / "a"], again=lambda: False)
+    assert runs == ["1", "22"]
+
+
+def test_what_it_writes_itself_is_no_change(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "1")
+    before = state_of([tmp_path], tmp_path / "report.xml")
+    write(tmp_path, "report.xml", "<x/>")
+    write(tmp_path, ".hidden/x", "1")
+    assert state_of([tmp_path], tmp_path / "report.xml") == before
+    write(tmp_path, "deep/b.yaml", "1")
+    assert state_of([tmp_path], tmp_path / "report.xml") != before
+
+
+def test_there_may_be_too_much_to_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MAX_WATCHED", 3)
+    for i in range(4):
+        write(tmp_path, str(i), "")
+    with pytest.raises(UsageError, match="more than 3 files"):
+        state_of([tmp_path])
