@@ -11,7 +11,7 @@ import click
 
 from gate.authoring.cases import GateTestResult, compare
 from gate.authoring.coverage import Coverage, coverage
-from gate.cli.common import Exit, begin, common_flags, deliver, say, settings_of
+from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, settings_of
 from gate.cli.render import tests_json, tests_junit
 from gate.cli.render.tests_text import TestsText
 from gate.errors import GateError, UsageError
@@ -135,7 +135,7 @@ class _Run:
         """
         problems = dict.fromkeys((*found.problems, *tests.problems, *tests.policy_problems))
         for problem in problems:
-            say(str(problem))
+            say(one_line(str(problem)))
         errors = sum(not problem.warning for problem in problems)
         if errors:
             raise UsageError(f"{errors} problem{'s' if errors > 1 else ''}: nothing was tested")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.fakes.signing import alice
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def _blocks(language: str) -> list[str]:
@@ -41,5 +42,4 @@ def test_the_policy_of_the_second_step_is_a_policy(tmp_path: Path) -> None:
 
 
 def test_the_files_it_points_to_are_there() -> None:
-    root = Path(__file__).parents[2]
-    assert [link for link in re.findall(r"\]\(([^)#:]+)\)", README) if not (root / link).exists()] == []
+    assert [link for link in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / link).exists()] == []
