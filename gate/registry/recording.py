@@ -1,7 +1,8 @@
 """Keeps what a registry has of an image in an OCI layout that answers as the registry did (`layout`).
 
-Manifests, configurations, signatures and attestations of all places, byte by byte; layers are not fetched. A folder is
-of one repository and says so; another's is not written to. What is read is as bounded as it is at a review.
+Manifests, configurations, signatures and attestations of all places and platforms, byte by byte; layers are not
+fetched. A folder is of one repository and says so; another's is not written to. What is read is as bounded as it is at
+a review.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ MAX_BLOB: Final = 64 * 1024 * 1024
 
 MAX_BYTES: Final = 128 * 1024 * 1024
 """Bytes of all of one image."""
+
+MAX_PLATFORMS: Final = 64
+"""Platforms of one index that signatures are kept of: a review looks at as many."""
 
 _KINDS: Final = ("sig", "att")  # what cosign's tags end with
 _COSIGN: Final = "application/vnd.dev.cosign."
@@ -144,23 +148,32 @@ class _Recording:
         self.recorded = recorded
         self._entries: dict[tuple[Digest, str], Descriptor] = {}
         self._kept: set[Digest] = set()
+        self._subjects: set[Digest] = set()
 
     def image(self, stored: StoredManifest, tag: str | None) -> None:
-        """The image, its platforms and what is attached to it."""
+        """The image, its platforms, and what is attached to each."""
         self._list(stored, tag)
-        self._platforms(stored)
-        name = stored.digest.tag
+        platforms = self._platforms(stored)
+        if len(platforms) > MAX_PLATFORMS:
+            self.recorded.left_out.append(f"what is signed of more than {MAX_PLATFORMS} platforms")
+        for digest in (stored.digest, *platforms[:MAX_PLATFORMS]):
+            if digest not in self._subjects:
+                self._subjects.add(digest)
+                self._attached(digest)
+
+    def _attached(self, digest: Digest) -> None:
+        """What is signed of a digest, from all places."""
         for kind in _KINDS:
-            tagged = self._source.manifest(self._repository, f"{name}.{kind}", self._deadline)
+            tagged = self._source.manifest(self._repository, f"{digest.tag}.{kind}", self._deadline)
             if tagged is not None:
-                self._list(tagged, f"{name}.{kind}")
+                self._list(tagged, f"{digest.tag}.{kind}")
                 self._payloads(tagged)
-        for entry in self._source.referrers(self._repository, stored.digest, self._deadline):
+        for entry in self._source.referrers(self._repository, digest, self._deadline):
             self._listed_by_api(entry.digest)
-        fallback = self._source.manifest(self._repository, name, self._deadline)
-        if fallback is None or fallback.digest == stored.digest:  # `cosign copy` tags what it copies so
+        fallback = self._source.manifest(self._repository, digest.tag, self._deadline)
+        if fallback is None or fallback.digest == digest:  # `cosign copy` tags what it copies so
             return
-        self._list(fallback, name)
+        self._list(fallback, digest.tag)
         if isinstance(fallback.manifest, Index):
             for entry in fallback.manifest.manifests:  # the tag that lists them is kept: what is absent is so here
                 self._referrer(entry.digest)
@@ -172,7 +185,7 @@ class _Recording:
             UsageError: there is more than one layout can name.
         """
         names = {name for _, name in self._entries if name}
-        own = {self.recorded.digest.tag, *(f"{self.recorded.digest.tag}.{kind}" for kind in _KINDS)}
+        own = {f"{subject.tag}{end}" for subject in self._subjects for end in ("", *(f".{kind}" for kind in _KINDS))}
         others = [one for one in before if not self._is_replaced(one, names | own)]
         listed = {one.digest for one in others}
         new = [one for (digest, name), one in self._entries.items() if name or digest not in listed]
@@ -187,14 +200,15 @@ class _Recording:
             return name in names
         if entry.digest == self.recorded.digest or any(entry.digest == digest for digest, _ in self._entries):
             return True
-        return self._folder.subject(entry) == self.recorded.digest
+        return self._folder.subject(entry) in self._subjects
 
-    def _platforms(self, stored: StoredManifest) -> None:
-        """The manifests of an index, and configurations."""
+    def _platforms(self, stored: StoredManifest) -> list[Digest]:
+        """Of an index those manifests that may run; all are kept, with their configurations."""
+        runnable: list[Digest] = []
         waiting = [stored]
         seen = {stored.digest}
         while waiting:
-            manifest = waiting.pop().manifest
+            manifest = waiting.pop(0).manifest
             if isinstance(manifest, Manifest):
                 self._configuration(manifest)
                 continue
@@ -208,6 +222,9 @@ class _Recording:
                     continue
                 self._keep(child)
                 waiting.append(child)
+                if isinstance(child.manifest, Manifest) and (entry.platform is None or entry.platform.runnable):
+                    runnable.append(entry.digest)
+        return runnable
 
     def _configuration(self, manifest: Manifest) -> None:
         if manifest.config.size > MAX_CONFIG:

@@ -79,6 +79,18 @@ def test_it_lints_and_lets_this_image_run_and_nothing_unsigned(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("image")
+def test_its_test_passes_once_the_image_is_recorded_as_it_says(tmp_path: Path) -> None:
+    new(f"{NAME}:v1", "--key", "alice.pub", "--output-file", "api.yaml", "--test-file", "t.yaml")
+    text = (tmp_path / "t.yaml").read_text()
+    (command,) = [line[4:] for line in text.splitlines() if line.startswith("#   gate policy test")]
+    assert gate(*command.split()[1:], *FLAGS).code == 0
+    root = "  trustRoots: [{name: public-good, file: root.json}]\n"
+    (tmp_path / "t.yaml").write_text(text.replace("spec:\n", f"spec:\n{root}", 1))
+    ran = gate("policy", "test", "t.yaml")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+@pytest.mark.usefixtures("image")
 def test_on_stdout_without_files() -> None:
     ran = new(f"{NAME}:v1")
     assert (ran.code, ran.err) == (0, "")

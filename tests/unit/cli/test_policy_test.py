@@ -19,6 +19,7 @@ from gate.cli.watching import state_of, watch
 from gate.demo.images import BUNDLE, Layer, LayoutWriter
 from gate.errors import UsageError
 from gate.image.digest import Digest
+from gate.image.manifest import Descriptor
 from tests.fakes.signing import alice, mallory
 from tests.fakes.signing_authority import Signature, encode, shared_world, statement
 from tests.unit.cli.bench import KEYLESS, person
@@ -219,12 +220,16 @@ def test_a_trust_root_of_one_test_is_nobody_elses(tmp_path: Path) -> None:
     assert "CERTIFICATE_UNTRUSTED" in check.out
 
 
-def test_a_real_image_of_another_project(tmp_path: Path) -> None:
-    """slsa-verifier's example, as `cosign save` wrote it: index.json names no tags."""
+def _real(name: str) -> Path:
     data = Path(os.environ.get("IMAGEGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "testdata")  # noqa: TID251
-    folder = data / "slsa-container/v1.10.0/container_workflow_dispatch"
-    if not folder.is_dir():
+    if not (data / name).is_dir():
         pytest.skip(f"no real signed images in {data}: IMAGEGATE_REAL_DATA says where they are")
+    return data / name
+
+
+def test_a_real_layout_of_cosign_save(tmp_path: Path) -> None:
+    """slsa-verifier's example; its index.json names no tags."""
+    folder = _real("slsa-container/v1.10.0/container_workflow_dispatch")
     name = "ghcr.io/slsa-framework/example-package"
     signers = json.dumps({"alice": {"key": {"pem": alice().pem.decode()}}})
     write(tmp_path, "p.yaml", policy("[{signature: {by: alice}}]", signers=signers))
@@ -235,6 +240,43 @@ def test_a_real_image_of_another_project(tmp_path: Path) -> None:
     ]
     write(tmp_path, "t.yaml", gate_test(*cases, evidence=[{"repository": name, "layout": str(folder)}]))
     ran = gate("policy", "test", "t.yaml")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+def test_real_signatures_by_keys_and_by_an_identity(tmp_path: Path) -> None:
+    """Connaisseur's images, against the public-good root that is shipped."""
+    folder, name = _real("cosign-legacy"), "docker.io/securesystemsengineering/testimage"
+    writer = LayoutWriter(tmp_path / "layout")
+    for blob in (folder / "blobs").iterdir():
+        writer.blob(blob.read_bytes())
+    entries = []
+    for manifest in sorted((folder / "manifests").glob("*.json")):
+        content = manifest.read_bytes()
+        if manifest.stem != "co-unsigned":  # which is no manifest at all
+            named = {"org.opencontainers.image.ref.name": manifest.name.removesuffix(".json")}
+            digest = writer.blob(content)
+            entries.append(Descriptor(json.loads(content)["mediaType"], digest, len(content), named))
+    writer._write_index(entries)
+    identity = {"issuer": "https://github.com/login/oauth", "subject": "philipp.belitz@securesystems.de"}
+    keys = {who: {"key": {"pem": (folder / f"{who}.key").read_text()}} for who in ("alice", "bob", "charlie")}
+    signers = json.dumps({**keys, "philipp": {"keyless": identity}})
+    rules = "[{name: all, signature: {by: {all: [alice, bob, charlie]}}}]"
+    write(tmp_path, "p/all.yaml", policy(rules, name="all", match="{images: ['**'], exclude: []}", signers=signers))
+    write(tmp_path, "q/one.yaml", policy("[{name: one, signature: {by: philipp}}]", name="one", signers=signers))
+    evidence = [{"repository": name, "layout": "layout"}]
+    few = {"verdict": "deny", "findings": [{"code": "SIGNERS_TOO_FEW", "rule": "all"}]}
+    three = [
+        {"name": "three", "image": f"{name}:multi-cosigned-alice-bob-charlie", "expect": {"verdict": "allow"}},
+        {"name": "one", "image": f"{name}:multi-cosigned-alice", "expect": few},
+    ]
+    wrong = {"verdict": "deny", "findings": [{"code": "IDENTITY_MISMATCH", "rule": "one"}]}
+    keyless = [
+        {"name": "keyless", "image": f"{name}:keyless", "expect": {"verdict": "allow"}},
+        {"name": "by key", "image": f"{name}:multi-cosigned-alice", "expect": wrong},
+    ]
+    write(tmp_path, "t.yaml", gate_test(*three, evidence=evidence, policies=["p"]))
+    write(tmp_path, "u.yaml", gate_test(*keyless, evidence=evidence, policies=["q"]))
+    ran = gate("policy", "test", "t.yaml", "u.yaml", "--require-coverage")
     assert (ran.code, ran.err) == (0, ""), ran.out
 
 

@@ -84,10 +84,20 @@ def test_everything_that_a_review_asks_is_answered_alike(tmp_path: Path, writer:
 def test_an_index_with_its_platforms_and_their_configurations(tmp_path: Path, writer: LayoutWriter) -> None:
     platforms = [AMD64, Platform("linux", "arm64")]
     children = [(writer.image(None, str(p), platform=p), p) for p in platforms]
-    index = writer.index("v1", children)
+    provenance = (writer.image(None, "provenance"), Platform("unknown", "unknown"))
+    index = writer.index("v1", [*children, provenance])
+    for digest in (index, *(digest for digest, _ in children), provenance[0]):
+        writer.sign_legacy(digest, alice(), "registry.test/acme/api")
+        writer.sign_bundle(digest, alice())
     recorded(tmp_path)
-    layout = kept(tmp_path).layout
-    assert layout.by_tag("v1") == index
+    registry, before = kept(tmp_path), LayoutRegistry(Layout.open(tmp_path / "registry"))
+    layout = registry.layout
+    assert layout.by_tag("v1") == layout.only_image() == index
+    for digest in (index, *(digest for digest, _ in children)):
+        assert len(answers(registry, digest)) == 5
+        assert answers(registry, digest) == answers(before, digest)
+    assert layout.load(provenance[0]) is not None
+    assert registry.referrers(REPOSITORY, provenance[0], soon()) == ()  # it does not run
     for child, _ in children:
         stored = layout.load(child)
         assert stored is not None
