@@ -16,6 +16,8 @@ from gate.documents import Document, read_documents
 from gate.policy.reading.schema.kinds import KINDS, schema_of
 from gate.policy.reading.schema.published import published
 from gate.policy.reading.sets import parse_set
+from gate.policy.reading.tests import parse_test
+from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.reading.test_reading_schema import EXAMPLES
 
 if TYPE_CHECKING:
@@ -31,9 +33,14 @@ def read(text: str) -> list[Any]:
 
 
 def lints(document: Json) -> bool:
-    return parse_set(read(json.dumps(document)), None).errors == () and document["kind"] in KINDS
+    parsed = parse_set(read(json.dumps(document)), None)
+    problems = list(parsed.errors)
+    for test in parsed.tests:
+        parse_test(test, problems, lambda *_: ROOT)
+    return document["kind"] in KINDS and all(problem.warning for problem in problems)
 
 
+ROOT = shared_world().trusted_root()
 SHOWN = Path(__file__).parents[2] / "docs" / "examples"
 BASES: list[Json] = [
     *(example for kind in KINDS for example in EXAMPLES[kind]),

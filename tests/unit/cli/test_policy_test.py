@@ -526,6 +526,11 @@ def test_the_ready_policies_are_as_their_tests_say() -> None:
     assert (ran.code, ran.err) == (0, ""), ran.out
 
 
+def test_the_example_of_the_reference_is_as_it_says() -> None:
+    ran = gate("policy", "test", CHECKOUT / "docs" / "examples")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
 # --watch
 
 

@@ -104,6 +104,10 @@ def config(**spec: object) -> Json:
     return {"apiVersion": "imagegate.dev/v1", "kind": "GateConfig", "metadata": {"name": "default"}, "spec": spec}
 
 
+def gate_test(**spec: object) -> Json:
+    return {"apiVersion": "imagegate.dev/v1", "kind": "GateTest", "metadata": {"name": "t"}, "spec": spec}
+
+
 def parsed(text: str, read_file: ReadFile | None = None, file: str = "p.yaml") -> ParsedSet:
     """What a stream of readable documents amounts to."""
     documents = list(read_documents(text, file))

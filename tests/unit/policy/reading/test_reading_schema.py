@@ -14,6 +14,7 @@ from tests.unit.policy.build import (
     break_glass,
     config,
     exception,
+    gate_test,
     parsed,
     policies,
     policy,
@@ -159,6 +160,23 @@ EXAMPLES: dict[str, list[Json]] = {
             breakGlass={"max": "4h"},
             credentials={"pullSecrets": False, "keychains": ["ecr"], "dockerConfig": {"file": "config.json"}},
         ),
+    ],
+    "GateTest": [
+        gate_test(
+            at="2026-11-23T12:00:00Z",
+            policies=["p.yaml"],
+            evidence=[{"repository": "ghcr.io/acme/api", "layout": "api"}],
+            trustRoots=[{"name": "public-good", "file": "root.json"}],
+            cases=[
+                {
+                    "name": "one",
+                    "image": "ghcr.io/acme/api:v1",
+                    "namespace": {"name": "n", "labels": {"env": "prod"}},
+                    "expect": {"verdict": "deny", "findings": [{"code": "REVOKED", "policy": "p", "rule": "r"}]},
+                },
+                {"name": "two", "manifest": {"kind": "Pod"}, "expect": {"verdict": "allow"}},
+            ],
+        )
     ],
 }
 

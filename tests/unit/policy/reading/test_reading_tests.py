@@ -13,11 +13,13 @@ from gate.documents import Document, read_documents
 from gate.errors import ParseError
 from gate.image.reference import Repository
 from gate.policy.decision import Finding, Verdict
+from gate.policy.reading.schema.kinds import schema_of
 from gate.policy.reading.schema.tests import MAX_CASES
 from gate.policy.reading.sets import parse_set
 from gate.policy.reading.tests import Case, CaseNamespace, ExpectedFinding, GateTest, check_references, parse_test
 from gate.policy.trust import GivenRoot
 from tests.fakes.signing_authority import shared_world
+from tests.unit.policy.reading.walking import ANY, fields_of
 
 if TYPE_CHECKING:
     from gate.policy.reading.problems import Problem
@@ -135,6 +137,20 @@ def test_a_test_belongs_to_no_namespace() -> None:
     test, (problem,) = read(SPEC, namespace="web")
     assert test is None
     assert "remove metadata.namespace" in str(problem)
+
+
+def test_what_is_left_out_is_as_the_schema_says() -> None:
+    defaults = {path: form["default"] for path, form in fields_of(schema_of("GateTest")) if "default" in form}
+    assert defaults.keys() == {
+        ("spec", "evidence"),
+        ("spec", "trustRoots"),
+        ("spec", "cases", ANY, "expect", "findings"),
+    }
+    written = valid(evidence=[], trustRoots=[], cases=[{**CASE, "expect": {**CASE["expect"], "findings": []}}])
+    left_out = valid()
+    assert list(defaults.values()) == [[], [], []]
+    assert (written.evidence, written.trust_roots) == (left_out.evidence, left_out.trust_roots)
+    assert written.cases[0].findings == left_out.cases[0].findings
 
 
 def test_cases_are_bounded() -> None:

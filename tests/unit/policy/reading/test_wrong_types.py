@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from gate.policy.reading.schema.kinds import KINDS, schema_of
+from gate.policy.reading.tests import parse_test
 from tests.unit.policy.build import Json, parsed
 from tests.unit.policy.reading.test_reading_schema import EXAMPLES
 from tests.unit.policy.reading.walking import values_of
@@ -75,7 +76,10 @@ def told(text: str) -> list[tuple[int, str]]:
     """Line and message of everything that makes a document invalid."""
     found = parsed(text)
     assert found.set.policies == ()
-    return [(problem.place.line, problem.message) for problem in found.errors]
+    problems = list(found.errors)
+    for document in found.tests:
+        assert parse_test(document, problems, lambda *_: b"") is None
+    return [(problem.place.line, problem.message) for problem in problems]
 
 
 def at(document: Json, path: Path) -> Any:
