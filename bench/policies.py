@@ -25,8 +25,8 @@ from gate.evidence.facts import Evidence, Format, KeySigner, VerifiedSignature, 
 from gate.feeds.folder import require
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
 from gate.policy.evaluate import conclude
+from gate.policy.finding import Verdict
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
@@ -36,7 +36,7 @@ from gate.policy.trust import PUBLIC_GOOD
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 POLICIES, TIMES, MATCHING, ROUNDS = 200, 7, 10, 100
 BAR_PARSED, BAR_LINT, BAR_ASKED = 500.0, 1000.0, 300.0

@@ -33,7 +33,7 @@ from gate.wiring import build
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 8.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.evidence.facts import Identity, VerifiedSignature
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 _GITHUB: Final = "https://github.com/"
 _SUBJECT: Final = re.compile(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gate.errors import SourceError
 from gate.kubernetes.workload import BUILT_IN
-from gate.policy.decision import Verdict, worst
+from gate.policy.finding import Verdict, worst
 from gate.policy.matching import Workload
 from gate.review.review import Subject
 from gate.sources.manifests import Found, read_object
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from gate.documents import Document
     from gate.kubernetes.workload import Kinds
-    from gate.policy.decision import Finding
-    from gate.policy.policy import PolicySet
+    from gate.policy.finding import Finding
+    from gate.policy.policy_set import PolicySet
     from gate.policy.reading.tests import Case, CaseNamespace, ExpectedFinding, GateTest
     from gate.review.review import ImageReview
     from gate.sources.manifests import ImageUse

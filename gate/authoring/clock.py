@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from gate.documents import Path
     from gate.policy.config import Config
-    from gate.policy.exceptions import Waiver
     from gate.policy.reading.notes import Notes
     from gate.policy.signers import SignerSpec
+    from gate.policy.waiver import Waiver
 
 _RENEW: Final = "renew it, or mend what it waives and remove it"
 

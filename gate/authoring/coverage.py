@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gate.authoring.cases import GateTestResult
-    from gate.policy.exceptions import Waiver
     from gate.policy.matching import Outcome
-    from gate.policy.policy import Policy, PolicySet, Rule
+    from gate.policy.policy import Policy, Rule
+    from gate.policy.policy_set import PolicySet
+    from gate.policy.waiver import Waiver
 
 _PolicyKey = tuple[str, str | None, str, str]
 _RuleKey = tuple[_PolicyKey, int]

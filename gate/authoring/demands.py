@@ -6,13 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.policy.assignment import satisfied
-from gate.policy.policy import (
-    AttestationRequirement,
-    DenyRequirement,
-    ImageRequirement,
-    SignatureRequirement,
-    Unusable,
-)
+from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
 from gate.policy.reading.checks import Check
 from gate.policy.reading.rules import MAX_SIGNERS
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec

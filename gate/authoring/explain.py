@@ -23,7 +23,7 @@ from gate.authoring.explanation import (
 from gate.authoring.weighing import search
 from gate.codes import Code
 from gate.policy.acceptance import Case
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import misfits
 from gate.policy.plan import Stage, outcomes_by_reference, plan
 from gate.policy.policy import AttestationRequirement, Mode, SignatureRequirement
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.reference import Reference
     from gate.policy.break_glass import BreakGlass
-    from gate.policy.decision import Finding
-    from gate.policy.exceptions import Waiver
+    from gate.policy.finding import Finding
     from gate.policy.matching import Matched, Outcome
     from gate.policy.plan import Plan
-    from gate.policy.policy import Policy, PolicySet, Rule
+    from gate.policy.policy import Policy, Rule
+    from gate.policy.policy_set import PolicySet
+    from gate.policy.waiver import Waiver
     from gate.review.review import ImageReview
 
 

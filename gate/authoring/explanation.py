@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import NOTES, Code
-from gate.policy.decision import Verdict, worst
+from gate.policy.finding import Verdict, worst
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Rejection, Storage, Unavailable, VerifiedAttestation, VerifiedSignature
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from gate.image.platforms import PlatformImage
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Unmatched, Where
-    from gate.policy.decision import Finding, Reason
-    from gate.policy.exceptions import Waiver
+    from gate.policy.finding import Finding, Reason
     from gate.policy.matching import Misfit
     from gate.policy.policy import Policy, Rule
     from gate.policy.signers import Expression, SignerSpec
+    from gate.policy.waiver import Waiver
     from gate.review.review import ImageReview
 
     Fact = VerifiedSignature | VerifiedAttestation

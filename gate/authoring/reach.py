@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from gate.authoring.covering import Comparer
     from gate.documents import Path
     from gate.policy.config import Config
-    from gate.policy.exceptions import GateException, Waiver
+    from gate.policy.exceptions import GateException
     from gate.policy.policy import NamespaceSelector, Policy
     from gate.policy.reading.notes import Notes
+    from gate.policy.waiver import Waiver
 
 _MATCH: Final = ("spec", "match")
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"

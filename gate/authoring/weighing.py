@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Evidence, VerifiedAttestation, VerifiedSignature
     from gate.policy.acceptance import Case
-    from gate.policy.decision import Reason
+    from gate.policy.finding import Reason
     from gate.policy.signers import Expression, SignerSpec
 
 _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")

@@ -23,7 +23,7 @@ from gate.cli.subjects import (
     targets_of,
 )
 from gate.errors import UsageError
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
 from gate.review.kinds import kinds_of
 from gate.settings import wants_color, with_config
@@ -32,7 +32,7 @@ from gate.wiring import build
 if TYPE_CHECKING:
     from gate.cli.subjects import Asked
     from gate.deadline import Deadline
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.wiring import Gate
 
 _FORMATS: Final = ("text", "json", "sarif", "junit", "github", "gitlab", "cyclonedx")

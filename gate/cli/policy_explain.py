@@ -29,8 +29,8 @@ from gate.cli.subjects import (
 )
 from gate.cli.target import OCI
 from gate.errors import UsageError
-from gate.policy import decision
-from gate.policy.decision import Verdict
+from gate.policy import finding
+from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
 from gate.review.kinds import kinds_of
 from gate.settings import wants_color, with_config
@@ -91,7 +91,7 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         replace(found, review=asked.as_written(found.review)) for found in (explain(policies, r, now) for r in reviews)
     ]
     unread = asked.source_findings(allow_empty=False)
-    verdict = decision.worst([*(one.verdict for one in told), *([Verdict.ERROR] if unread else [])])
+    verdict = finding.worst([*(one.verdict for one in told), *([Verdict.ERROR] if unread else [])])
     placed = list(zip(told, asked.subjects.values(), strict=True))
     deliver(
         tree_json.render(placed, unread, verdict, now)

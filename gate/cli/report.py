@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.cli.common import Exit
-from gate.policy.decision import Decision, Finding, Verdict, worst
+from gate.policy.decision import Decision
+from gate.policy.finding import Finding, Verdict, worst
 from gate.spent import Spent
 
 if TYPE_CHECKING:

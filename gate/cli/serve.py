@@ -18,7 +18,7 @@ from gate.settings import with_config
 from gate.webhook.server import Serving, parse_address, serve
 
 if TYPE_CHECKING:
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
 MAX_IMAGES: Final = 32

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.reference import Repository
     from gate.kubernetes.workload import Kinds
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.registry.layout import Layout
     from gate.review.review import ImageReview
     from gate.sources.manifests import Found, ImageUse

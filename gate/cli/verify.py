@@ -23,15 +23,8 @@ from gate.evidence.facts import VerifiedSignature
 from gate.policy.acceptance import accepted_by_any
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
-from gate.policy.policy import (
-    AttestationRequirement,
-    Match,
-    Mode,
-    Policy,
-    PolicySet,
-    Rule,
-    SignatureRequirement,
-)
+from gate.policy.policy import AttestationRequirement, Match, Mode, Policy, Rule, SignatureRequirement
+from gate.policy.policy_set import PolicySet
 from gate.policy.predicate_types import parse_predicate_type
 from gate.policy.signers import AnyOf, One
 from gate.review.review import Subject

@@ -18,7 +18,7 @@ from gate.errors import ParseError, UsageError
 from gate.evidence.facts import Evidence
 from gate.evidence.message import Message
 from gate.local import read_chunks, read_local
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.policy.predicate_types import parse_predicate_type
 from gate.policy.signers import AnyOf, One, needs_of
 from gate.review.blob import examine_bundle, judge_blob

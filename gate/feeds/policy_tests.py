@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.documents import Document
     from gate.image.reference import Repository
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.policy.reading.tests import GateTest, KeptEvidence
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 
 from gate.codes import Code
 from gate.evidence.facts import CertificateSigner, KeySigner, TimeSource, VerifiedAttestation, VerifiedSignature
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import MissingRoot
 from gate.trust.window import ALWAYS

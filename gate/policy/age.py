@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
     from datetime import datetime

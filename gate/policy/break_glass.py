@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
-from gate.policy.decision import Finding, Verdict
+from gate.policy.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gate.image.digest import Digest
     from gate.image.reference import Repository
-    from gate.policy.exceptions import Scope
+    from gate.policy.waiver import Scope
 
 LONGEST: Final = timedelta(hours=24)
 """That a break-glass may last, whatever `GateConfig` says."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from gate.codes import Code
 from gate.policy.acceptance import Case
 from gate.policy.break_glass import softened
-from gate.policy.decision import Decision, Finding, Reason, Verdict
+from gate.policy.decision import Decision
+from gate.policy.finding import Finding, Reason, Verdict
 from gate.policy.judge import by_evidence, needs_digest, unmet_by_itself
 from gate.policy.plan import Stage, outcomes_by_reference, revoked
 from gate.policy.policy import Mode, SignatureRequirement, Tags

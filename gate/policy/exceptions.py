@@ -1,4 +1,4 @@
-"""Exceptions: findings of a rule that somebody has waived, for some images, until some day (POLICY §6)."""
+"""Which exceptions count for an image at an instant (POLICY §6)."""
 
 from __future__ import annotations
 
@@ -9,70 +9,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.image.digest import Digest
     from gate.image.reference import Repository
-    from gate.policy.patterns import ImagePattern
     from gate.policy.policy import Policy
+    from gate.policy.waiver import Waiver
 
 EXPIRING: Final = timedelta(days=14)
 """So long before its end an exception is said to be ending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What something is narrowed to: all fields that are given have to fit, one entry of each does.
-
-    Attributes:
-        images: patterns; () where it is not narrowed by them. So with the others.
-        digests: of images.
-        namespaces: by name; one that is not known is in none of them.
-    """
-
-    images: tuple[ImagePattern, ...] = ()
-    digests: tuple[Digest, ...] = ()
-    namespaces: tuple[str, ...] = ()
-
-    def covers(self, name: Repository, namespace: str | None) -> bool:
-        """Whether an image there is in it, whatever its digest is."""
-        return (not self.images or any(pattern.matches(name) for pattern in self.images)) and (
-            not self.namespaces or namespace in self.namespaces
-        )
-
-    def holds(self, digest: Digest | None) -> bool:
-        """Whether a digest is in it; one that is not known is only where it is not narrowed to some."""
-        return not self.digests or digest in self.digests
-
-
-@dataclass(frozen=True, slots=True)
-class Waiver:
-    """One exception.
-
-    Attributes:
-        rule: the name of the rule whose findings it waives, errors included.
-        scope: which images.
-        until: as its author wrote it.
-        end: the first instant at which it is over.
-        reason: why, for people.
-        ticket: where that is written down; "" for nowhere.
-        approved_by: who is said to have approved it: a claim.
-        origin: of whose it is where it is not of the policy itself, such as `GateException payments/x`.
-    """
-
-    rule: str
-    scope: Scope
-    until: str
-    end: datetime
-    reason: str
-    ticket: str = ""
-    approved_by: str = ""
-    origin: str = ""
-
-    def __str__(self) -> str:
-        """For people: how long and why."""
-        known = [self.reason]
-        known += [self.ticket] if self.ticket else []
-        known += [f"said to be approved by {self.approved_by}"] if self.approved_by else []
-        return f"{self.origin or 'an exception'} until {self.until} ({', '.join(known)})"
 
 
 @dataclass(frozen=True, slots=True)

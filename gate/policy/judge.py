@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import INABILITY, Code
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
 from gate.policy.requirements import attestation, deny, image, signature
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Evidence, Storage
     from gate.image.digest import Digest
     from gate.image.platforms import PlatformImage
-    from gate.policy.decision import Reason
+    from gate.policy.finding import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import INABILITY, NOTES, Code
-from gate.policy.decision import Finding, Reason, Verdict
+from gate.policy.finding import Finding, Reason, Verdict
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from gate.image.digest import Digest
     from gate.image.reference import Reference
-    from gate.policy.exceptions import Applicable, Leniency, Waiver
+    from gate.policy.exceptions import Applicable, Leniency
     from gate.policy.policy import NamespaceSelector, Policy, Rule, Tags
+    from gate.policy.waiver import Waiver
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}

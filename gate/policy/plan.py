@@ -13,8 +13,9 @@ from gate.codes import Code
 from gate.policy import revocation
 from gate.policy.break_glass import softened
 from gate.policy.config import MAX_ATTESTATION, Unmatched, Where
-from gate.policy.decision import Decision, Finding, Reason, Verdict
+from gate.policy.decision import Decision
 from gate.policy.exceptions import Leniency
+from gate.policy.finding import Finding, Reason, Verdict
 from gate.policy.judge import by_reference, needs_digest
 from gate.policy.matching import Matched, Outcome, Workload, match, verdict_in
 from gate.policy.policy import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Reference
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Config
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
 

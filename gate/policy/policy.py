@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from gate.evidence.facts import Storage
 from gate.image.platforms import ConfigsWanted
-from gate.policy import revocation
-from gate.policy.config import Config, Unmatched
-from gate.policy.index import PolicyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +16,9 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.manifest import Platform
     from gate.image.reference import Repository
-    from gate.policy.break_glass import BreakGlass
-    from gate.policy.exceptions import GateException, Waiver
     from gate.policy.patterns import ImagePattern, RegistryPrefix
-    from gate.policy.revocation import Revocations
     from gate.policy.signers import Expression, SignerSpec
-    from gate.policy.trust import TrustRoot
+    from gate.policy.waiver import Waiver
 
 
 class Mode(StrEnum):
@@ -294,30 +288,3 @@ def _tags_of(rule: Rule, waived: frozenset[str]) -> Tags | None:
             return None
         case SignatureRequirement() | AttestationRequirement():
             return Tags.PIN
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySet:
-    """Everything that decides, as one value.
-
-    Attributes:
-        invalid: what was to be in it and is not whole, each with why; for people.
-        index: finds those policies that may be about an image.
-    """
-
-    policies: tuple[Policy, ...] = ()
-    config: Config = field(default_factory=Config)
-    trust_roots: Mapping[str, TrustRoot] = field(default_factory=dict, hash=False)
-    exceptions: tuple[GateException, ...] = ()
-    revocations: Revocations = revocation.NONE
-    break_glasses: tuple[BreakGlass, ...] = ()
-    invalid: tuple[str, ...] = ()
-    index: PolicyIndex = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "index", PolicyIndex.of(self.policies, self.exceptions))
-
-    @property
-    def enforces(self) -> bool:
-        """Whether anything in it could deny: then what fails before it was asked is denied too (POLICY §2)."""
-        return self.config.unmatched is Unmatched.DENY or any(p.mode is Mode.ENFORCE for p in self.policies)

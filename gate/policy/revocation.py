@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.evidence.facts import CertificateSigner, KeySigner
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
     from datetime import datetime

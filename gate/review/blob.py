@@ -19,7 +19,7 @@ from gate.evidence.verifier import prove
 from gate.image.digest import Digest
 from gate.policy.acceptance import counted, summed_up, unknown
 from gate.policy.assignment import satisfied
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.review.anchoring import Anchoring
 from gate.trust.key import Hash
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import Evidence, Unavailable
-from gate.policy.decision import Reason
 from gate.policy.evaluate import suffices, wanting_platforms
+from gate.policy.finding import Reason
 from gate.policy.known import Known
 
 if TYPE_CHECKING:

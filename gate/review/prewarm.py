@@ -13,7 +13,7 @@ from gate.review.review import Subject
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.review.review import Reviewer
     from gate.review.warming import Warming
 

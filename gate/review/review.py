@@ -12,8 +12,8 @@ from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.evidence.facts import Evidence
 from gate.image.reference import Reference
-from gate.policy.decision import Decision, Reason
 from gate.policy.evaluate import conclude, unable
+from gate.policy.finding import Reason
 from gate.policy.matching import Workload
 from gate.policy.plan import Plan, Stage, invalid, plan
 from gate.review.cache import Bounds, FlightCache
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.manifest import Manifest, StoredManifest
     from gate.image.reference import Repository
+    from gate.policy.decision import Decision
     from gate.policy.known import Known
-    from gate.policy.policy import Kept, PolicySet
+    from gate.policy.policy import Kept
+    from gate.policy.policy_set import PolicySet
     from gate.policy.trust import TrustNeeds
     from gate.review.kept import Listings
     from gate.review.ports import Registry, Store, TrustedRoots

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import INABILITY, NOTES
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gate.policy.decision import Finding
+    from gate.policy.finding import Finding
     from gate.review.review import ImageReview
 
 MOST: Final = 900

@@ -24,7 +24,7 @@ from gate.kubernetes.admission import (
     parse_review,
 )
 from gate.kubernetes.workload import service_account
-from gate.policy.decision import Verdict, worst
+from gate.policy.finding import Verdict, worst
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
 from gate.review.kinds import kinds_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gate.kubernetes.workload import ImageField, Kinds
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.webhook.metrics import Metrics
 
 MAX_SECONDS: Final = 30.0

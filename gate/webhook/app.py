@@ -14,7 +14,7 @@ from gate.webhook.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.review.prewarm import Prewarmer
     from gate.review.review import Reviewer
 

@@ -12,7 +12,7 @@ from gate import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gate.policy.decision import Finding, Verdict
+    from gate.policy.finding import Finding, Verdict
     from gate.policy.plan import Stage
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

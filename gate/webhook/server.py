@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.settings import Settings
 
 MAX_REVIEWS: Final = 64

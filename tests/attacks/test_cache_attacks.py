@@ -23,7 +23,7 @@ from gate.evidence.facts import Storage
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Reference, Repository
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
 from gate.review.kept import Listings, Nothing
 from gate.review.lister import EVIDENCE_SECONDS, UNSIGNED_SECONDS
@@ -39,7 +39,7 @@ from tests.unit.policy.build import SIGNED, config, policies, policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.review.ports import Store
 
 OURS = "ghcr.io/acme/api"

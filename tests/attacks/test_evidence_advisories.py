@@ -48,7 +48,7 @@ from tests.fakes.transparency_log import DSSE_1, HASHEDREKORD_1, Entry, Json, Pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gate.policy.decision import Reason
+    from gate.policy.finding import Reason
     from gate.policy.signers import SignerSpec
 
 ELSEWHERE: Final = {

@@ -10,7 +10,7 @@ import pytest
 from gate.codes import Code
 from gate.feeds.folder import load_policies
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
 from tests.fakes.signing import alice, bob, mallory
@@ -37,7 +37,7 @@ from tests.unit.webhook.support import policy as text_policy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 HEAD: Json = {"apiVersion": "imagegate.dev/v1"}
 PROD = Workload("Pod", "prod", {})

@@ -25,7 +25,7 @@ from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST, Platform
 from gate.image.platforms import PlatformImage
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from gate.policy.reading.schema.kinds import KINDS, schema_of
@@ -68,7 +68,7 @@ from tests.unit.review.build import NAME, world
 if TYPE_CHECKING:
     from gate.demo.signing import SigningKey
     from gate.evidence.facts import Evidence
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 SIGNATURE: Json = {
     "by": ["a", "b"],

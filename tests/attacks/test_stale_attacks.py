@@ -25,7 +25,7 @@ from gate.hearing import Hearing
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_INDEX, OCI_MANIFEST
 from gate.image.reference import Repository
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.credential import Credential

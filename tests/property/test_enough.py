@@ -28,13 +28,14 @@ from gate.evidence.facts import (
 )
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
 from gate.policy.evaluate import conclude, suffices
+from gate.policy.finding import Verdict
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage, plan
-from gate.policy.policy import Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
+from gate.policy.policy import Kept, Match, Mode, Policy, Rule, SignatureRequirement
+from gate.policy.policy_set import PolicySet
 from gate.policy.signers import AnyOf, AtLeast, Expression, One
 from gate.policy.trust import PUBLIC_GOOD
 from gate.trust.window import ALWAYS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gate.authoring.explanation import State
 from gate.codes import INABILITY, NOTES, Code
 from gate.policy.break_glass import Stamp
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
@@ -40,7 +40,7 @@ from tests.unit.policy.build import (
 if TYPE_CHECKING:
     from gate.authoring.explanation import Explanation
     from gate.evidence.facts import Evidence
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,8 +16,8 @@ from gate.documents import Document, read_documents
 from gate.errors import SourceError
 from gate.image.reference import Reference
 from gate.policy.assignment import satisfied
-from gate.policy.decision import Verdict
 from gate.policy.evaluate import conclude
+from gate.policy.finding import Verdict
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gate.evidence.facts import Evidence, VerifiedSignature
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,7 @@ from gate.image.config import ImageConfig
 from gate.image.manifest import Platform
 from gate.image.platforms import PlatformImage
 from gate.image.reference import Reference
-from gate.policy.decision import Decision, Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload, match
 from gate.policy.plan import Stage
 from tests.fakes.signing import alice, bob
@@ -23,7 +23,8 @@ from tests.unit.policy.build import DIGEST, OTHER, SIGNERS, Json, decide, eviden
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Evidence
-    from gate.policy.policy import PolicySet
+    from gate.policy.decision import Decision
+    from gate.policy.policy_set import PolicySet
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

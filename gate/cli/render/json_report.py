@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import CertificateSigner, KeySigner
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.spent import Spent
 
 if TYPE_CHECKING:
     from gate.cli.report import Entry, Report
     from gate.evidence.facts import Claim, Evidence, Rejection, Signer, VerifiedAttestation, VerifiedSignature, Witness
-    from gate.policy.decision import Finding
+    from gate.policy.finding import Finding
     from gate.sources.manifests import Location
 
 _TROUBLE: Final = {"set_aside": "setAside", "dropped": "dropped", "failed": "failed", "corrupt": "corrupt"}

@@ -9,12 +9,12 @@ import click
 
 from gate.cli.common import one_line
 from gate.codes import NOTES, Code
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.review.words import headline
 
 if TYPE_CHECKING:
     from gate.cli.report import Entry, Report
-    from gate.policy.decision import Finding
+    from gate.policy.finding import Finding
     from gate.sources.manifests import Location
 
 _COLORS: Final = {Verdict.DENY: "red", Verdict.ERROR: "magenta", Verdict.WARN: "yellow", Verdict.ALLOW: "green"}

@@ -13,13 +13,7 @@ from gate.cli.render.json_report import (
     signature_json,
 )
 from gate.evidence.facts import VerifiedSignature
-from gate.policy.policy import (
-    AttestationRequirement,
-    DenyRequirement,
-    ImageRequirement,
-    SignatureRequirement,
-    Unusable,
-)
+from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
 from gate.policy.signers import AnyOf, AtLeast, One
 
 if TYPE_CHECKING:
@@ -28,7 +22,7 @@ if TYPE_CHECKING:
 
     from gate.authoring.explanation import Explanation, Fact, PolicyExplained, RuleExplained, Search, Wanted
     from gate.cli.report import SourceFinding
-    from gate.policy.decision import Verdict
+    from gate.policy.finding import Verdict
     from gate.policy.matching import Workload
     from gate.policy.policy import Requirement
     from gate.sources.manifests import Location

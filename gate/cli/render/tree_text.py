@@ -13,7 +13,7 @@ from gate.cli.render.drawing import Branch, Mark
 from gate.cli.render.tree_facts import Found
 from gate.codes import NOTES, Code
 from gate.policy.config import Where
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.policy import (
     AttestationRequirement,
     DenyRequirement,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gate.authoring.explanation import Excepted, Explanation, PolicyExplained, RuleExplained
     from gate.image.reference import Reference
-    from gate.policy.decision import Finding
+    from gate.policy.finding import Finding
     from gate.policy.matching import Workload
     from gate.policy.policy import Policy, Requirement
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.image.digest import Digest
 from gate.instants import parse_end
 from gate.policy.break_glass import BreakGlass
-from gate.policy.exceptions import GateException, Scope, Waiver
+from gate.policy.exceptions import GateException
 from gate.policy.patterns import ImagePattern
 from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import did_you_mean
+from gate.policy.waiver import Scope, Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.config import Config
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, Unusable
+from gate.policy.policy import Match, Mode, Policy, Rule, Unusable
+from gate.policy.policy_set import PolicySet
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_match
 from gate.policy.reading.schema.compiled import compiled

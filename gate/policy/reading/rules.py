@@ -11,15 +11,7 @@ from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
 from gate.policy.judge import needs_digest
 from gate.policy.patterns import RegistryPrefix, glob
-from gate.policy.policy import (
-    DenyRequirement,
-    ImageRequirement,
-    Kept,
-    Requirement,
-    Rule,
-    SignatureRequirement,
-    Tags,
-)
+from gate.policy.policy import DenyRequirement, ImageRequirement, Kept, Requirement, Rule, SignatureRequirement, Tags
 from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from gate.policy.config import Config
-from gate.policy.policy import Policy, PolicySet
+from gate.policy.policy_set import PolicySet
 from gate.policy.reading.checks import Check
 from gate.policy.reading.config import parse_config
 from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse_exception
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gate.errors import Place
     from gate.policy.break_glass import BreakGlass
     from gate.policy.exceptions import GateException
+    from gate.policy.policy import Policy
     from gate.policy.reading.notes import ReadFile
     from gate.policy.revocation import Revocations
     from gate.policy.trust import TrustRoot

@@ -9,7 +9,7 @@ from gate.codes import Code
 from gate.errors import GateError, ParseError
 from gate.image.reference import Reference
 from gate.instants import parse_instant
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.reading.checks import Check
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.remedies import did_you_mean
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from gate.documents import Document, Path
     from gate.errors import Place
     from gate.image.reference import Repository
-    from gate.policy.decision import Finding
-    from gate.policy.policy import Policy, PolicySet
+    from gate.policy.finding import Finding
+    from gate.policy.policy import Policy
+    from gate.policy.policy_set import PolicySet
     from gate.policy.reading.notes import ReadFile
     from gate.policy.reading.problems import Problem
     from gate.policy.trust import TrustRoot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codes import Code
 from gate.policy.acceptance import counted, revoked_among, summed_up, too_few, unknown
 from gate.policy.assignment import satisfied
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from gate.errors import ParseError
 from gate.image.platforms import covers
 from gate.instants import parse_instant
 from gate.policy.age import AHEAD, shown
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.policy.patterns import glob
 from gate.policy.policy import Tags
 

@@ -10,7 +10,7 @@ from gate.evidence.facts import KeySigner
 from gate.policy.acceptance import counted, revoked_among, summed_up, too_few, unknown
 from gate.policy.age import too_new, too_old
 from gate.policy.assignment import satisfied
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,8 +13,8 @@ from gate.image.digest import Digest
 from gate.image.manifest import Platform
 from gate.image.platforms import PlatformImage
 from gate.image.reference import Reference
-from gate.policy.decision import Reason
 from gate.policy.evaluate import conclude, unable, wanting_platforms
+from gate.policy.finding import Reason
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, invalid, plan
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.authoring.explanation import Explanation, RuleExplained
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 
 def reviewed(

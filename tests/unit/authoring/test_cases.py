@@ -12,7 +12,8 @@ from gate.authoring.words import difference
 from gate.codes import Code
 from gate.documents import Document, read_documents
 from gate.errors import Place
-from gate.policy.decision import Decision, Finding, Verdict
+from gate.policy.decision import Decision
+from gate.policy.finding import Finding, Verdict
 from gate.policy.matching import Workload
 from gate.policy.reading.tests import Case, CaseNamespace, ExpectedFinding
 from gate.review.review import ImageReview, Subject

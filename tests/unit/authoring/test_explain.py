@@ -9,7 +9,7 @@ from gate.authoring.explanation import Pinning, State, Use
 from gate.codes import Code
 from gate.evidence.facts import Evidence
 from gate.policy.break_glass import Stamp
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory

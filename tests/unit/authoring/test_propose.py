@@ -26,7 +26,7 @@ from gate.evidence.facts import (
 )
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.policy import Kept
 from gate.policy.reading.signers import GITHUB_ISSUER
 from gate.policy.trust import PUBLIC_GOOD
@@ -38,7 +38,7 @@ from tests.unit.policy.build import DIGEST, TAGGED, UNWITNESSED, parsed
 
 if TYPE_CHECKING:
     from gate.authoring.propose import Proposal
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 LOGGED = Witness(frozenset({"log"}), (VerifiedTime(START, TimeSource.LOG, "a log"),))
 WORKFLOW = "https://github.com/acme/api/.github/workflows/release.yml"

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from gate.demo.signing import SigningKey
     from gate.image.platforms import PlatformImage
-    from gate.policy.decision import Decision, Reason
-    from gate.policy.policy import PolicySet
+    from gate.policy.decision import Decision
+    from gate.policy.finding import Reason
+    from gate.policy.policy_set import PolicySet
     from gate.policy.reading.notes import ReadFile
 
 Json = dict[str, Any]

@@ -24,7 +24,7 @@ from gate.evidence.facts import (
     Witness,
 )
 from gate.policy.acceptance import counted, mine, objection, summed_up, too_few, unknown
-from gate.policy.decision import Reason
+from gate.policy.finding import Reason
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, LogUse, One
 from gate.policy.trust import PUBLIC_GOOD, BuiltInRoot, MissingRoot, PrivateAuthorities

@@ -12,8 +12,8 @@ import pytest
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
 from gate.policy.break_glass import Stamp
-from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import unable
+from gate.policy.finding import Reason, Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
@@ -40,7 +40,7 @@ from tests.unit.policy.build import (
 )
 
 if TYPE_CHECKING:
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 HOUR = timedelta(hours=1)
 POD = Workload("Pod", "payments")

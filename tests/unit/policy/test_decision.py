@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from gate.codes import Code
-from gate.policy.decision import Decision, Finding, Verdict, worst
+from gate.policy.decision import Decision
+from gate.policy.finding import Finding, Verdict, worst
 
 ALLOW, WARN, DENY, ERROR = Verdict.ALLOW, Verdict.WARN, Verdict.DENY, Verdict.ERROR
 

@@ -7,8 +7,8 @@ import pytest
 
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
-from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import conclude, unable
+from gate.policy.finding import Reason, Verdict
 from gate.policy.known import Known
 from gate.policy.matching import Workload, match
 from gate.policy.plan import Stage, invalid, plan

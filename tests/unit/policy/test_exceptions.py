@@ -10,8 +10,8 @@ import pytest
 
 from gate.codes import INABILITY, Code
 from gate.image.reference import Reference
-from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import unable
+from gate.policy.finding import Reason, Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
@@ -38,7 +38,7 @@ from tests.unit.policy.build import (
 
 if TYPE_CHECKING:
     from gate.policy.decision import Decision
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 DAY = timedelta(days=1)
 SOON = f"{START + 5 * DAY:%Y-%m-%d}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gate.codes import Code
@@ -10,11 +12,14 @@ from gate.image.digest import Digest
 from gate.image.manifest import Platform
 from gate.image.platforms import ConfigsWanted, PlatformImage
 from gate.image.reference import Reference
-from gate.policy.decision import Decision, Reason
+from gate.policy.finding import Reason
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
 from tests.unit.policy.build import PINNED, TAGGED, Json, codes, decide, policies, policy, waiver
+
+if TYPE_CHECKING:
+    from gate.policy.decision import Decision
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 SOURCE = "org.opencontainers.image.source"

@@ -30,7 +30,7 @@ from tests.unit.policy.build import DIGEST, OTHER, codes, decide, evidence, fact
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Evidence
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 FILE = Path(__file__).parents[3] / "policies" / "release" / "policy.yaml"
 WORKFLOW = "https://github.com/acme/api/.github/workflows/release.yml"

@@ -22,8 +22,8 @@ from gate.evidence.facts import (
 )
 from gate.image.reference import Reference
 from gate.policy.acceptance import Case
-from gate.policy.decision import Reason, Verdict
 from gate.policy.evaluate import suffices, unable
+from gate.policy.finding import Reason, Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from gate.policy.policy import AttestationRequirement
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gate.evidence.facts import Signer
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ import pytest
 from gate.codes import INABILITY, Code
 from gate.evidence.facts import TimeSource, VerifiedTime, Witness
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from tests.fakes.clock import START
@@ -35,7 +35,7 @@ from tests.unit.policy.build import (
 
 if TYPE_CHECKING:
     from gate.evidence.facts import Evidence, VerifiedSignature
-    from gate.policy.decision import Finding
+    from gate.policy.finding import Finding
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 A, B, M = fact(alice()), fact(bob()), fact(mallory())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gate.image.digest import Digest
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.review.review import ImageReview
 
 NAME = "registry.test/acme/api"

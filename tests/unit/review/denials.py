@@ -22,7 +22,8 @@ from gate.image.manifest import OCI_MANIFEST
 from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
-from gate.policy.policy import AttestationRequirement, Match, Mode, Policy, PolicySet, Rule, Unusable
+from gate.policy.policy import AttestationRequirement, Match, Mode, Policy, Rule, Unusable
+from gate.policy.policy_set import PolicySet
 from gate.policy.signers import One
 from gate.registry.client import RegistryClient
 from gate.registry.credentials.keychain import Remembering

@@ -24,7 +24,7 @@ from tests.fakes.signing_authority import Signature, encode, shared_world
 if TYPE_CHECKING:
     from gate.demo.signing import SigningKey
     from gate.evidence.facts import Evidence
-    from gate.policy.decision import Reason
+    from gate.policy.finding import Reason
     from gate.policy.signers import SignerSpec
     from gate.trust.key import PublicKey
 

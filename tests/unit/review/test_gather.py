@@ -22,11 +22,12 @@ from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
 from gate.image.reference import Reference, Repository
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
-from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
+from gate.policy.policy import Match, Mode, Policy, Rule, SignatureRequirement
+from gate.policy.policy_set import PolicySet
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, TrustNeeds
 from gate.review.cache import Bounds

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gate.image.digest import Digest
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 AMD64, ARM64, S390 = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("linux", "s390x")
 NOBODY = Platform("unknown", "unknown")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.errors import ParseError
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
 from gate.review.prewarm import Prewarmer
 from gate.review.warming import MAX_IMAGES, Warming, parse_list

@@ -16,12 +16,13 @@ from gate.evidence.facts import Format, KeySigner
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_ENTRIES
 from gate.image.reference import Reference
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.matching import Workload
 from gate.policy.patterns import ImagePattern
 from gate.policy.plan import Stage
-from gate.policy.policy import Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
+from gate.policy.policy import Match, Mode, Policy, Rule, SignatureRequirement
+from gate.policy.policy_set import PolicySet
 from gate.policy.signers import KeylessSpec, One
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, BuiltInRoot
 from gate.review.limits import MAX_CANDIDATES, MAX_PAYLOADS

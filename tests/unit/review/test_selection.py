@@ -17,7 +17,8 @@ from gate.image.manifest import Descriptor
 from gate.image.reference import Reference
 from gate.policy.config import MAX_ATTESTATION
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import AttestationRequirement, Kept, Match, Mode, Policy, PolicySet, Rule, SignatureRequirement
+from gate.policy.policy import AttestationRequirement, Kept, Match, Mode, Policy, Rule, SignatureRequirement
+from gate.policy.policy_set import PolicySet
 from gate.policy.signers import One
 from gate.review.gather import _size
 from gate.review.limits import MAX_ATTESTATIONS, MAX_CANDIDATES, MAX_PAYLOADS, MAX_SIGNATURES

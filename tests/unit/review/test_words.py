@@ -6,7 +6,8 @@ import pytest
 
 from gate.codes import Code
 from gate.image.reference import Reference
-from gate.policy.decision import Decision, Finding, Verdict
+from gate.policy.decision import Decision
+from gate.policy.finding import Finding, Verdict
 from gate.review.review import ImageReview, Subject
 from gate.review.words import MOST, block, denial, first, headline, warning
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 API = "registry.test/acme/api"
 EVIL = "evil.example/miner:latest"

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
     from gate.image.digest import Digest
     from gate.policy.plan import Stage
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
     from gate.review.review import ImageReview, Subject
 
 GOLDEN = Path(__file__).parents[2] / "golden"

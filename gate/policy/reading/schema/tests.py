@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gate.codes import Code
-from gate.policy.decision import Verdict
+from gate.policy.finding import Verdict
 from gate.policy.reading.schema.parts import LABELS, NAME, NAMESPACE_NAMES, TEXT, Schema, field, formed, obj, texts
 
 MAX_CASES: Final = 10_000

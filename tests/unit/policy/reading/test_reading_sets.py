@@ -7,15 +7,7 @@ import pytest
 from gate.documents import Document, read_documents
 from gate.errors import ParseError
 from gate.policy.config import Config, Unmatched, Where
-from gate.policy.policy import (
-    DenyRequirement,
-    ImageRequirement,
-    Kept,
-    Mode,
-    Policy,
-    SignatureRequirement,
-    Tags,
-)
+from gate.policy.policy import DenyRequirement, ImageRequirement, Kept, Mode, Policy, SignatureRequirement, Tags
 from gate.policy.reading.schema.kinds import KINDS
 from gate.policy.reading.sets import parse_set
 from gate.policy.signers import AnyOf, AtLeast, KeySpec, LogUse, One

@@ -12,7 +12,7 @@ from gate.codes import Code
 from gate.documents import Document, read_documents
 from gate.errors import ParseError
 from gate.image.reference import Repository
-from gate.policy.decision import Finding, Verdict
+from gate.policy.finding import Finding, Verdict
 from gate.policy.reading.schema.kinds import schema_of
 from gate.policy.reading.schema.tests import MAX_CASES
 from gate.policy.reading.sets import parse_set

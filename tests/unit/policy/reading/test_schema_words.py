@@ -15,7 +15,7 @@ from tests.unit.policy.build import DENY, SIGNERS, Json, config, parsed, policy
 from tests.unit.policy.reading.walking import ANY, fields_of
 
 if TYPE_CHECKING:
-    from gate.policy.policy import PolicySet
+    from gate.policy.policy_set import PolicySet
 
 ALL = [(kind, path, form) for kind in KINDS for path, form in fields_of(schema_of(kind))]
 SENTENCE = re.compile(r"[A-Z`][^\n]{5,160}\.")

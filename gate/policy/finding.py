@@ -1,0 +1,69 @@
+"""What is found of an image, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gate.codes import Code
+
+
+class Verdict(StrEnum):
+    """What becomes of an image. Of several, deny beats error beats warn beats allow."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    DENY = "deny"
+    ERROR = "error"
+
+    @property
+    def stops(self) -> bool:
+        """Whether the image may not run."""
+        return self in (Verdict.DENY, Verdict.ERROR)
+
+
+_RANK: Final = {Verdict.DENY: 0, Verdict.ERROR: 1, Verdict.WARN: 2, Verdict.ALLOW: 3}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict over several; of none, allow: whether none is right is for the caller to know."""
+    return min(verdicts, key=_RANK.__getitem__, default=Verdict.ALLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason.
+
+    Attributes:
+        code: what kind of reason.
+        verdict: what it means in its policy's mode.
+        message: where, got, expected.
+        remedy: what to do.
+        policy: whose; "" where no policy speaks.
+        rule: its name, or its type where it has none.
+    """
+
+    code: Code
+    verdict: Verdict
+    message: str
+    remedy: str = ""
+    policy: str = ""
+    rule: str = ""
+
+    @property
+    def sort_key(self) -> tuple[int, str, str, str, str]:
+        """The worst first, then in a stable order."""
+        return (_RANK[self.verdict], self.policy, self.rule, self.code, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a requirement says of an image, before its policy's mode makes a finding of it."""
+
+    code: Code
+    message: str
+    remedy: str = ""
