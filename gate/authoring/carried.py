@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gate.policy.policy_set import PolicySet
 
 _GITHUB: Final = "https://github.com/"
+_YAML_1_1: Final = frozenset({"on", "off", "yes", "no", "y", "n"})  # that other readers take for true and false
+_WORKFLOWS: Final = "/.github/workflows/"
 _SUBJECT: Final = re.compile(
     r"https://github\.com/(?P<workflow>[A-Za-z0-9_-]{1,39}/[A-Za-z0-9._-]{1,100}/\.github/workflows/"
     r"(?P<file>[A-Za-z0-9._-]{1,200})\.ya?ml)@(?P<ref>refs/[^*]{1,500})",
@@ -169,11 +171,15 @@ def _incomplete(identity: Identity) -> str:
 
     A public workflow runs under its own name for whoever calls it, and some are started by strangers.
     """
-    if identity.issuer != GITHUB_ISSUER:
+    claims = identity.claims
+    is_workflow = any(_WORKFLOWS in text for text in (claims.build_signer_uri, *identity.subjects))
+    if identity.issuer != GITHUB_ISSUER and not is_workflow:
         return ""
-    trigger = identity.claims.build_trigger
+    trigger = claims.build_trigger
     if trigger and trigger not in EVENTS:
         return f"a workflow that was started by {trigger}, which strangers may do"
+    if identity.issuer != GITHUB_ISSUER:  # of an enterprise: there too a workflow runs for whoever calls it
+        return f"a workflow that {identity.issuer} vouches for: its name alone is not enough to trust it"
     return "its certificate does not say for which repository the workflow ran, as a `github` signer wants it"
 
 
@@ -191,6 +197,7 @@ def named(found: Iterable[Candidate]) -> dict[str, Candidate]:
     names: dict[str, Candidate] = {}
     for one in found:
         base = re.sub(r"[^a-z0-9]+", "-", one.hint.lower())[:_NAME_MOST].strip("-") or "signer"
+        base = base if scalar(base) == base and base not in _YAML_1_1 else f"signer-{base}"
         count = 1
         while (name := base if count == 1 else f"{base}-{count}") in names:
             count += 1

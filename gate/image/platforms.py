@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
 
 _PLATFORM: Final = re.compile(r"([a-z0-9]{1,32})/([a-z0-9_]{1,32})(?:/([a-z0-9.]{1,32}))?", re.ASCII)
-# What a variant that is not stated means (image-index.md, "platform variants"; containerd normalises likewise).
+# Names that runtimes take for one another, as containerd's `platforms.Normalize` does; a variant that is not stated.
+_SYSTEMS: Final = {"macos": "darwin"}
+_ARCHITECTURES: Final = {
+    "i386": ("386", ""),
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
 _USUAL: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 
 
@@ -49,7 +58,7 @@ class ConfigsWanted:
 
     def of(self, stated: Platform | None) -> bool:
         """Whether that of an image is wanted, whose platform is stated so."""
-        return stated is None or self.platforms is None or any(covers(wanted, stated) for wanted in self.platforms)
+        return stated is None or self.platforms is None or any(may_be(wanted, stated) for wanted in self.platforms)
 
 
 def parse_platform(text: str) -> Platform:
@@ -66,9 +75,25 @@ def parse_platform(text: str) -> Platform:
     return Platform(found[1], found[2], found[3] or "")
 
 
+def normalised(platform: Platform) -> Platform:
+    """A platform as runtimes read it: whoever spells it otherwise names no other one."""
+    system, architecture = platform.os.lower(), platform.architecture.lower()
+    architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
+    variant = platform.variant.lower() or implied or _USUAL.get(architecture, "")
+    if architecture in ("arm", "arm64") and variant.isdecimal():
+        variant = f"v{variant}"
+    return Platform(_SYSTEMS.get(system, system), architecture, variant)
+
+
 def covers(wanted: Platform, there: Platform) -> bool:
     """Whether an image for one platform is one for another: a variant that is not wanted may be any."""
-    if (wanted.os, wanted.architecture) != (there.os, there.architecture):
+    there, asked = normalised(there), normalised(wanted)
+    if (asked.os, asked.architecture) != (there.os, there.architecture):
         return False
-    usual = _USUAL.get(there.architecture, "")
-    return not wanted.variant or wanted.variant == (there.variant or usual)
+    return not wanted.variant or asked.variant == there.variant
+
+
+def may_be(wanted: Platform, there: Platform) -> bool:
+    """Whether a runtime may take an image so stated for that platform: of any variant, or of what it leaves open."""
+    there, asked = normalised(there), normalised(wanted)
+    return there.os in ("", asked.os) and there.architecture in ("", asked.architecture)

@@ -6,7 +6,7 @@ Source: research/kubernetes.md section 1, "Where images live" (core/v1, apps/v1,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +58,8 @@ class ImageField:
     """The container's or volume's name, "" where it has none."""
     what: str
     """"container", "init container", "ephemeral container" or "image volume"."""
+    account: str | None = field(default=None, compare=False)
+    """The service account that its Pod runs as; None where nothing says."""
 
 
 EACH: Final = None
@@ -234,8 +236,12 @@ def service_account(gk: GroupKind, obj: object, kinds: Kinds = BUILT_IN) -> str:
         spec = _object((), specs[0]) if specs else {}
     except ObjectUnreadable:
         spec = {}
+    return _account(spec)
+
+
+def _account(pod: dict[str, object]) -> str:
     for key in ("serviceAccountName", "serviceAccount"):
-        name = spec.get(key)
+        name = pod.get(key)
         if isinstance(name, str) and name:
             return name
     return "default"
@@ -264,10 +270,11 @@ def _all_fields(places: Places, obj: object) -> Iterator[ImageField]:
     seen: set[Path] = set()
     for steps in places.pod_specs:
         for where, spec in _walk(steps, obj):
-            for field in _fields(where, _object(where, spec)):
-                if field.path not in seen:
-                    seen.add(field.path)
-                    yield field
+            pod = _object(where, spec)
+            for found in _fields(where, pod):
+                if found.path not in seen:
+                    seen.add(found.path)
+                    yield replace(found, account=_account(pod))
     for steps in places.images:
         for where, value in _walk(steps, obj):
             if where not in seen and (text := _text(where, value)):

@@ -38,7 +38,8 @@ def conclude(plan: Plan, known: Known | None, now: datetime) -> Decision:
     if known is None:
         return Decision.of(plan.findings, outcomes_by_reference(plan.matched, plan.shown, plan.reference))
     found = list(plan.findings)
-    found.extend(revoked(plan.revocations, known.digest))
+    for digest in known.digests:
+        found.extend(revoked(plan.revocations, digest))
     outcomes: list[Outcome] = []
     for matched, of_rules in zip(plan.matched, plan.shown, strict=True):
         case = _case(plan, matched, now)

@@ -66,7 +66,8 @@ def by_evidence(requirement: Requirement, case: Case, known: Known) -> Iterator[
 
 
 def _of_image(wanted: ImageRequirement, case: Case, known: Known) -> Iterator[Reason]:
-    yield from image.check_digest(wanted, known.digest)
+    for digest in known.digests:
+        yield from image.check_digest(wanted, digest)
     yield from image.check_configs(wanted, known.platforms, case.now)
 
 

@@ -30,3 +30,9 @@ class Known:
     evidence: Mapping[Storage, Evidence] = field(default_factory=dict, hash=False)
     platforms: tuple[PlatformImage, ...] | Reason | None = None
     by_platform: Mapping[tuple[Storage, Digest], Evidence] = field(default_factory=dict, hash=False)
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """What runs; and of an index, as far as it was read, everything in it that may."""
+        inside = self.platforms if isinstance(self.platforms, tuple) else ()
+        return tuple(dict.fromkeys((self.digest, *(image.digest for image in inside))))

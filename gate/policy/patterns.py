@@ -211,7 +211,8 @@ def _check_tag(text: str, segments: list[str]) -> None:
             remedy=f"write {text.rpartition(':')[0]}, and an `image` rule for tags",
         )
     name, colon, tail = last.partition(":")
-    if colon and len(segments) == 1 and not tail.isdecimal() and _TAG_AT_END.fullmatch(colon + tail):
+    is_port = tail.isdecimal() and ("." in name or name == "localhost")
+    if colon and len(segments) == 1 and not is_port and _TAG_AT_END.fullmatch(colon + tail):
         raise ParseError(f"{text!r}: patterns match repositories, not tags", remedy=f"write {_qualified(name)}")
 
 

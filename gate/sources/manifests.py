@@ -17,7 +17,6 @@ from gate.kubernetes.workload import (
     holds_image,
     images,
     is_workload,
-    service_account,
     without_image,
 )
 
@@ -159,7 +158,6 @@ def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, a
         found.errors.append(SourceError(error.message, place=place, remedy=error.remedy))
         return
     metadata = _mapping(data.get("metadata"))
-    account = service_account(gk, data, found.kinds)
     for image in fields:
         path = (*at, *image.path)
         place = document.place(path)
@@ -174,7 +172,7 @@ def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, a
             image.container,
             image.what,
         )
-        found.uses.append(ImageUse(image.text, location, account))
+        found.uses.append(ImageUse(image.text, location, image.account))
 
 
 def _skip(document: Document, data: dict[str, object], gk: GroupKind, at: Path, found: Found) -> None:

@@ -23,7 +23,6 @@ from gate.kubernetes.admission import (
     fallback_uid,
     parse_review,
 )
-from gate.kubernetes.workload import service_account
 from gate.policy.finding import Verdict, worst
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
@@ -34,7 +33,7 @@ from gate.review.words import denial, warning
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gate.kubernetes.workload import ImageField, Kinds
+    from gate.kubernetes.workload import ImageField
     from gate.policy.policy_set import PolicySet
     from gate.webhook.metrics import Metrics
 
@@ -103,8 +102,7 @@ class Admission:
         if len({field.text for field in fields}) > most:
             message = f"{Code.OVERLOADED}: more than {most} different images in one object"
             return _refusal(policies, message, request.uid, request.api_version)
-        workload = _workload(request, kinds)
-        subjects = [Subject(field.text, workload) for field in fields]
+        subjects = [Subject(field.text, _workload(request, field)) for field in fields]
         deadline = Deadline.after(budget(timeout, self.seconds), time.monotonic)
         reviews = self.reviewer.review(policies, subjects, stage, deadline)
         verdict = worst(review.decision.verdict for review in reviews)
@@ -124,9 +122,8 @@ def budget(timeout: str, otherwise: float) -> float:
     return max(seconds - min(most, max(least, seconds * share)), seconds / 2)
 
 
-def _workload(request: AdmissionRequest, kinds: Kinds) -> Workload:
-    account = service_account(request.gk, request.obj, kinds)
-    return Workload(request.gk.kind, request.namespace or None, None, account)
+def _workload(request: AdmissionRequest, field: ImageField) -> Workload:
+    return Workload(request.gk.kind, request.namespace or None, None, field.account)
 
 
 def _response(

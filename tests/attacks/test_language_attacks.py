@@ -187,6 +187,7 @@ def test_a_registry_prefix_ends_where_a_segment_ends() -> None:
         ("ghcr.io/acme/*:v1", "ghcr.io/acme/*"),
         ("ghcr.io/acme/api@sha256:*", "ghcr.io/acme/api"),
         ("nginx", "docker.io/library/nginx"),
+        ("redis:7", "docker.io/library/redis"),
         ("acme/*", "docker.io/acme/*"),
         ("ghcr.io/Acme/**", "ghcr.io/acme/**"),
         ("ghcr.io/acme**", "ghcr.io/acme*"),

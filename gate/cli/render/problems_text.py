@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gate.policy.reading.problems import Problem
 
 _COLORS: Final = {"error": "red", "warning": "yellow"}
+_UNDERLINED: Final = 200  # problems that are shown with their line
 _WIDTH: Final = 100  # characters of a line that are shown
 _BEFORE: Final = 30  # of them before what is underlined, where a line is longer
 _ZERO_WIDTH: Final = frozenset({"Mn", "Me", "Cf"})
@@ -24,11 +25,12 @@ def render(linted: Linted, *, color: bool) -> str:
     """One block a problem, in the order of their places; then one line that sums up."""
     lines: dict[str, list[str]] = {}
     blocks = []
-    for problem in linted.problems:
+    for number, problem in enumerate(linted.problems):
         file = problem.place.file
         if file not in lines:
             lines[file] = lines_of(linted.texts[file]) if file in linted.texts else []
-        blocks.append(_block(problem, lines[file], color=color))
+        # To look at a line takes as long as it is, and of a hostile one there are as many problems.
+        blocks.append(_block(problem, lines[file] if number < _UNDERLINED else [], color=color))
     return "\n".join([*blocks, _summary(linted)]) + "\n"
 
 

@@ -15,7 +15,7 @@ from gate.policy.policy_set import PolicySet
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_match
 from gate.policy.reading.schema.compiled import compiled
-from gate.policy.reading.schema.kinds import schema_of
+from gate.policy.reading.schema.kinds import KINDS, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +64,8 @@ def standing(parsed: ParsedSet, before: Standing) -> Standing:
     good = {_key(one.value): Good(one.value, one.document.file) for one in parsed.policies if one.whole}
     broken = [one.document for one in parsed.policies if not one.whole]
     broken += [document for document in parsed.broken if _kind(document) in _POLICIES]
+    # Of what kind it was meant to be nobody knows: anything may be in it.
+    strange = [document for document in parsed.broken if _kind(document) not in KINDS]
     unread = frozenset(place.file for place in parsed.unreadable)
     stood_in: dict[_Key, Good] = {}
     policies = [one.policy for one in good.values()]
@@ -78,6 +80,7 @@ def standing(parsed: ParsedSet, before: Standing) -> Standing:
     stood_in |= hidden
     known = {one.file for one in hidden.values()}
     policies += [_anything(place, why.at(place)) for place in parsed.unreadable if place.file not in known]
+    policies += [_anything(document.place(()), why.of(document)) for document in strange]
     policies += [one.policy for one in stood_in.values()]
     config = parsed.config.value if parsed.config is not None and parsed.config.whole else None
     if (parsed.config is not None and not parsed.config.whole) or any(_kind(d) == "GateConfig" for d in parsed.broken):

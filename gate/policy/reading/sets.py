@@ -6,7 +6,7 @@ other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -26,7 +26,7 @@ from gate.policy.reading.trust_roots import parse_trust_root
 from gate.policy.trust import PUBLIC_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gate.documents import Document
     from gate.errors import Place
@@ -161,6 +161,7 @@ def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: l
             read.ours[kind].append(Notes(document, problems, files))
         else:
             read.broken.append(document)
+            read.revocations.extend(_revocations_in(document))
     return read
 
 
@@ -252,6 +253,15 @@ def _revocation(document: Document, seen: dict[tuple[object, ...], Place], probl
     if not found.digests and not found.signers:
         notes.add(Check.REVOKES_NOTHING, ("spec",), "it revokes nothing", "give `digests` or `signers`")
     return found
+
+
+def _revocations_in(document: Document) -> Iterator[Revocations]:
+    """What can be read of revocations in a document that is not: under another apiVersion, or inside a list."""
+    data = document.data
+    inside = data.get("items") if isinstance(data, dict) else data
+    for entry in inside if isinstance(inside, list) else [data]:
+        if isinstance(entry, dict) and entry.get("kind") == _REVOCATION:
+            yield parse_revocation(Notes(replace(document, data=entry), []))
 
 
 def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Place], problems: list[Problem]) -> bool:

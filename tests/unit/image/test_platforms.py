@@ -43,6 +43,11 @@ def test_what_is_no_platform(text: str) -> None:
         ("linux/arm", "linux/arm/v6", True),
         ("linux/amd64", "windows/amd64", False),
         ("linux/arm", "linux/arm64", False),
+        ("linux/amd64/v3", "linux/amd64/v3", True),
+        ("linux/arm64/v8", "linux/aarch64", True),
+        ("linux/x86_64", "linux/amd64", True),
+        ("linux/arm/v7", "linux/armhf", True),
+        ("linux/arm/v7", "linux/armel", False),
     ],
 )
 def test_a_variant_that_is_not_wanted_may_be_any(wanted: str, there: str, *, same: bool) -> None:
@@ -61,3 +66,22 @@ def test_an_image_is_called_by_its_platform_or_its_digest() -> None:
     digest = Digest.of(b"x")
     assert str(PlatformImage(digest, ARM64)) == "linux/arm64/v8"
     assert str(PlatformImage(digest)) == digest.short
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        *(Platform("linux", name) for name in ("amd64", "x86_64", "x86-64", "AMD64", "X86_64")),
+        Platform("Linux", "amd64"),
+        Platform("linux", "amd64", "v4"),
+        Platform("", "amd64"),
+        Platform("linux", ""),
+        Platform("", ""),
+    ],
+)
+def test_whoever_spells_a_platform_otherwise_is_asked_all_the_same(there: Platform) -> None:
+    # runtimes take all of these for it
+    assert ConfigsWanted(frozenset({AMD64})).of(there)
+    assert not ConfigsWanted(frozenset({Platform("linux", "s390x"), Platform("windows", "arm64")})).of(
+        Platform("linux", "x86_64")
+    )

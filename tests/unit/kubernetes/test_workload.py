@@ -349,3 +349,14 @@ def test_the_service_account_is_that_of_the_first_pod_spec() -> None:
     assert service_account(ROLLOUT, obj, OURS) == "api"
     assert service_account(ROLLOUT, {"spec": {"template": {"spec": "x"}}}, OURS) == "default"
     assert service_account(ROLLOUT, obj) == "default"
+
+
+def test_each_pod_spec_has_its_own_service_account() -> None:
+    named = {"containers": [{"name": "x", "image": "a:1"}], "serviceAccountName": "prod"}
+    other = {"containers": [{"name": "x", "image": "b:1"}]}
+    obj = {"spec": {"template": {"spec": other}, "jobs": [{"spec": named}]}, "image": "c:1"}
+    assert [(field.text, field.account) for field in images(ROLLOUT, obj, OURS)] == [
+        ("b:1", "default"),
+        ("a:1", "prod"),
+        ("c:1", None),
+    ]

@@ -365,3 +365,33 @@ def test_an_index_is_no_json_trick() -> None:
         here.registry.sign_legacy(NAME, image, alice())
         assert here.codes(everywhere()) == []
         assert json.loads(repository.manifests[here.digest])["manifests"][0]["digest"] == str(image)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [Platform("linux", "x86_64"), Platform("Linux", "AMD64"), Platform("", "amd64"), Platform("linux", "amd64", "v3")],
+)
+def test_an_image_in_front_that_spells_its_platform_otherwise_is_judged_too(spelled: Platform) -> None:
+    with world() as here:
+        push(here, (spelled, {}), (AMD64, NON_ROOT))
+        assert here.codes(rule(nonRoot=True, platforms=["linux/amd64"])) == [("RUNS_AS_ROOT", "deny")]
+
+
+@pytest.mark.parametrize("by", ["revocation", "denyDigests"])
+def test_what_is_revoked_does_not_run_inside_of_an_index(by: str) -> None:
+    with world() as here:
+        (amd,) = push(here, (AMD64, {}))
+        here.registry.sign_legacy(NAME, amd, alice())
+        assert here.codes(everywhere()) == []
+        revoked = {
+            "apiVersion": "imagegate.dev/v1",
+            "kind": "GateRevocation",
+            "metadata": {"name": "r"},
+            "spec": {"digests": [str(amd)], "reason": "stolen"},
+        }
+        rules: list[Json] = [{"signature": {**BY_A, "platformEvidence": "all"}}]
+        if by == "revocation":
+            assert here.codes(policies(policy(rules), revoked)) == [("REVOKED", "deny")]
+        else:
+            denied = policies(policy([*rules, {"image": {"denyDigests": [str(amd)]}}]))
+            assert here.codes(denied) == [("DIGEST_DENIED", "deny")]

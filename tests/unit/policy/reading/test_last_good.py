@@ -212,3 +212,35 @@ def test_a_key_that_is_gone_leaves_the_last_good_form(tmp_path: Path) -> None:
     after = standing(load_policies([tmp_path]).parsed, before)
     assert (decided(after), decided(after, signed=False)) == ([], [("SIGNATURE_MISSING", "deny")])
     assert SIGNERS["a"] not in after.set.policies
+
+
+STRICT = policy([{"deny": {}}], match={"images": ["ghcr.io/acme/**"]})
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {**STRICT, "kind": "ClusterGatePolcy"},
+        {**STRICT, "kind": "clustergatepolicy"},
+        {key: value for key, value in STRICT.items() if key != "kind"},
+        {"apiVersion": "v1", "kind": "List", "items": [STRICT]},
+        {"apiVersion": "imagegate.dev/v1", "kind": "ClusterGatePolicyList", "items": [STRICT]},
+    ],
+)
+def test_what_may_be_a_policy_is_none_in_silence(strange: Json) -> None:
+    found = stands(ANYWHERE, strange)
+    assert decided(found) == [("POLICY_INVALID", "deny")]
+    assert found.set.invalid
+
+
+@pytest.mark.parametrize("how", ["another version", "in a list"])
+def test_a_revocation_that_cannot_be_used_counts_as_far_as_it_can_be_read(how: str) -> None:
+    revoked = {
+        "apiVersion": "imagegate.dev/v1",
+        "kind": "GateRevocation",
+        "metadata": {"name": "r"},
+        "spec": {"digests": [str(DIGEST)], "reason": "stolen"},
+    }
+    other = {**revoked, "apiVersion": "imagegate.dev/v2"}
+    strange = other if how == "another version" else {"apiVersion": "v1", "kind": "List", "items": [revoked]}
+    assert ("REVOKED", "deny") in decided(stands(ANYWHERE, strange))
