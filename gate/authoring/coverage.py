@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from gate.codes import INABILITY
+from gate.codes import INABILITY, NOTES
 from gate.policy.policy import DenyRequirement, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gate.authoring.cases import GateTestResult
+    from gate.codes import Code
     from gate.policy.matching import Outcome
     from gate.policy.policy import Policy, Rule
     from gate.policy.policy_set import PolicySet
@@ -93,8 +94,11 @@ def coverage(results: Iterable[GateTestResult]) -> Coverage:
         seen.add_policies(result.policies)
         for case in result.cases:
             for review in case.reviews:
+                # Some of what breaks a rule shows only in the end: that nothing pins the tag that it wants pinned.
+                found = [f for f in review.decision.findings if f.code not in NOTES]
                 for outcome in review.decision.outcomes:
-                    seen.add_outcome(outcome)
+                    policy, rule = outcome.matched.policy.name, outcome.rule.name
+                    seen.add_outcome(outcome, [f.code for f in found if (f.policy, f.rule) == (policy, rule)])
     return Coverage(tuple(seen.rules()), tuple(seen.exceptions()))
 
 
@@ -127,17 +131,17 @@ class _Seen:
                 about = [one for one in keys if one[1].rule == rule.name]
                 self._of_rule[key] = list(dict.fromkeys([*self._of_rule.get(key, ()), *about]))
 
-    def add_outcome(self, outcome: Outcome) -> None:
-        """What one rule came to, of one image."""
+    def add_outcome(self, outcome: Outcome, found: list[Code]) -> None:
+        """What one rule came to, of one image; `found` are the codes of what it is quoted with."""
         policy = outcome.matched.policy
         key = (_key(policy), policy.rules.index(outcome.rule))
-        if not outcome.reasons:
+        if not outcome.reasons and not found:
             self._passing.add(key)
         if outcome.waived_by is not None:
             waiver = outcome.waived_by
             self._used.add((waiver.origin or policy.name, waiver))
         # What could not be known says nothing of the rule; what an exception waived is no failure.
-        if not outcome.holds and any(reason.code not in INABILITY for reason in outcome.reasons):
+        if (not outcome.holds or not outcome.reasons) and any(code not in INABILITY for code in found):
             self._failing.add(key)
             self._refused.update(self._of_rule.get(key, ()))
 

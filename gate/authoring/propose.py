@@ -229,7 +229,8 @@ def _test(carried: Carried, name: str, policy_file: str) -> Iterator[str]:
     reference = carried.reference
     image = reference.pinned(carried.digest)
     folder = f"testdata/{name}"
-    yield "# Tests of the policy. What the image carries is recorded once, and judged offline from then on:"
+    yield "# Tests of the policy. What the image carries is recorded once, in this file's folder; it is judged offline;"
+    yield "# of signatures in another repository or under a tag prefix nothing is recorded yet:"
     yield f"#   gate policy test --record {remark(image)} --into {folder}"
     yield from ("apiVersion: imagegate.dev/v1", "kind: GateTest", f"metadata: {{name: {scalar(name)}}}", "spec:")
     yield f"  policies: [{scalar(policy_file)}]"

@@ -411,6 +411,22 @@ def test_a_deny_that_was_seen_is_covered(tmp_path: Path) -> None:
     assert gate("policy", "test", "--require-coverage").code == 0
 
 
+def test_a_rule_that_denied_in_the_end_was_not_seen_passing(tmp_path: Path) -> None:
+    """Where nothing pins, a tag that a rule wants pinned is denied, though the rule finds nothing by itself."""
+    write(tmp_path, "policy.yaml", policy("[{image: {registries: [ghcr.io/acme], denyTags: []}}]"))
+    head = "apiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\n"
+    write(tmp_path, "config.yaml", f"{head}spec: {{pinning: {{where: none}}}}\n")
+    expect = {"verdict": "deny", "findings": [{"rule": "image", "code": "DIGEST_REQUIRED"}]}
+    write(
+        tmp_path,
+        "test.yaml",
+        gate_test({"name": "a tag", "image": "ghcr.io/acme/api:v1", "expect": expect}, evidence=[]),
+    )
+    ran = gate("policy", "test", tmp_path)
+    assert ran.code == 0, ran.out
+    assert "p/image  never    yes" in ran.out
+
+
 def test_nothing_steers_the_terminal(tmp_path: Path, layout: LayoutWriter) -> None:
     hostile = {**STRANGER, "name": HOSTILE, "image": f"{HOSTILE}:v1"}
     write(tmp_path, "policies/test.yaml", gate_test(hostile, {**SIGNED, "manifest": {}, "name": "y\x1b[0m"}))
