@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gate.policy.decision import Decision
     from gate.policy.policy_set import PolicySet
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STRICTNESS = {Verdict.ALLOW: 0, Verdict.WARN: 1, Verdict.ERROR: 2, Verdict.DENY: 2}  # neither runs
 
