@@ -37,5 +37,14 @@ PAYLOADS_AT_ONCE: Final = 8
 MAX_PLATFORMS: Final = 64
 """Images in one index, those of indexes in it too."""
 
+MAX_INSIDE: Final = 1024 * 1024
+"""Bytes of a manifest below an index, and of its configuration: there are many of them."""
+
+MAX_SAID: Final = 4 * 1024 * 1024
+"""Bytes of what the configurations of one index say, about: all of it is held until it has been judged."""
+
+PLATFORMS_AT_ONCE: Final = 8
+"""Images of one index whose configurations are read at a time."""
+
 MAX_NESTED: Final = 3
 """Levels of indexes below an index."""

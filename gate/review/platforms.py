@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.config import MAX_CONFIG, ImageConfig
-from gate.image.manifest import INDEX_TYPES, Index, parse_manifest
+from gate.image.manifest import INDEX_TYPES, MAX_MANIFEST, Index, parse_manifest
 from gate.image.platforms import PlatformImage
 from gate.review.cache import Bounds, FlightCache
-from gate.review.limits import MAX_NESTED, MAX_PLATFORMS
+from gate.review.limits import MAX_INSIDE, MAX_NESTED, MAX_PLATFORMS, MAX_SAID, PLATFORMS_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Future
 
     from gate.deadline import Deadline
@@ -95,14 +95,16 @@ class Platforms:
         asked = _Asked(repository, digest, self._registry.scope(repository, deadline), configs)
         return self._known.get(asked, lambda: self._read(asked, deadline), deadline)
 
-    def config(self, repository: Repository, manifest: Manifest, deadline: Deadline) -> ImageConfig:
-        """What an image's publisher says of it.
+    def config(
+        self, repository: Repository, manifest: Manifest, deadline: Deadline, limit: int = MAX_CONFIG
+    ) -> ImageConfig:
+        """What an image's publisher says of it, in at most `limit` bytes.
 
         Raises:
             EvidenceUnavailable: it could not be read, or is no image configuration.
         """
         try:
-            return ImageConfig.parse(self._blob(repository, manifest.config, deadline))
+            return ImageConfig.parse(self._blob(repository, manifest.config, deadline, limit))
         except ParseError as error:
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{repository}: {error.message}", remedy="") from error
 
@@ -114,8 +116,14 @@ class Platforms:
         entries = self._runnable(asked, top, deadline)
         wanted = [entry for entry in entries if asked.wants(entry.platform)]
         lane = self._lanes.of(asked.repository.registry)
-        started = {entry: lane.submit(self._described, asked.repository, entry, deadline) for entry in wanted}
-        found = {entry: _landed(future, asked.repository, deadline) for entry, future in started.items()}
+        found: dict[_Entry, PlatformImage] = {}
+        for start in range(0, len(wanted), PLATFORMS_AT_ONCE):
+            some = wanted[start : start + PLATFORMS_AT_ONCE]
+            started = {entry: lane.submit(self._described, asked.repository, entry, deadline) for entry in some}
+            found |= {entry: _landed(future, asked.repository, deadline) for entry, future in started.items()}
+            if _size(found.values()) > MAX_SAID:
+                message = f"configurations of {asked.repository}@{asked.digest.short} say more than {MAX_SAID} bytes"
+                raise EvidenceUnavailable(Code.RESPONSE_TOO_LARGE, message, remedy="build it with fewer labels")
         return tuple(found.get(entry) or PlatformImage(entry.digest, entry.platform) for entry in entries)
 
     def _runnable(self, asked: _Asked, top: Index, deadline: Deadline) -> Sequence[_Entry]:
@@ -146,21 +154,23 @@ class Platforms:
         return list(found)
 
     def _index(self, repository: Repository, descriptor: Descriptor, deadline: Deadline) -> Index:
-        manifest = self._manifest(repository, descriptor.digest, deadline)
+        manifest = self._manifest(repository, descriptor.digest, deadline, MAX_INSIDE)
         if not isinstance(manifest, Index):
             message = f"{repository} has an image at {descriptor.digest}, where its index says there is an index"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="push the image again")
         return manifest
 
     def _described(self, repository: Repository, entry: _Entry, deadline: Deadline) -> PlatformImage:
-        manifest = self._manifest(repository, entry.digest, deadline)
+        manifest = self._manifest(repository, entry.digest, deadline, MAX_INSIDE)
         if isinstance(manifest, Index):
             message = f"{repository} has an index at {entry.digest}, where its index says there is an image"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="push the image again")
-        config = self.config(repository, manifest, deadline)
+        config = self.config(repository, manifest, deadline, MAX_INSIDE)
         return PlatformImage(entry.digest, entry.platform or config.platform, config)
 
-    def _manifest(self, repository: Repository, digest: Digest, deadline: Deadline) -> Manifest | Index:
+    def _manifest(
+        self, repository: Repository, digest: Digest, deadline: Deadline, limit: int = MAX_MANIFEST
+    ) -> Manifest | Index:
         kept = self._blobs.get([digest]).get(digest)
         if kept is not None:
             if deadline.meter is not None:
@@ -169,7 +179,7 @@ class Platforms:
                 return parse_manifest(kept)
             except ParseError as error:
                 raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, f"{repository}: {error.message}") from error
-        stored = self._registry.manifest(repository, digest, deadline)
+        stored = self._registry.manifest(repository, digest, deadline, limit)
         if stored is None:
             raise EvidenceUnavailable(
                 Code.IMAGE_NOT_FOUND,
@@ -179,13 +189,13 @@ class Platforms:
         self._blobs.put(digest, stored.content)
         return stored.manifest
 
-    def _blob(self, repository: Repository, descriptor: Descriptor, deadline: Deadline) -> bytes:
+    def _blob(self, repository: Repository, descriptor: Descriptor, deadline: Deadline, limit: int) -> bytes:
         kept = self._blobs.get([descriptor.digest]).get(descriptor.digest)
         if kept is not None and len(kept) == descriptor.size:
             if deadline.meter is not None:
                 deadline.meter.hit()
             return kept
-        with closing(self._registry.blob(repository, descriptor, MAX_CONFIG, deadline)) as content:
+        with closing(self._registry.blob(repository, descriptor, limit, deadline)) as content:
             read = content.read()
         self._blobs.put(descriptor.digest, read)
         return read
@@ -200,7 +210,7 @@ def _landed(future: Future[PlatformImage], repository: Repository, deadline: Dea
         raise EvidenceUnavailable(Code.DEADLINE_EXCEEDED, message, remedy="retry", hurried=True) from None
 
 
-def _size(images: tuple[PlatformImage, ...]) -> int:
+def _size(images: Collection[PlatformImage]) -> int:
     """Bytes, about."""
     labels = (image.config.labels for image in images if image.config is not None)
     return 500 * len(images) + sum(sys.getsizeof(text) for some in labels for pair in some.items() for text in pair)

@@ -14,7 +14,7 @@ from gate.image.platforms import ConfigsWanted, PlatformImage
 from gate.image.reference import Reference
 from gate.policy.plan import Stage
 from gate.review.kept import Blobs
-from gate.review.limits import MAX_NESTED, MAX_PLATFORMS
+from gate.review.limits import MAX_INSIDE, MAX_NESTED, MAX_PLATFORMS
 from gate.review.platforms import Platforms
 from gate.review.threads import Threads
 from tests.fakes.clients import soon
@@ -136,6 +136,25 @@ def test_an_index_of_too_many(made: Made) -> None:
     made.here.registry.calls.clear()
     assert made.code(made.index(*images), ALL) is Code.RESPONSE_TOO_LARGE
     assert not made.here.registry.calls  # before any of them is asked for
+
+
+def test_configurations_that_say_too_much(made: Made) -> None:
+    """Each is small enough, and all of them are held until they are judged."""
+    labels = {f"l{i}": "x" * 1000 for i in range(800)}
+    large = [made.image(Platform("linux", f"cpu{i}"), Labels=labels) for i in range(9)]
+    assert len(made.read(made.index(*large[:4]))) == 4
+    assert made.code(made.index(*large)) is Code.RESPONSE_TOO_LARGE
+    assert made.read(made.index(*large), None)
+
+
+def test_a_configuration_in_an_index_that_is_too_large(made: Made) -> None:
+    huge = made.image(AMD64, Labels={"x": "x" * MAX_INSIDE})
+    assert made.read(huge)[0].config is not None  # by itself it is one
+    other = Made()
+    again = other.image(AMD64, Labels={"x": "x" * MAX_INSIDE})
+    assert other.code(other.index((again, AMD64))) is Code.RESPONSE_TOO_LARGE
+    other.threads.close()
+    other.here.reviewer.close()
 
 
 def test_an_index_where_an_image_is_said_to_be_and_the_other_way_round(made: Made) -> None:
