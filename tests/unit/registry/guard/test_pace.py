@@ -89,11 +89,9 @@ def test_who_has_no_time_for_a_pause_is_told_at_once() -> None:
 
 
 def test_who_waits_in_vain_ends_with_the_deadline_and_takes_nobodys_turn() -> None:
-    clock = SettableClock()
-    pace = _pace(clock)
-    for _ in range(20):
-        pace.refused(HOST, clock.monotonic(), 0)
-        clock.advance(1)
+    pace = Pace(time.sleep)
+    for seconds in range(20, 0, -1):
+        pace.refused(HOST, time.monotonic() - seconds, 0)
     with pace.turn(HOST, soon()):
         with pytest.raises(EvidenceUnavailable) as caught, pace.turn(HOST, soon(0.05)):
             pass
@@ -266,7 +264,7 @@ def test_a_repository_that_is_refused_waits_with_the_others_for_some_seconds_beh
     clock = SettableClock()
     pace = _pace(clock)
     _slowed(pace, clock)
-    with pace.turn(HOST, soon(), "evil/x"):
+    with pace.turn(HOST, clock.deadline(), "evil/x"):
         pace.refused(HOST, clock.monotonic(), 2, "good/a")
         clock.advance(4.9)
         with pytest.raises(EvidenceUnavailable), pace.turn(HOST, clock.deadline(0), "good/a"):
