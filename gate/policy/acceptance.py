@@ -258,8 +258,16 @@ def counted(
                 else:
                     against.append(reason)
         refused.extend([] if accepted[name] else against)
-    who = _principals(fact.signer for some in accepted.values() for fact in some)
-    return {name: frozenset(who[fact.signer] for fact in some) for name, some in accepted.items()}, refused
+    return _who_counts(accepted), refused
+
+
+def _who_counts(accepted: Mapping[str, Sequence[_Fact]]) -> Principals:
+    facts = [fact for some in accepted.values() for fact in some]
+    if len(facts) == 1:  # as it nearly always is, once a request and policy
+        alone = frozenset({min(facts[0].signer.marks)})
+        return {name: alone if some else frozenset() for name, some in accepted.items()}
+    who = _principals(fact.signer for fact in facts)
+    return {name: frozenset(who[fact.signer] for fact in some) for name, some in accepted.items()}
 
 
 def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:

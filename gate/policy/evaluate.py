@@ -9,7 +9,7 @@ from gate.policy.acceptance import Case
 from gate.policy.break_glass import softened
 from gate.policy.decision import Decision
 from gate.policy.finding import Finding, Reason, Verdict
-from gate.policy.judge import by_evidence, needs_digest, unmet_by_itself
+from gate.policy.judge import by_evidence, unmet_by_itself
 from gate.policy.plan import Stage, outcomes_by_reference, revoked
 from gate.policy.policy import Mode, SignatureRequirement, Tags
 from gate.policy.requirements import signature
@@ -44,7 +44,8 @@ def conclude(plan: Plan, known: Known | None, now: datetime) -> Decision:
     for matched, of_rules in zip(plan.matched, plan.shown, strict=True):
         case = _case(plan, matched, now)
         for rule, shown in zip(matched.policy.rules, of_rules, strict=True):
-            outcome = matched.outcome(rule, by_evidence(rule.requirement, case, known), known.digest)
+            reasons = by_evidence(rule.requirement, case, known) if rule.needs_digest else ()
+            outcome = matched.outcome(rule, reasons, known.digest)
             found.extend(outcome.findings)  # what the reference shows is among the plan's
             if shown:
                 outcome = matched.outcome(rule, shown, plan.reference.digest).joined(outcome)
@@ -123,7 +124,7 @@ def _whether_revoked(plan: Plan, reason: Reason) -> Finding:
 
 def _unable(matched: Matched, reason: Reason) -> Iterator[Finding]:
     """One finding for all rules that want the digest: of one that no exception waives, if there is one."""
-    wanting = {rule.name for rule in matched.policy.rules if needs_digest(rule.requirement)}
+    wanting = {rule.name for rule in matched.policy.rules if rule.needs_digest}
     for name in sorted(wanting, key=lambda name: (matched.waives(name, None), name))[:1]:
         yield from matched.findings(name, reason, None)
 

@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 _SHOWN: Final = 3
 
 
-def needs_digest(requirement: Requirement) -> bool:
-    """Whether the reference alone does not tell everything."""
-    match requirement:
-        case ImageRequirement():
-            return bool(requirement.deny_digests) or requirement.configs is not None
-        case DenyRequirement() | Unusable():
-            return False
-        case SignatureRequirement() | AttestationRequirement():
-            return True
-        case _:
-            assert_never(requirement)
-
-
 def by_reference(requirement: Requirement, reference: Reference) -> Iterator[Reason]:
     """What the reference alone shows is wrong; no registry is asked."""
     match requirement:

@@ -16,7 +16,7 @@ from gate.policy.config import MAX_ATTESTATION, Unmatched, Where
 from gate.policy.decision import Decision
 from gate.policy.exceptions import Leniency
 from gate.policy.finding import Finding, Reason, Verdict
-from gate.policy.judge import by_reference, needs_digest
+from gate.policy.judge import by_reference
 from gate.policy.matching import Matched, Outcome, Workload, match, verdict_in
 from gate.policy.policy import (
     AttestationRequirement,
@@ -195,7 +195,7 @@ def outcomes_by_reference(matched: tuple[Matched, ...], shown: Shown, reference:
     """What the rules come to that the reference alone decides, or breaks."""
     for m, of_rules in zip(matched, shown, strict=True):
         for rule, reasons in zip(m.policy.rules, of_rules, strict=True):
-            if reasons or not needs_digest(rule.requirement):
+            if reasons or not rule.needs_digest:
                 yield m.outcome(rule, reasons, reference.digest)
 
 
@@ -238,7 +238,7 @@ def _with_needs(base: Plan) -> Plan:
     wanted = False
     for m in base.matched:
         for rule in m.policy.rules:
-            wanted = wanted or needs_digest(rule.requirement)
+            wanted = wanted or rule.needs_digest
             match rule.requirement:
                 case SignatureRequirement():
                     sources.add(rule.requirement.kept.of(base.reference.name))

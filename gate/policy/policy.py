@@ -212,14 +212,29 @@ class Rule:
 
     Attributes:
         signers: that it speaks of, sorted.
+        needs_digest: whether the reference alone does not tell everything.
     """
 
     name: str
     requirement: Requirement
     signers: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    needs_digest: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signers", tuple(sorted(_names_in(self.requirement))))
+        object.__setattr__(self, "needs_digest", _needs_digest(self.requirement))
+
+
+def _needs_digest(requirement: Requirement) -> bool:
+    match requirement:
+        case ImageRequirement():
+            return bool(requirement.deny_digests) or requirement.configs is not None
+        case DenyRequirement() | Unusable():
+            return False
+        case SignatureRequirement() | AttestationRequirement():
+            return True
+        case _:
+            assert_never(requirement)
 
 
 def _names_in(requirement: Requirement) -> frozenset[str]:

@@ -49,6 +49,7 @@ class KeySpec:
         missing: why there is no key.
         trust_root: whose logs and timestamping authorities count for it.
         window: when the key counts: every verified time of a signature, or now where it has none, is in it.
+        witnesses: the trust root whose word is wanted; None where nothing beside its signatures is looked at.
     """
 
     name: str
@@ -57,11 +58,11 @@ class KeySpec:
     missing: str = ""
     window: Window = ALWAYS
     trust_root: TrustRoot = SIGSTORE
+    witnesses: TrustRoot | None = field(init=False, compare=False, repr=False)
 
-    @property
-    def witnesses(self) -> TrustRoot | None:
-        """The trust root whose word is wanted; None where nothing beside its signatures is looked at."""
-        return None if self.log is LogUse.IGNORE and self.window == ALWAYS else self.trust_root
+    def __post_init__(self) -> None:
+        alone = self.log is LogUse.IGNORE and self.window == ALWAYS
+        object.__setattr__(self, "witnesses", None if alone else self.trust_root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from gate.image.platforms import parse_platform
 from gate.image.reference import Reference
 from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
-from gate.policy.judge import needs_digest
 from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import DenyRequirement, ImageRequirement, Kept, Requirement, Rule, SignatureRequirement, Tags
 from gate.policy.reading.checks import Check
@@ -245,7 +244,7 @@ def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, Sig
 
 def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> None:
     """`unsafeAny` beside what needs the digest contradicts itself (POLICY §4)."""
-    needs = [r.name for r in rules if needs_digest(r.requirement)]
+    needs = [r.name for r in rules if r.needs_digest]
     for i, entry in enumerate(raw):
         if entry.get("image", {}).get("tags") == "unsafeAny" and needs:
             notes.add(
