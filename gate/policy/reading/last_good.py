@@ -14,6 +14,7 @@ from gate.policy.policy import Match, Mode, Policy, Rule, Unusable
 from gate.policy.policy_set import PolicySet
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_match
+from gate.policy.reading.revocations import together
 from gate.policy.reading.schema.compiled import compiled
 from gate.policy.reading.schema.kinds import KINDS, schema_of
 
@@ -47,11 +48,13 @@ class Standing:
         set: for judging.
         good: each policy as it was when last it was whole, of those that are still there.
         config: likewise; None where none ever was.
+        config_file: the file it was in.
     """
 
     set: PolicySet = field(default_factory=PolicySet)
     good: Mapping[_Key, Good] = field(default_factory=dict, hash=False)
     config: Config | None = None
+    config_file: str = ""
 
 
 def standing(parsed: ParsedSet, before: Standing) -> Standing:
@@ -82,17 +85,27 @@ def standing(parsed: ParsedSet, before: Standing) -> Standing:
     policies += [_anything(place, why.at(place)) for place in parsed.unreadable if place.file not in known]
     policies += [_anything(document.place(()), why.of(document)) for document in strange]
     policies += [one.policy for one in stood_in.values()]
-    config = parsed.config.value if parsed.config is not None and parsed.config.whole else None
-    if (parsed.config is not None and not parsed.config.whole) or any(_kind(d) == "GateConfig" for d in parsed.broken):
-        config = before.config
+    config, config_file = _config(parsed, before, unread)
+    # What a text revoked that can't be read any more nobody has taken back.
+    revocations = together([parsed.set.revocations, before.set.revocations] if unread else [parsed.set.revocations])
     found = replace(
         parsed.set,
         policies=tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         config=config or Config(),
         exceptions=tuple(one.value for one in parsed.exceptions if one.whole),
+        revocations=revocations,
         invalid=why.named,
     )
-    return Standing(found, {**good, **stood_in}, config)
+    return Standing(found, {**good, **stood_in}, config, config_file)
+
+
+def _config(parsed: ParsedSet, before: Standing, unread: frozenset[str]) -> tuple[Config | None, str]:
+    """The last good one and its file, as long as somebody seems to want one."""
+    now = parsed.config
+    if now is not None and now.whole:
+        return now.value, now.document.file
+    wanted = now is not None or any(_kind(document) == "GateConfig" for document in parsed.broken)
+    return (before.config, before.config_file) if wanted or before.config_file in unread else (None, "")
 
 
 class _Reasons:

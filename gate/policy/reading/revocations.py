@@ -33,11 +33,11 @@ def parse_revocation(notes: Notes) -> Revocations:
 
 
 def together(found: Iterable[Revocations]) -> Revocations:
-    """All of several documents, in an order that does not depend on theirs."""
+    """All of several documents, each once, in an order that does not depend on theirs."""
     each = list(found)
     return Revocations(
-        tuple(sorted((d for one in each for d in one.digests), key=lambda d: (str(d.digest), d.why))),
-        tuple(sorted((s for one in each for s in one.signers), key=_signer_key)),
+        tuple(sorted({d for one in each for d in one.digests}, key=lambda d: (str(d.digest), d.why))),
+        tuple(sorted({s for one in each for s in one.signers}, key=_signer_key)),
     )
 
 

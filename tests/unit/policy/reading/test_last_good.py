@@ -244,3 +244,26 @@ def test_a_revocation_that_cannot_be_used_counts_as_far_as_it_can_be_read(how: s
     other = {**revoked, "apiVersion": "imagegate.dev/v2"}
     strange = other if how == "another version" else {"apiVersion": "v1", "kind": "List", "items": [revoked]}
     assert ("REVOKED", "deny") in decided(stands(ANYWHERE, strange))
+
+
+def test_a_text_that_is_none_takes_back_no_revocation_and_no_config(tmp_path: Path) -> None:
+    head = {"apiVersion": "imagegate.dev/v1"}
+    revoked = {**head, "kind": "GateRevocation", "metadata": {"name": "r"}}
+    config = {**head, "kind": "GateConfig", "metadata": {"name": "default"}, "spec": {"unmatched": "audit"}}
+    file, other = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    spec = {"digests": [str(DIGEST)], "reason": "stolen"}
+    file.write_text("\n---\n".join(map(json.dumps, [{**revoked, "spec": spec}, config])))
+    other.write_text(json.dumps(ANYWHERE))
+    before = standing(load_policies([tmp_path]).parsed, Standing())
+    whole = file.read_text()
+    file.write_text("{")
+    for _ in range(2):  # and what was kept once is kept again
+        before = standing(load_policies([tmp_path]).parsed, before)
+        assert ("REVOKED", "deny") in decided(before)
+        assert before.set.config.unmatched is Unmatched.AUDIT
+    file.write_text(whole)
+    assert standing(load_policies([tmp_path]).parsed, before).set.revocations.digests == before.set.revocations.digests
+    file.unlink()
+    after = standing(load_policies([tmp_path]).parsed, before)
+    assert not after.set.revocations.digests
+    assert after.set.config.unmatched is Unmatched.DENY
