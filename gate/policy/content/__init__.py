@@ -1,0 +1,1 @@
+"""What attested documents say: bytes of a predicate in, frozen models out; an unknown shape is never an empty list."""

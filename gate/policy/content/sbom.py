@@ -1,0 +1,63 @@
+"""What a bill of materials says, whatever its format."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class SbomFormat(StrEnum):
+    """What a policy calls it."""
+
+    CYCLONEDX = "cyclonedx"
+    SPDX = "spdx"
+
+
+class Component(msgspec.Struct, frozen=True, gc=False):
+    """One thing that is in the image.
+
+    Attributes:
+        name: with its group or namespace, as its format writes them.
+        version: "" where there is none.
+        purl: its package URL, as written; "" where there is none.
+        licenses: SPDX expressions or names, each of which holds; () where nothing is known. NOASSERTION is not one.
+        supplier: whether somebody is named as its supplier.
+        hashed: whether a hash of it is given.
+        ref: what its document calls it.
+        top: whether it stands at the top level of its document.
+    """
+
+    name: str
+    version: str = ""
+    purl: str = ""
+    licenses: tuple[str, ...] = ()
+    supplier: bool = False
+    hashed: bool = False
+    ref: str = ""
+    top: bool = True
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.name} {self.version}".rstrip()
+
+
+class Sbom(msgspec.Struct, frozen=True):
+    """A bill of materials.
+
+    Attributes:
+        version: of its format, such as `1.6`.
+        created: when it says it was made; None where it does not.
+        tools: what made it, for people.
+        components: all of them, at whatever depth; the image itself is none.
+    """
+
+    format: SbomFormat
+    version: str
+    created: datetime | None
+    tools: tuple[str, ...]
+    components: tuple[Component, ...]
