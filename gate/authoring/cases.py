@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gate.authoring.expected import ImageFinding, left_over
 from gate.errors import SourceError
 from gate.kubernetes.workload import BUILT_IN
 from gate.policy.finding import Verdict, worst
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from gate.documents import Document
     from gate.kubernetes.workload import Kinds
-    from gate.policy.finding import Finding
     from gate.policy.policy_set import PolicySet
     from gate.policy.reading.tests import Case, CaseNamespace, ExpectedFinding, GateTest
     from gate.review.review import ImageReview
@@ -33,21 +33,13 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFinding:
-    """A finding and the image that it is of, as that is written."""
-
-    image: str
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True)
 class CaseResult:
     """What a case came to.
 
     Attributes:
         verdict: over all its images.
         reviews: of its images.
-        absent: findings that it expects and nothing has.
+        absent: findings that it expects and no image has, or none that another is not expected of.
         unexpected: findings that deny or are `error`, and that it does not expect.
     """
 
@@ -109,16 +101,11 @@ def question(document: Document, case: Case, kinds: Kinds = BUILT_IN) -> tuple[Q
 def compare(case: Case, reviews: Iterable[ImageReview]) -> CaseResult:
     """Whether what was decided on a case's images is what it expects.
 
-    What denies or is `error` has to be expected; warnings and notes may be.
+    What denies or is `error` has to be expected, of each image by itself; warnings and notes may be.
     """
     decided = tuple(reviews)
-    found = list(_findings(decided))
-    absent = tuple(wanted for wanted in case.findings if not any(wanted.fits(one.finding) for one in found))
-    unexpected = tuple(
-        one
-        for one in dict.fromkeys(found)
-        if one.finding.verdict.stops and not any(wanted.fits(one.finding) for wanted in case.findings)
-    )
+    found = list(dict.fromkeys(_findings(decided)))
+    absent, unexpected = left_over(case.findings, found)
     verdict = worst(review.decision.verdict for review in decided)
     return CaseResult(case, verdict, decided, absent, unexpected)
 

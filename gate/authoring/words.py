@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gate.authoring.cases import CaseResult, ImageFinding
+    from gate.authoring.cases import CaseResult
+    from gate.authoring.expected import ImageFinding
 
 
 def difference(result: CaseResult) -> Iterator[str]:
@@ -21,9 +22,11 @@ def difference(result: CaseResult) -> Iterator[str]:
     for absent in result.absent:
         yield f"expected, and not there: {absent}"
     yield from _told("not expected", result.unexpected)
+    fitting = {one for one in result.findings if any(wanted.fits(one.finding, one.image) for wanted in case.findings)}
+    if any(one in fitting for one in result.unexpected):
+        yield "  Fix: each expected finding stands for one image: write one for each, where you like with its `image`"
     if result.absent and not result.unexpected:
-        others = [one for one in result.findings if not any(wanted.fits(one.finding) for wanted in case.findings)]
-        yield from _told("there is", others)
+        yield from _told("there is", [one for one in result.findings if one not in fitting])
 
 
 def _told(what: str, findings: Iterable[ImageFinding]) -> Iterator[str]:

@@ -10,8 +10,9 @@ from gate.cli.render.json_report import finding_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gate.authoring.cases import CaseResult, GateTestResult, ImageFinding
+    from gate.authoring.cases import CaseResult, GateTestResult
     from gate.authoring.coverage import Coverage
+    from gate.authoring.expected import ImageFinding
     from gate.policy.policy import Policy
     from gate.policy.reading.tests import ExpectedFinding
 
@@ -57,7 +58,12 @@ def _case(result: CaseResult) -> dict[str, object]:
 
 
 def _expected(expected: ExpectedFinding) -> dict[str, str]:
-    whole = {"code": expected.code.value, "policy": expected.policy, "rule": expected.rule}
+    whole = {
+        "code": expected.code.value,
+        "policy": expected.policy,
+        "rule": expected.rule,
+        "image": expected.image,
+    }
     return {key: value for key, value in whole.items() if value}
 
 

@@ -45,24 +45,28 @@ class ExpectedFinding:
         code: of the finding.
         rule: that finds it; "" for any, or none.
         policy: of that rule; "" likewise.
+        image: that it is of, as that is written; "" for any one of the case.
     """
 
     code: Code
     rule: str = ""
     policy: str = ""
+    image: str = ""
 
-    def fits(self, finding: Finding) -> bool:
-        """Whether a finding is one of those that are meant."""
+    def fits(self, finding: Finding, image: str) -> bool:
+        """Whether a finding of an image is one of those that are meant."""
         return (
             finding.code is self.code
+            and self.image in ("", image)
             and self.rule in ("", finding.rule)
             and self.policy in ("", finding.policy)
         )  # fmt: skip
 
     def __str__(self) -> str:
-        """As in a report: `CODE [policy/rule]`."""
+        """As in a report: `CODE [policy/rule] of IMAGE`."""
         by = "/".join(filter(None, (self.policy, self.rule)))
-        return f"{self.code} [{by}]" if by else str(self.code)
+        of = f" of {self.image}" if self.image else ""
+        return f"{self.code} [{by}]{of}" if by else f"{self.code}{of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Case:
         image: as written; None where there is a manifest instead.
         namespace: None where it is not known.
         verdict: over all images.
-        findings: those that have to be there. Of what denies or is `error` there may be no others.
+        findings: those that have to be there, each of one image. Of what denies or is `error` there may be no others.
     """
 
     name: str
@@ -274,7 +278,7 @@ def _cases(notes: Notes, raw: list[dict[str, Any]]) -> tuple[Case, ...]:
         notes.one_of(path, entry, "image", "manifest")
         expect = entry["expect"]
         findings = [
-            ExpectedFinding(Code(one["code"]), one.get("rule", ""), one.get("policy", ""))
+            ExpectedFinding(Code(one["code"]), one.get("rule", ""), one.get("policy", ""), one.get("image", ""))
             for one in expect.get("findings", ())
         ]
         namespace = _namespace(entry["namespace"]) if "namespace" in entry else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,12 +72,56 @@ def test_what_came_instead_is_told() -> None:
     assert list(difference(result))[1] == "there is: DIGEST_REQUIRED [q/image] of nginx: no digest"
 
 
-def test_images_of_a_manifest_are_taken_together() -> None:
+def test_an_expected_finding_stands_for_one_image() -> None:
     reviews = [review(WARNED, image="a"), review(DENIED, image="b"), review(DENIED, image="c")]
-    result = compare(case(Verdict.DENY, ExpectedFinding(Code.TAG_MUTABLE, "image")), reviews)
-    assert (result.verdict, result.passed) == (Verdict.DENY, True)
+    wanted = ExpectedFinding(Code.TAG_MUTABLE, "image")
+    once = compare(case(Verdict.DENY, wanted), reviews)
+    assert [one.image for one in once.unexpected] == ["c"]
+    assert list(difference(once))[-1].startswith("  Fix: each expected finding stands for one image")
+    assert compare(case(Verdict.DENY, wanted, wanted), reviews).passed
+    thrice = compare(case(Verdict.DENY, wanted, wanted, wanted), reviews)
+    assert (thrice.verdict, thrice.absent, thrice.unexpected) == (Verdict.DENY, (wanted,), ())
     unexpected = compare(case(Verdict.DENY), reviews).unexpected
     assert [one.image for one in unexpected] == ["b", "c"]
+
+
+def test_an_expected_finding_may_name_its_image() -> None:
+    reviews = [review(DENIED, image="b"), review(DENIED, image="c")]
+    b, c = (ExpectedFinding(Code.TAG_MUTABLE, image=image) for image in "bc")
+    assert compare(case(Verdict.DENY, c, b), reviews).passed
+    result = compare(case(Verdict.DENY, b, ExpectedFinding(Code.TAG_MUTABLE, image="d")), reviews)
+    assert [one.image for one in result.unexpected] == ["c"]
+    assert "expected, and not there: TAG_MUTABLE of d" in difference(result)
+
+
+def test_the_same_image_in_two_containers_is_one() -> None:
+    wanted = ExpectedFinding(Code.TAG_MUTABLE)
+    assert compare(case(Verdict.DENY, wanted), [review(DENIED), review(DENIED)]).passed
+
+
+def test_what_is_left_open_goes_to_the_image_that_needs_it() -> None:
+    other = replace(DENIED, rule="other")
+    reviews = [review(DENIED, other, image="a"), review(DENIED, image="b")]
+    any_rule, named = ExpectedFinding(Code.TAG_MUTABLE), ExpectedFinding(Code.TAG_MUTABLE, "image")
+    for wanted in ([any_rule, named], [named, any_rule]):
+        assert compare(case(Verdict.DENY, *wanted), reviews).passed
+    of_a = replace(named, image="a")
+    assert not compare(case(Verdict.DENY, of_a, named), reviews).passed
+    assert compare(case(Verdict.DENY, of_a, any_rule, named), reviews).passed
+    swapped = [review(DENIED, image="a"), review(other, image="b")]
+    assert compare(case(Verdict.DENY, any_rule, named), swapped).passed
+
+
+def test_two_that_are_expected_may_stand_for_one_image() -> None:
+    wanted = (ExpectedFinding(Code.TAG_MUTABLE), ExpectedFinding(Code.TAG_MUTABLE, "image"))
+    assert compare(case(Verdict.DENY, *wanted), [review(DENIED)]).passed
+
+
+def test_many_expectations_of_many_images() -> None:
+    reviews = [review(replace(DENIED, rule=f"r{i % 50}"), image=f"i{i}") for i in range(1000)]
+    wanted = [ExpectedFinding(Code.TAG_MUTABLE, f"r{i % 50}") for i in range(999)]
+    result = compare(case(Verdict.DENY, *wanted), reviews)
+    assert (len(result.absent), [one.image for one in result.unexpected]) == (0, ["i999"])
 
 
 def manifest(data: object, namespace: CaseNamespace | None = None) -> tuple[list[Subject], list[str]]:

@@ -288,7 +288,8 @@ def test_a_manifest_and_its_namespace(tmp_path: Path, layout: LayoutWriter) -> N
     write(tmp_path, "policies/p.yaml", policy("[{image: {registries: [ghcr.io/acme], denyTags: []}}]", match=match))
     manifest = json.loads(pod("nginx:1", f"{API}:v1"))
     denied = {"verdict": "deny", "findings": [{"code": "REGISTRY_NOT_ALLOWED"}]}
-    unmatched = {"verdict": "deny", "findings": [{"code": "NO_POLICY_MATCHED"}]}
+    of_nobody = [{"code": "NO_POLICY_MATCHED", "image": image} for image in ("nginx:1", f"{API}:v1")]
+    unmatched = {"verdict": "deny", "findings": of_nobody}
     cases = [
         {"name": str(i), "manifest": manifest, "namespace": {"name": "web", "labels": labels}, "expect": expect}
         for i, (labels, expect) in enumerate([({"env": "prod"}, denied), ({"env": "test"}, unmatched)])

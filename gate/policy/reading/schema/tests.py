@@ -19,6 +19,7 @@ _FINDING: Final = obj(
         "code": field({"enum": [code.value for code in Code]}, "The finding's code."),
         "rule": field(TEXT, "The rule that finds it, as findings call it; default any, or none."),
         "policy": field(TEXT, "The policy of that rule; default any, or none."),
+        "image": field(TEXT, "The image that it is of, as the case writes it; default any one of them."),
     },
     ("code",),
 )
@@ -30,7 +31,8 @@ _EXPECTED: Final = obj(
             "type": "array",
             "items": _FINDING,
             "maxItems": _MOST_FINDINGS,
-            "description": "All findings that deny or are `error`, and any others that have to be there.",
+            "description": "All findings that deny or are `error`, each of one image, and any others that have to be "
+            "there. The same twice stands for two images.",
             "default": [],
         },
     },

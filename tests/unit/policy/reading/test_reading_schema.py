@@ -172,7 +172,10 @@ EXAMPLES: dict[str, list[Json]] = {
                     "name": "one",
                     "image": "ghcr.io/acme/api:v1",
                     "namespace": {"name": "n", "labels": {"env": "prod"}},
-                    "expect": {"verdict": "deny", "findings": [{"code": "REVOKED", "policy": "p", "rule": "r"}]},
+                    "expect": {
+                        "verdict": "deny",
+                        "findings": [{"code": "REVOKED", "policy": "p", "rule": "r", "image": "nginx"}],
+                    },
                 },
                 {"name": "two", "manifest": {"kind": "Pod"}, "expect": {"verdict": "allow"}},
             ],

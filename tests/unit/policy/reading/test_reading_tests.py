@@ -171,11 +171,13 @@ def test_cases_are_bounded() -> None:
         (ExpectedFinding(Code.TAG_MISSING, "r", "p"), False),
         (ExpectedFinding(Code.TAG_MUTABLE, "q"), False),
         (ExpectedFinding(Code.TAG_MUTABLE, "r", "q"), False),
+        (ExpectedFinding(Code.TAG_MUTABLE, image="nginx"), True),
+        (ExpectedFinding(Code.TAG_MUTABLE, image="nginx:1"), False),
     ],
 )
 def test_which_findings_are_meant(expected: ExpectedFinding, *, fits: bool) -> None:
     finding = Finding(Code.TAG_MUTABLE, Verdict.DENY, "m", policy="p", rule="r")
-    assert expected.fits(finding) is fits
+    assert expected.fits(finding, "nginx") is fits
 
 
 def references(*findings: dict[str, str], roots: tuple[str, ...] = ()) -> list[str]:
