@@ -70,7 +70,8 @@ def _linted(paths: tuple[str, ...], at: str | None) -> Linted:
 
     now = settings.instant(at)
     folder = load_policies([Path(path) for path in paths], begin(_PIPE_SECONDS))
-    tests = prepare_tests(folder.parsed.tests)
+    machine = settings.Settings()
+    tests = prepare_tests(folder.parsed.tests, lambda config: settings.with_config(machine, config).hosts.upstream)
     of_tests = (*tests.problems, *tests.policy_problems)
     return Linted(
         in_order([*folder.parsed.problems, *lint_set(folder.parsed, now), *of_tests]),

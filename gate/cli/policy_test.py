@@ -21,10 +21,12 @@ from gate.settings import hermetic, wants_color, with_config
 from gate.wiring import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gate.deadline import Deadline
     from gate.feeds.policy_tests import FoundTests, PreparedTest, PreparedTests
+    from gate.image.reference import Repository
+    from gate.policy.config import Config
     from gate.settings import Settings
 
 _FORMATS: Final = ("text", "json", "junit")
@@ -94,19 +96,22 @@ class _Run:
         """
         deadline = begin(self.settings.timeout)
         found = find_tests(self.paths, deadline)
-        return self._tested(found, prepare_tests(found.documents), deadline)
+        return self._tested(found, prepare_tests(found.documents, self._upstream_of), deadline)
 
     def watched(self) -> frozenset[Path]:
         """The same, whatever is wrong being said; the files and folders that it depends on."""
         involved = set(self.paths)
         try:
             found = find_tests(self.paths)
-            tests = prepare_tests(found.documents)
+            tests = prepare_tests(found.documents, self._upstream_of)
             involved |= tests.read
             self._tested(found, tests, begin(self.settings.timeout))
         except GateError as error:
             say(f"gate: {error}")
         return frozenset(involved)
+
+    def _upstream_of(self, config: Config) -> Callable[[Repository], Repository]:
+        return with_config(self.settings, config).hosts.upstream
 
     def _tested(self, found: FoundTests, tests: PreparedTests, deadline: Deadline) -> Exit:
         self._check(found, tests)
@@ -166,7 +171,7 @@ def _judged(test: PreparedTest, settings: Settings, deadline: Deadline, notes: d
     """What a test's cases come to, in a gate of its own: nothing is left over from another's evidence or roots."""
     own = hermetic(with_config(settings, test.policies.config))
     own = replace(own, at=settings.at or test.test.at)
-    gate = build(own, {own.hosts.upstream(name): layout for name, layout in test.layouts.items()})
+    gate = build(own, test.layouts)
     try:
         subjects = [subject for question in test.questions for subject in question.subjects]
         reviews = iter(gate.reviewer.review(test.policies, subjects, Stage.CHECK, deadline))

@@ -7,25 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.authoring.cases import question
-from gate.errors import UsageError
+from gate.errors import ParseError, UsageError
 from gate.feeds.folder import FilesBeside, content_of, documents_of, load_policies, not_text, policy_files
+from gate.image.reference import Reference
 from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import Problem
 from gate.policy.reading.schema.kinds import TEST_KIND
 from gate.policy.reading.sets import kind_of
 from gate.policy.reading.tests import check_references, parse_test
-from gate.registry.layout import Layout
+from gate.registry.layout import RECORDED, Layout
 from gate.review.kinds import kinds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
 
     from gate.authoring.cases import Question
     from gate.deadline import Deadline
     from gate.documents import Document
     from gate.image.reference import Repository
+    from gate.policy.config import Config
     from gate.policy.policy_set import PolicySet
     from gate.policy.reading.tests import GateTest, KeptEvidence
+
+    Upstream: TypeAlias = Callable[[Repository], Repository]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class PreparedTest:
 
     Attributes:
         policies: under test.
-        layouts: what answers for its repositories.
+        layouts: what answers for its repositories, by the names that they are judged by.
         questions: its cases.
     """
 
@@ -110,9 +115,20 @@ def find_tests(paths: Iterable[Path], deadline: Deadline | None = None) -> Found
     return found
 
 
-def prepare_tests(documents: Iterable[Document]) -> PreparedTests:
-    """Read tests and all that they name. Whatever is wrong is in the result."""
-    loader = _Loader()
+def _no_mirrors(_config: Config) -> Upstream:
+    return lambda repository: repository
+
+
+def prepare_tests(
+    documents: Iterable[Document], upstream_of: Callable[[Config], Upstream] = _no_mirrors
+) -> PreparedTests:
+    """Read tests and all that they name. Whatever is wrong is in the result.
+
+    Args:
+        documents: `GateTest`s.
+        upstream_of: under a `GateConfig`, the name that a repository is judged by: that of its origin.
+    """
+    loader = _Loader(upstream_of)
     for document in documents:
         loader.add(document)
     loader.found.read |= loader.beside.read
@@ -122,8 +138,9 @@ def prepare_tests(documents: Iterable[Document]) -> PreparedTests:
 class _Loader:
     """Prepares tests; what several of them name is read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, upstream_of: Callable[[Config], Upstream]) -> None:
         self.found = PreparedTests()
+        self._upstream_of = upstream_of
         self.beside = FilesBeside()
         self._sets: dict[tuple[object, ...], PolicySet | None] = {}
         self._layouts: dict[Path, Layout] = {}
@@ -147,7 +164,7 @@ class _Loader:
         if policies is None:
             return
         check_references(test, policies, self.found.problems)
-        layouts = {kept.repository: layout for kept in test.evidence if (layout := self._layout(test, kept))}
+        layouts = self._evidence(test, self._upstream_of(policies.config))
         kinds = kinds_of(policies.config.custom_resources)
         questions = []
         for case in test.cases:
@@ -182,6 +199,35 @@ class _Loader:
         elif not read.parsed.errors:
             self._sets[key] = read.parsed.set
         return self._sets[key]
+
+    def _evidence(self, test: GateTest, upstream: Upstream) -> dict[Repository, Layout]:
+        """The layouts of a test by the names that their repositories are judged by, each only once."""
+        found: dict[Repository, Layout] = {}
+        entries: dict[Repository, KeptEvidence] = {}
+        for kept in test.evidence:
+            name = upstream(kept.repository)
+            if (first := entries.setdefault(name, kept)) is not kept:
+                said = f"{kept.repository} and {first.repository} are both judged as {name}"
+                remedy = "one layout answers for a repository and its mirrors"
+                self._note(Check.DUPLICATE_IN_TEST, test, (*kept.path, "repository"), said, remedy)
+            elif (layout := self._layout(test, kept)) is not None:
+                found[name] = layout
+                self._check_origin(test, kept, layout, upstream)
+        return found
+
+    def _check_origin(self, test: GateTest, kept: KeptEvidence, layout: Layout, upstream: Upstream) -> None:
+        """Note where a layout was recorded of another repository: its tags and signatures are that one's."""
+        recorded = layout.index.annotations.get(RECORDED)
+        if recorded is None:
+            return
+        try:
+            if upstream(Reference.parse(recorded).name) == upstream(kept.repository):
+                return
+        except ParseError:
+            pass  # it names nothing, which is not this repository either
+        said = f"the layout {kept.layout!r} was recorded of {recorded[:200]!r}, and answers here for {kept.repository}"
+        remedy = f"name one of {kept.repository}: gate policy test --record REF --into DIR makes it"
+        self._note(Check.LAYOUT_OF_ANOTHER, test, (*kept.path, "layout"), said, remedy)
 
     def _layout(self, test: GateTest, kept: KeptEvidence) -> Layout | None:
         folder = Path(test.document.file).parent / kept.layout

@@ -142,6 +142,7 @@ class Check(StrEnum):
     UNKNOWN_POLICY = "unknown-policy", "No policy here has the name that an exception is for.", "warning"
     EXCEPTION_REFUSED = "exception-refused", "The policy takes no exceptions from this namespace.", "warning"
     UNKNOWN_TRUST_ROOT = "unknown-trust-root", "No GateTrustRoot here has the name.", "warning"
+    LAYOUT_OF_ANOTHER = "layout-of-another", "A layout that was recorded of another repository.", "warning"
     UNUSED_TRUST_ROOT = "unused-trust-root", "A trust root of a test that no signer under test asks for.", "warning"
     SECRET_UNSEEN = "secret-unseen", "What a Secret holds can't be seen from here.", "warning"
     BREAK_GLASS_FILE = "break-glass-file", "From a file a break-glass lets nothing through.", "warning"

@@ -12,7 +12,9 @@ from gate.authoring.lint import lint
 from gate.errors import Place
 from gate.feeds.folder import load_policies
 from gate.feeds.policy_tests import prepare_tests
+from gate.image.manifest import OCI_INDEX
 from gate.policy.reading.checks import Check
+from gate.registry.layout import RECORDED
 from tests.fakes.signing import alice, bob
 from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.reading.test_reading_signers import CA
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from gate.policy.reading.problems import Problem
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+RECORDED_OF_ANOTHER = {
+    "schemaVersion": 2,
+    "mediaType": OCI_INDEX,
+    "manifests": [],
+    "annotations": {RECORDED: "b.test/c"},
+}
 LATER = datetime(2400, 1, 1, tzinfo=UTC)
 
 
@@ -225,6 +233,7 @@ CASES: list[tuple[Check, str]] = [
         granted(f"{{policies: [«p»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}", match("images: ['**']")),
     ),
     (Check.UNKNOWN_TRUST_ROOT, signer("keyless", f"{KEYLESS}, trustRoot: «acme»")),
+    (Check.LAYOUT_OF_ANOTHER, gate_test(", evidence: [{repository: a.test/b, layout: «kept»}]")),
     (Check.UNUSED_TRUST_ROOT, gate_test(", trustRoots: [{name: «public-good», file: ROOT}]")),
     (Check.SECRET_UNSEEN, signer("key", "secret: «{name: n, key: k}»")),
     (
@@ -300,6 +309,9 @@ def marked(text: str, file: str) -> tuple[str, Place]:
 def linted(folder: Path, text: str, now: datetime = NOW) -> list[Problem]:
     (folder / "p.yaml").write_text(text, encoding="utf-8")
     (folder / "root.json").write_bytes(shared_world().trusted_root())
+    (folder / "kept").mkdir(exist_ok=True)
+    (folder / "kept/oci-layout").write_text("{}")
+    (folder / "kept/index.json").write_text(json.dumps(RECORDED_OF_ANOTHER))
     parsed = load_policies([folder / "p.yaml"]).parsed
     return [*parsed.problems, *lint(parsed, now), *prepare_tests(parsed.tests).problems]
 

@@ -20,6 +20,7 @@ from gate.demo.images import BUNDLE, Layer, LayoutWriter
 from gate.errors import UsageError
 from gate.image.digest import Digest
 from gate.image.manifest import Descriptor
+from gate.registry.layout import RECORDED
 from tests.fakes.signing import alice, mallory
 from tests.fakes.signing_authority import Signature, encode, shared_world, statement
 from tests.unit.cli.bench import KEYLESS, person
@@ -350,6 +351,46 @@ spec:
         write(tmp_path, "policies/test.yaml", gate_test(case, evidence=evidence))
         ran = gate("policy", "test", "policies")
         assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+def test_a_repository_and_its_mirror_are_one(tmp_path: Path, layout: LayoutWriter) -> None:
+    """Which of two layouts answered was up to their order."""
+    config = """---
+apiVersion: imagegate.dev/v1
+kind: GateConfig
+metadata: {name: default}
+spec: {registries: [{host: harbor.test, prefix: acme, mirrorOf: ghcr.io}]}
+"""
+    evidence = [{"repository": name, "layout": "api"} for name in (API, "harbor.test/acme/acme/api")]
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED, evidence=evidence))
+    assert gate("policy", "test", "policies").code == 0
+    flagged = gate("policy", "test", "policies", "--mirror", "ghcr.io=harbor.test/acme")
+    write(tmp_path, "policies/config.yaml", config)
+    for ran in (flagged, gate("policy", "test", "policies")):
+        assert (ran.code, ran.out) == (2, "")
+        assert f"harbor.test/acme/acme/api and {API} are both judged as {API}" in ran.err
+        assert ran.err.startswith("policies/test.yaml:15:19: ")
+    assert "duplicate-in-test" in gate("policy", "lint", "policies").out
+
+
+def test_a_layout_that_was_recorded_of_another_repository(tmp_path: Path, layout: LayoutWriter) -> None:
+    index = json.loads((tmp_path / "policies/api/index.json").read_text())
+    for of, said in (("ghcr.io/acme/web", True), ("no name\x1b[31m", True), (API, False)):
+        write(tmp_path, "policies/api/index.json", json.dumps({**index, "annotations": {RECORDED: of}}))
+        write(tmp_path, "policies/test.yaml", gate_test(*ALL))
+        ran = gate("policy", "test", "policies")
+        assert ran.code == 0
+        assert (f"was recorded of {of!r}, and answers here for {API}" in ran.err) is said
+        assert "\x1b" not in ran.err
+
+
+def test_a_layout_that_was_recorded_of_a_mirror(tmp_path: Path, layout: LayoutWriter) -> None:
+    index = json.loads((tmp_path / "policies/api/index.json").read_text())
+    annotations = {RECORDED: "harbor.test/acme/acme/api"}
+    write(tmp_path, "policies/api/index.json", json.dumps({**index, "annotations": annotations}))
+    write(tmp_path, "policies/test.yaml", gate_test(*ALL))
+    ran = gate("policy", "test", "policies", "--mirror", "ghcr.io=harbor.test/acme")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_no_credentials_are_read(tmp_path: Path, layout: LayoutWriter) -> None:
