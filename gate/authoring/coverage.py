@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from gate.codes import INABILITY, NOTES
-from gate.policy.policy import DenyRequirement, Unusable
+from gate.policy.policy import DenyRequirement, Mode, Tags, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gate.authoring.cases import GateTestResult
     from gate.codes import Code
+    from gate.policy.decision import Decision
+    from gate.policy.finding import Finding
     from gate.policy.matching import Outcome
     from gate.policy.policy import Policy, Rule
     from gate.policy.policy_set import PolicySet
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _PolicyKey = tuple[str, str | None, str, str]
 _RuleKey = tuple[_PolicyKey, int]
-_WaiverKey: TypeAlias = "tuple[str, Waiver]"
+_WaiverKey: TypeAlias = "tuple[_PolicyKey | str, Waiver]"  # of a policy, or by the name of its GateException
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class ExceptionCoverage:
     """What was seen of an exception.
 
     Attributes:
-        owner: the policy whose it is, or the `GateException`.
+        owner: the policy whose it is, a GatePolicy with its namespace, or the `GateException`.
+        policy: that policy; None of a `GateException`.
         used: it waived something.
         refused: its rule's finding stood: the exception is over, or does not reach that far.
     """
 
     owner: str
+    policy: Policy | None
     waiver: Waiver
     used: bool
     refused: bool
@@ -94,12 +98,30 @@ def coverage(results: Iterable[GateTestResult]) -> Coverage:
         seen.add_policies(result.policies)
         for case in result.cases:
             for review in case.reviews:
-                # Some of what breaks a rule shows only in the end: that nothing pins the tag that it wants pinned.
-                found = [f for f in review.decision.findings if f.code not in NOTES]
-                for outcome in review.decision.outcomes:
-                    policy, rule = outcome.matched.policy.name, outcome.rule.name
-                    seen.add_outcome(outcome, [f.code for f in found if (f.policy, f.rule) == (policy, rule)])
+                for outcome, found in _found(review.decision):
+                    seen.add_outcome(outcome, found)
     return Coverage(tuple(seen.rules()), tuple(seen.exceptions()))
+
+
+def _found(decision: Decision) -> Iterator[tuple[Outcome, list[Code]]]:
+    """Each outcome with the codes of what its rule found, notes left out.
+
+    Some of it shows only in the end, and names its policy by a name that several may have: that nothing pins the tag
+    that the rule wants pinned.
+    """
+    told = {_told(finding) for outcome in decision.outcomes for finding in outcome.findings}
+    late = [finding for finding in decision.findings if _told(finding) not in told]
+    for outcome in decision.outcomes:
+        matched, rule = outcome.matched, outcome.rule.name
+        own = list(outcome.findings)
+        if matched.tags is Tags.PIN and matched.tag_rule == rule and matched.policy.mode is not Mode.AUDIT:
+            own += [finding for finding in late if (finding.policy, finding.rule) == (matched.policy.name, rule)]
+        yield outcome, [finding.code for finding in own if finding.code not in NOTES]
+
+
+def _told(finding: Finding) -> tuple[Code, str, str, str]:
+    """What of a finding a break-glass leaves as it was."""
+    return finding.code, finding.policy, finding.rule, finding.message
 
 
 class _Seen:
@@ -107,7 +129,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self._rules: dict[_RuleKey, tuple[Policy, Rule]] = {}
-        self._waivers: dict[_WaiverKey, None] = {}
+        self._waivers: dict[_WaiverKey, Policy | None] = {}
         self._of_rule: dict[_RuleKey, list[_WaiverKey]] = {}
         self._passing: set[_RuleKey] = set()
         self._failing: set[_RuleKey] = set()
@@ -117,14 +139,16 @@ class _Seen:
     def add_policies(self, policies: PolicySet) -> None:
         """What there is to be seen."""
         for policy in policies.policies:
-            lent = [
+            lent: list[_WaiverKey] = [
                 (waiver.origin, waiver)
                 for exception in policies.exceptions
                 if policy.name in exception.policies and exception.namespace in policy.exceptions_from
                 for waiver in exception.waivers
             ]
-            keys = [*((policy.name, waiver) for waiver in policy.waivers), *lent]
-            self._waivers.update(dict.fromkeys(keys))
+            own: list[_WaiverKey] = [(_key(policy), waiver) for waiver in policy.waivers]
+            keys = [*own, *lent]
+            self._waivers.update(dict.fromkeys(own, policy))
+            self._waivers.update(dict.fromkeys(lent))
             for i, rule in enumerate(policy.rules):
                 key = (_key(policy), i)
                 self._rules[key] = (policy, rule)
@@ -139,7 +163,7 @@ class _Seen:
             self._passing.add(key)
         if outcome.waived_by is not None:
             waiver = outcome.waived_by
-            self._used.add((waiver.origin or policy.name, waiver))
+            self._used.add((waiver.origin or _key(policy), waiver))
         # What could not be known says nothing of the rule; what an exception waived is no failure.
         if (not outcome.holds or not outcome.reasons) and any(code not in INABILITY for code in found):
             self._failing.add(key)
@@ -150,10 +174,18 @@ class _Seen:
             yield RuleCoverage(policy, rule, key in self._passing, key in self._failing)
 
     def exceptions(self) -> Iterator[ExceptionCoverage]:
-        for key in self._waivers:
-            yield ExceptionCoverage(*key, key in self._used, key in self._refused)
+        for key, policy in self._waivers.items():
+            owner, waiver = key
+            name = owner if isinstance(owner, str) else _name(owner)
+            yield ExceptionCoverage(name, policy, waiver, key in self._used, key in self._refused)
 
 
 def _key(policy: Policy) -> _PolicyKey:
     """The same for the same text, wherever it was read."""
     return policy.kind, policy.namespace, policy.name, policy.hash
+
+
+def _name(key: _PolicyKey) -> str:
+    """A namespace's policy may be called as the cluster's is."""
+    kind, namespace, name, _ = key
+    return f"{kind} {namespace}/{name}" if namespace else name

@@ -86,6 +86,7 @@ def _coverage(coverage: Coverage) -> dict[str, object]:
         "exceptions": [
             {
                 "of": one.owner,
+                **({"policy": _policy(one.policy)} if one.policy is not None else {}),
                 "rule": one.waiver.rule,
                 "until": one.waiver.until,
                 "reason": one.waiver.reason,

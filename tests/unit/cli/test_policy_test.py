@@ -469,6 +469,41 @@ def test_a_rule_that_denied_in_the_end_was_not_seen_passing(tmp_path: Path) -> N
     assert "p/image  never    yes" in ran.out
 
 
+def test_policies_of_one_name_are_covered_apart(tmp_path: Path, layout: LayoutWriter) -> None:
+    """A cluster's and a namespace's, with the same exception of the same rule: each has to be seen."""
+    signers = json.dumps({"alice": {"key": {"pem": alice().pem.decode()}}})
+    exception = "  exceptions:\n  - {rule: signature, images: ['**'], until: 2026-11-30, reason: soon}\n"
+    cluster = policy("[{signature: {by: alice}}]", signers=signers, match="{namespaces: {names: [shop]}}") + exception
+    own = cluster.replace("ClusterGatePolicy", "GatePolicy").replace("{name: p}", "{name: p, namespace: web}")
+    own = own.replace("  match: {namespaces: {names: [shop]}}\n", "")
+    write(tmp_path, "policies/p.yaml", cluster)
+    write(tmp_path, "policies/own.yaml", own)
+    expect = {"verdict": "allow", "findings": [{"code": "EXCEPTION_USED"}]}
+    case = {**UNSIGNED, "namespace": {"name": "shop"}, "expect": expect}
+    write(tmp_path, "policies/test.yaml", gate_test(case))
+    ran = gate("policy", "test", "policies", "-o", "json")
+    assert ran.code == 0, ran.out
+    seen = {one["of"]: (one["policy"]["kind"], one["used"]) for one in ran.json["coverage"]["exceptions"]}
+    assert seen == {"p": ("ClusterGatePolicy", True), "GatePolicy web/p": ("GatePolicy", False)}
+    text = gate("policy", "test", "policies").out
+    assert "p/signature: until 2026-11-30 (soon)                 yes      never" in text
+    assert "GatePolicy web/p/signature: until 2026-11-30 (soon)  never    never" in text
+
+
+def test_a_finding_of_one_policy_is_no_failure_of_another_of_its_name(tmp_path: Path) -> None:
+    rules = "[{image: {registries: [ghcr.io/acme], denyTags: []}}]"
+    write(tmp_path, "p.yaml", policy(rules, match="{images: ['**']}"))
+    own = policy(rules.replace("ghcr.io/acme", "nowhere.test/x")).replace("ClusterGatePolicy", "GatePolicy")
+    write(tmp_path, "own.yaml", own.replace("{name: p}", "{name: p, namespace: web}"))
+    expect = {"verdict": "deny", "findings": [{"code": "REGISTRY_NOT_ALLOWED"}]}
+    case = {"name": "one", "image": f"{API}:v1", "namespace": {"name": "web"}, "expect": expect}
+    write(tmp_path, "test.yaml", gate_test(case, evidence=[]))
+    ran = gate("policy", "test", tmp_path, "-o", "json")
+    assert ran.code == 0, ran.out
+    rules_seen = {one["policy"]["kind"]: (one["passing"], one["failing"]) for one in ran.json["coverage"]["rules"]}
+    assert rules_seen == {"ClusterGatePolicy": (True, False), "GatePolicy": (False, True)}
+
+
 def test_nothing_steers_the_terminal(tmp_path: Path, layout: LayoutWriter) -> None:
     hostile = {**STRANGER, "name": HOSTILE, "image": f"{HOSTILE}:v1"}
     write(tmp_path, "policies/test.yaml", gate_test(hostile, {**SIGNED, "manifest": {}, "name": "y\x1b[0m"}))
