@@ -15,6 +15,7 @@ from gate.sources.manifests import Found, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from gate.documents import Document
     from gate.kubernetes.workload import Kinds
@@ -62,10 +63,15 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class GateTestResult:
-    """What the cases of one test came to, in their order."""
+    """What the cases of one test came to, in their order.
+
+    Attributes:
+        at: the instant that was judged at: the test's own, or that of --at.
+    """
 
     test: GateTest
     policies: PolicySet = field(repr=False)
+    at: datetime
     cases: tuple[CaseResult, ...]
 
     @property

@@ -170,7 +170,8 @@ class _Run:
 def _judged(test: PreparedTest, settings: Settings, deadline: Deadline, notes: dict[str, None]) -> GateTestResult:
     """What a test's cases come to, in a gate of its own: nothing is left over from another's evidence or roots."""
     own = hermetic(with_config(settings, test.policies.config))
-    own = replace(own, at=settings.at or test.test.at)
+    at = settings.at or test.test.at
+    own = replace(own, at=at)
     gate = build(own, test.layouts)
     try:
         subjects = [subject for question in test.questions for subject in question.subjects]
@@ -179,4 +180,4 @@ def _judged(test: PreparedTest, settings: Settings, deadline: Deadline, notes: d
     finally:
         gate.close()
     notes.update(gate.roots.notes)
-    return GateTestResult(test.test, test.policies, tuple(cases))
+    return GateTestResult(test.test, test.policies, at, tuple(cases))

@@ -37,7 +37,7 @@ def _test(result: GateTestResult) -> dict[str, object]:
     return {
         "name": test.name,
         "file": test.document.file,
-        "at": f"{test.at:%Y-%m-%dT%H:%M:%SZ}",
+        "at": f"{result.at:%Y-%m-%dT%H:%M:%SZ}",
         "policies": [{**_policy(policy), "hash": policy.hash} for policy in result.policies.policies],
         "cases": [_case(case) for case in result.cases],
     }

@@ -30,7 +30,9 @@ def render(results: Sequence[GateTestResult], coverage: Coverage | None) -> str:
     for result in results:
         where = f"{result.test.document.file}: {result.test.name}"
         suite = _suite(suites, where, len(result.cases), result.failed)
-        suite.set("timestamp", f"{result.test.at:%Y-%m-%dT%H:%M:%S}")
+        suite.set("timestamp", f"{result.at:%Y-%m-%dT%H:%M:%S}")
+        properties = ET.SubElement(suite, "properties")  # the first in its suite, by the schema
+        ET.SubElement(properties, "property", {"name": "at", "value": f"{result.at:%Y-%m-%dT%H:%M:%SZ}"})
         for case in result.cases:
             _case(suite, where, case)
     if coverage is not None:

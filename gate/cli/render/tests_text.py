@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gate.authoring.coverage import Coverage
 
 _WIDEST: Final = 60  # characters of a name that columns make room for
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _SEEN: Final = {True: "yes", False: "never"}
 
 
@@ -37,7 +38,8 @@ class TestsText:
 
     def _test(self, result: GateTestResult) -> Iterator[str]:
         test = result.test
-        yield one_line(f"{test.document.file}: GateTest {test.name}, as at {test.at:%Y-%m-%dT%H:%M:%SZ}")
+        own = f" (--at; its own is {test.at:{_INSTANT}})" if result.at != test.at else ""
+        yield one_line(f"{test.document.file}: GateTest {test.name}, as at {result.at:{_INSTANT}}{own}")
         names = [one_line(case.case.name) for case in result.cases]
         width = _width(["case", *names])
         yield f"        {'case':<{width}}  expected  got"

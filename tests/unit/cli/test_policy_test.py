@@ -335,6 +335,18 @@ def test_time_is_the_tests_own_unless_it_is_said(tmp_path: Path, layout: LayoutW
     assert "1 of 1 exception used and refused" in ran.out
 
 
+def test_the_instant_that_is_judged_at_is_said(tmp_path: Path, layout: LayoutWriter) -> None:
+    write(tmp_path, "policies/test.yaml", gate_test(SIGNED))
+    for flags, at in (((), AT), (("--at", "2026-12-24T01:02:03+01:00"), "2026-12-24T00:02:03Z")):
+        command = ("policy", "test", "policies", "--no-coverage", *flags)
+        own = f" (--at; its own is {AT})" if flags else ""
+        assert gate(*command).out.splitlines()[0] == f"policies/test.yaml: GateTest t, as at {at}{own}"
+        assert gate(*command, "-o", "json").json["tests"][0]["at"] == at
+        (suite,) = ET.fromstring(gate(*command, "-o", "junit").out)
+        assert suite.get("timestamp") == at.removesuffix("Z")
+        assert [(p.get("name"), p.get("value")) for p in suite[0]] == [("at", at)]
+
+
 def test_a_mirror_is_judged_by_the_name_of_its_origin(tmp_path: Path, layout: LayoutWriter) -> None:
     config = """---
 apiVersion: imagegate.dev/v1
@@ -429,8 +441,9 @@ def test_junit_is_xml_whatever_names_hold(tmp_path: Path, layout: LayoutWriter) 
     suites = ET.fromstring((tmp_path / "report.xml").read_bytes())
     assert (suites.get("tests"), suites.get("failures")) == ("3", "1")
     (suite,) = suites
-    assert [case.get("name") for case in suite][::2] == ["signed", "<a>"]
-    failure = suite[2].find("failure")
+    shown = suite.findall("testcase")
+    assert [case.get("name") for case in shown][::2] == ["signed", "<a>"]
+    failure = shown[2].find("failure")
     assert failure is not None
     assert "REFERENCE_INVALID" in str(failure.text)
 
