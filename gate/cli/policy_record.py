@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from gate.cli.common import begin, emit, one_line, say, settings_of
+from gate.authoring.writing import scalar
+from gate.cli.common import begin, emit, say, settings_of
 from gate.errors import UsageError
 from gate.registry.recording import record as keep
 from gate.settings import parse_reference
@@ -15,8 +14,6 @@ from gate.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9./_-]+", re.ASCII)  # what YAML takes for a text without quotes
 
 
 def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
@@ -39,8 +36,7 @@ def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
         recorded = keep(gate.registry, reference, Path(flags["into"]), deadline)
     finally:
         gate.close()
-    shown = flags["into"] if _PLAIN.fullmatch(flags["into"]) else json.dumps(flags["into"])
-    emit(f"evidence:\n- {{repository: {reference.name}, layout: {one_line(shown)}}}\n")
+    emit(f"evidence:\n- {{repository: {scalar(str(reference.name))}, layout: {scalar(flags['into'])}}}\n")
     counts = f"{recorded.manifests} manifests and {recorded.blobs} blobs, {recorded.size:,} bytes"
     say(f"gate: kept {reference.name}@{recorded.digest}: {counts}; in a GateTest the folder is relative to its file")
     for what in recorded.left_out:

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from gate.documents import Document, read_documents
 from tests.unit.cli.support import AT, gate, signed_by_alice, write
 
 if TYPE_CHECKING:
@@ -42,9 +44,19 @@ def test_a_test_says_what_a_check_says(name: str, shop: Shop, tmp_path: Path) ->
     assert [f["message"] for f in result["findings"] if f["verdict"] != "allow"] == told
 
 
-def test_a_folder_with_an_unusual_name(shop: Shop, tmp_path: Path) -> None:
-    ran = gate("policy", "test", "--record", shop.image("acme/api:v1"), "--into", "a: b", *shop.flags)
-    assert ran.out == f'evidence:\n- {{repository: {shop.host}/acme/api, layout: "a: b"}}\n'
+@pytest.mark.parametrize(
+    "folder", ["a: b", "1", "true", "null", "1e3", "0x1", "2026-01-01", "~", "-", "y", ".5", "a#b", "é", "##[x]"]
+)
+def test_the_evidence_that_is_printed_is_of_texts(folder: str, shop: Shop) -> None:
+    """Whatever they look like, and whichever YAML is spoken."""
+    image = shop.image("acme/api:v1")
+    ran = gate("policy", "test", "--record", image, "--into", folder, *shop.flags)
+    assert ran.code == 0, ran.err
+    entry = {"repository": f"{shop.host}/acme/api", "layout": folder}
+    assert yaml.safe_load(ran.out) == {"evidence": [entry]}
+    (ours,) = read_documents(ran.out, "t.yaml")
+    assert isinstance(ours, Document)
+    assert ours.data == {"evidence": [entry]}
 
 
 @pytest.mark.parametrize(
