@@ -18,7 +18,30 @@ if TYPE_CHECKING:
     from gate.deadline import Deadline
 
 _CHUNK: Final = 1024 * 1024
+_SHOWN: Final = 200  # characters of a path
 _LOOK_SECONDS: Final = 60.0  # between two looks at the deadline; what `poll` takes is bounded
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there. Of a name that no file can have, too long or with a zero byte, there is none."""
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises where a name is too long
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """The same of a regular file."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """The same of anything."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path for a message: of a long one its beginning and its end."""
+    text = os.fspath(path)
+    half = _SHOWN // 2
+    return text if len(text) <= _SHOWN else f"{text[:half]}...{text[-half:]}"
 
 
 def read_local(file: str | os.PathLike[str], limit: int, deadline: Deadline | None = None) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from gate import instants
 from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.reference import Reference, Repository, canonical_registry
-from gate.local import read_local
+from gate.local import exists, is_file, is_folder, read_local, shown
 from gate.policy.reading.config import parse_place
 from gate.registry.guard.hosts import Hosts, Mirror
 from gate.registry.guard.proxies import Proxies
@@ -130,7 +130,7 @@ def parse_hosts(
     files: dict[str, str] = {}
     for text in authorities:
         host, equals, file = text.partition("=")
-        if not equals or not Path(file).is_file():
+        if not equals or not is_file(file):
             raise UsageError(f"--registry-ca {text[:200]!r}", remedy="write HOST=FILE with a PEM file that exists")
         files[parse_host(host)] = file
     found = _parse_mirrors(mirrors)
@@ -249,9 +249,9 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
         UsageError: the named one does not exist, or is a folder.
     """
     if named is not None:
-        if not Path(named).exists() or Path(named).is_dir():
-            what = "is a folder" if Path(named).is_dir() else "does not exist"
-            raise UsageError(f"--registry-config {named} {what}", remedy="name a docker config.json")
+        if not exists(named) or is_folder(named):
+            what = "is a folder" if is_folder(named) else "does not exist"
+            raise UsageError(f"--registry-config {shown(named)} {what}", remedy="name a docker config.json")
         return (Path(named),)
     env = os.environ
     home = Path(env.get("HOME") or "/nonexistent")
@@ -261,7 +261,7 @@ def docker_configs(named: str | None) -> tuple[Path, ...]:
     if env.get("XDG_RUNTIME_DIR"):
         places.append(Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json"))
     places.append(Path(env.get("XDG_CONFIG_HOME") or home / ".config", "containers", "auth.json"))
-    return tuple(p for p in places if p.is_file())
+    return tuple(p for p in places if is_file(p))
 
 
 def docker_auth() -> str:
@@ -307,7 +307,9 @@ def cache_key(file: str, deadline: Deadline) -> bytes:
         key = read_local(Path(file), _LONGEST_KEY, deadline)
     except (OSError, EvidenceUnavailable) as error:
         why = error.strerror if isinstance(error, OSError) else error.message
-        raise UsageError(f"--cache-key {file} cannot be read: {why}", remedy="name a file that can be") from error
+        raise UsageError(
+            f"--cache-key {shown(file)} cannot be read: {why}", remedy="name a file that can be"
+        ) from error
     if not LEAST_KEY <= len(key) <= _LONGEST_KEY:
         raise UsageError(
             f"--cache-key {file} has {len(key)} bytes; a key has {LEAST_KEY} to {_LONGEST_KEY}",

@@ -18,6 +18,7 @@ import click
 
 from gate.deadline import Deadline
 from gate.errors import EvidenceUnavailable, GateError, UsageError
+from gate.local import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -317,8 +318,9 @@ def deliver(text: str, file: str | None, flag: str = "--output-file") -> None:
         return
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UsageError(f"{flag} {file} cannot be written: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a zero byte in its name
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{flag} {shown(file)} cannot be written: {why}") from error
 
 
 def printable(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -29,6 +28,7 @@ from gate.cli.subjects import (
 )
 from gate.cli.target import OCI
 from gate.errors import UsageError
+from gate.local import exists
 from gate.policy import finding
 from gate.policy.finding import Verdict
 from gate.policy.plan import Stage
@@ -110,7 +110,7 @@ def _is_manifest(source: str) -> bool:
     if source == "-" or source.startswith(_PATHS) or source.endswith(_MANIFESTS):
         return True
     try:
-        return Path(source).exists()
+        return exists(source)
     except OSError:  # longer than any path
         return False
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from gate.errors import ParseError, UsageError
-from gate.local import read_local
+from gate.local import read_local, shown
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.policy import Kept
 from gate.policy.reading.schema.parts import is_tag_prefix
@@ -166,7 +166,7 @@ def _read(file: str, limit: int, flag: str, parse: Callable[[bytes], _T], deadli
     try:
         return parse(read_local(file, limit, deadline))
     except OSError as error:
-        raise UsageError(f"{flag} {file} cannot be read: {error.strerror}", remedy="name a PEM file") from error
+        raise UsageError(f"{flag} {shown(file)} cannot be read: {error.strerror}", remedy="name a PEM file") from error
     except ParseError as error:
         raise UsageError(f"{flag} {file}: {error.message}", remedy=error.remedy or "name a PEM file") from error
 

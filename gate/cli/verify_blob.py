@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,7 +16,7 @@ from gate.codes import INABILITY, Code
 from gate.errors import ParseError, UsageError
 from gate.evidence.facts import Evidence
 from gate.evidence.message import Message
-from gate.local import read_chunks, read_local
+from gate.local import exists, read_chunks, read_local
 from gate.policy.finding import Reason
 from gate.policy.predicate_types import parse_predicate_type
 from gate.policy.signers import AnyOf, One, needs_of
@@ -120,7 +119,7 @@ def _message(blob: str, deadline: Deadline) -> Message:
         EvidenceUnavailable: the time ran out.
     """
     digest = _DIGEST.fullmatch(blob)
-    if digest is not None and not Path(blob).exists():
+    if digest is not None and not exists(blob):
         return Message(bytes.fromhex(digest[1]))
     try:
         return Message.read(_capped(read_chunks(blob, deadline), blob))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.documents import MAX_TEXT, UnreadableDocument, lines_of, read_documents
 from gate.errors import ParseError, Place, UsageError
-from gate.local import read_local
+from gate.local import is_folder, read_local, shown
 from gate.policy.reading.checks import Check
 from gate.policy.reading.problems import Problem
 from gate.policy.reading.schema.kinds import KINDS
@@ -82,7 +82,8 @@ def load_policies(
                     ours += _is_ours(read)
         if not ours and not may_be_empty:
             raise UsageError(
-                f"{path} holds no policy", remedy="name files or folders with documents of apiVersion imagegate.dev/v1"
+                f"{shown(path)} holds no policy",
+                remedy="name files or folders with documents of apiVersion imagegate.dev/v1",
             )
     beside = FilesBeside()
     parsed = parse_set(documents, beside, stand_ins)
@@ -112,14 +113,14 @@ def policy_files(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: a folder that cannot be read.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         yield path
         return
     try:
         children = sorted(path.iterdir())
     except OSError as error:
         raise UsageError(
-            f"policy folder {str(path)[-500:]} cannot be read: {error.strerror}", remedy="check the path"
+            f"policy folder {shown(path)} cannot be read: {error.strerror}", remedy="check the path"
         ) from error
     for child in children:
         if child.name.startswith("."):
@@ -141,7 +142,9 @@ def content_of(file: Path, deadline: Deadline | None) -> bytes:
     try:
         return read_local(file, MAX_TEXT, deadline)
     except OSError as error:
-        raise UsageError(f"policy file {file} cannot be read: {error.strerror}", remedy="check the path") from error
+        raise UsageError(
+            f"policy file {shown(file)} cannot be read: {error.strerror}", remedy="check the path"
+        ) from error
 
 
 def documents_of(content: bytes, file: str) -> Iterator[Document | Problem]:
@@ -201,4 +204,4 @@ class FilesBeside:
         try:
             return read_local(path, limit)
         except OSError as error:
-            raise ParseError(f"{str(path)!r} cannot be read: {error.strerror}", remedy=remedy) from error
+            raise ParseError(f"{shown(path)!r} cannot be read: {error.strerror}", remedy=remedy) from error

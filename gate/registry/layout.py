@@ -14,7 +14,7 @@ from gate.errors import EvidenceUnavailable, ParseError, UsageError
 from gate.image.content import InMemory
 from gate.image.digest import Digest
 from gate.image.manifest import MAX_MANIFEST, Descriptor, Index, StoredManifest, parse_manifest
-from gate.local import read_local
+from gate.local import is_file, read_local, shown
 from gate.registry.limits import check_size
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class Layout:
             UsageError: it is no OCI layout.
         """
         try:
-            if not (folder / "oci-layout").is_file():
+            if not is_file(folder / "oci-layout"):
                 raise UsageError(
-                    f"{folder} is not an OCI layout: it has no file oci-layout",
+                    f"{shown(folder)} is not an OCI layout: it has no file oci-layout",
                     remedy="name the folder that holds index.json",
                 )
             index = parse_manifest(_read(folder / "index.json", MAX_MANIFEST))
         except OSError as error:
-            raise UsageError(f"{folder} is not a readable OCI layout: {error.strerror}") from error
+            raise UsageError(f"{shown(folder)} is not a readable OCI layout: {error.strerror}") from error
         except (ParseError, EvidenceUnavailable) as error:
             raise UsageError(f"{folder}/index.json: {error.message}") from error
         if not isinstance(index, Index):

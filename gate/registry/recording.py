@@ -20,6 +20,7 @@ from gate.errors import EvidenceUnavailable, UsageError
 from gate.evidence.candidate import BUNDLE_PREFIX
 from gate.image.config import MAX_CONFIG
 from gate.image.manifest import MAX_ENTRIES, MAX_MANIFEST, OCI_INDEX, Descriptor, Index, Manifest
+from gate.local import is_file, is_folder, shown
 from gate.registry.layout import RECORDED, REF_NAME, Layout
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def record(source: Source, reference: Reference, folder: Path, deadline: Deadlin
         recording.image(image, tag)
         recording.finish(before)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}", remedy="name another --into") from error
+        raise UsageError(
+            f"{shown(folder)} cannot be written: {error.strerror}", remedy="name another --into"
+        ) from error
     return recording.recorded
 
 
@@ -117,13 +120,17 @@ def _known(folder: Path, repository: Repository) -> tuple[Descriptor, ...]:
     Raises:
         UsageError: something else than a layout recorded of this repository.
     """
+    if "\0" in str(folder):
+        raise UsageError(f"{shown(folder)} has a zero byte in its name", remedy="name another --into")
     try:
-        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        if not os.path.lexists(folder) or (is_folder(folder) and not any(folder.iterdir())):
             return ()
     except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror}", remedy="name another --into") from error
-    if not folder.is_dir() or not (folder / "oci-layout").is_file():
-        raise UsageError(f"{folder} is there and no OCI layout", remedy="name a new folder: nothing is overwritten")
+        raise UsageError(f"{shown(folder)} cannot be read: {error.strerror}", remedy="name another --into") from error
+    if not is_folder(folder) or not is_file(folder / "oci-layout"):
+        raise UsageError(
+            f"{shown(folder)} is there and no OCI layout", remedy="name a new folder: nothing is overwritten"
+        )
     index = Layout.open(folder).index
     owner = index.annotations.get(RECORDED)
     if owner is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gate.documents import MAX_TEXT
 from gate.errors import EvidenceUnavailable, Place, SourceError
 from gate.kubernetes.workload import BUILT_IN
-from gate.local import read_descriptor
+from gate.local import is_folder, read_descriptor
 from gate.sources.manifests import Found, read_manifests
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_sources(
                 _read_text(stdin(), "-", found)
             except SourceError as error:
                 found.errors.append(error)
-        elif named.is_dir():
+        elif is_folder(named):
             for path in _walk(named, found):
                 progress(str(path))
                 _read_file(path, found, deadline)

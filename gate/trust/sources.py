@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate import protojson, strictjson
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError, Place, UsageError
-from gate.local import read_local
+from gate.local import read_local, shown
 from gate.trust.kept import read_file, write_atomically
 from gate.trust.root import MAX_ROOT, TrustedRoot
 from gate.trust.tuf import (
@@ -98,7 +98,7 @@ def root_file(path: Path) -> LoadedRoot:
     Raises:
         UsageError: there is no such file, or it is no trusted root.
     """
-    place = Place(str(path))
+    place = Place(shown(path))
     try:
         content = read_local(path, MAX_ROOT)
     except OSError as error:

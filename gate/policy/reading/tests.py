@@ -248,7 +248,7 @@ def _check_layout(notes: Notes, path: Path, folder: str) -> None:
         notes.read_file(notes.document, f"{folder}/{_LAYOUT_FILE}", 0)
     except GateError as error:
         remedy = "name an OCI layout, relative to this file: gate policy test --record REF --into DIR makes one"
-        notes.add(Check.TEST_LAYOUT, path, f"{folder!r} is no OCI layout: {error.message}", remedy)
+        notes.add(Check.TEST_LAYOUT, path, f"{folder[:200]!r} is no OCI layout: {error.message}", remedy)
 
 
 def _roots(notes: Notes, raw: list[dict[str, str]]) -> dict[str, TrustRoot]:
