@@ -100,7 +100,10 @@ class _Run:
 
     def watched(self) -> frozenset[Path]:
         """The same, whatever is wrong being said; the files and folders that it depends on."""
-        involved = set(self.paths)
+        settings = self.settings
+        involved = {*self.paths, *settings.layouts.values()}
+        if settings.trusted_root is not None:
+            involved.add(settings.trusted_root)
         try:
             found = find_tests(self.paths)
             tests = prepare_tests(found.documents, self._upstream_of)

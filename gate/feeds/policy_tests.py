@@ -184,12 +184,13 @@ class _Loader:
         if key in self._sets:
             return self._sets[key]
         self._sets[key] = None
+        self.found.read.update(paths)  # whoever waits for what is missing looks there
         try:
             read = load_policies(paths, may_be_empty=True, stand_ins=test.trust_roots)
         except UsageError as error:
             self._note(Check.TEST_POLICIES, test, ("spec", "policies"), error.message, error.remedy)
             return None
-        self.found.read |= {*paths, *read.read}
+        self.found.read |= read.read
         self.found.texts.update(read.texts)
         self.found.policy_problems.update(dict.fromkeys(read.parsed.errors))
         if not read.parsed.set.policies and not read.parsed.errors:

@@ -668,6 +668,50 @@ def test_watching_sees_changes_and_survives_what_is_half_written(tmp_path: Path,
         assert "\033" not in process.stdout.read()
 
 
+def _watched(*flags: str) -> frozenset[Path]:
+    """What a run with these flags depends on."""
+    seen: list[frozenset[Path]] = []
+
+    def once(run: Callable[[], frozenset[Path]], _begin: object, **_: object) -> None:
+        seen.append(run())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "watch", once)
+        assert gate("policy", "test", "tests", "--watch", *flags, "--no-coverage").code in (0, 1, 2)
+    return seen[0]
+
+
+def test_everything_that_a_test_depends_on_is_watched(tmp_path: Path) -> None:
+    """A change of any of it is seen, and so is that what is missing comes."""
+    _keyless(tmp_path, trustRoot="ours")
+    write(tmp_path, "policies/alice.pub", alice().pem.decode())
+    signers = {"s": {"key": {"file": "alice.pub"}}}
+    write(tmp_path, "policies/q.yaml", policy("[{signature: {by: s}}]", name="q", signers=json.dumps(signers)))
+    (tmp_path / "flag.json").write_bytes(WORLD.trusted_root())
+    LayoutWriter(tmp_path / "elsewhere").image("v1", "x")
+    spec: dict[str, Any] = {
+        "policies": ["../policies/p.yaml", "../policies/q.yaml"],
+        "evidence": [{"repository": API, "layout": "../policies/api"}],
+        "trustRoots": [{"name": "ours", "file": "../policies/root.json"}],
+    }
+    write(tmp_path, "tests/t.yaml", gate_test(SIGNED, **spec))
+    flags = ("--layout", "ghcr.io/acme/web=elsewhere", "--trusted-root", "flag.json")
+    depends = [
+        *("tests/t.yaml", "policies/p.yaml", "policies/q.yaml", "policies/alice.pub", "policies/root.json"),
+        *("policies/api/index.json", "policies/api/oci-layout", "elsewhere/index.json", "flag.json"),
+    ]
+    for name in depends:
+        involved, file = _watched(*flags), tmp_path / name
+        before, content = state_of(involved), file.read_bytes()
+        file.write_bytes(content + b" ")
+        assert state_of(involved) != before, name
+        file.unlink()
+        missing = _watched(*flags)  # it is still looked for
+        before = state_of(missing)
+        file.write_bytes(content)
+        assert state_of(missing) != before, name
+
+
 def test_what_changes_while_it_runs_is_seen(tmp_path: Path) -> None:
     file = write(tmp_path, "a/t.yaml", "1")
     runs: list[str] = []
