@@ -41,6 +41,10 @@ _UNPRINTABLE: Final = re.compile(
 )
 """What would steer a terminal or reorder its lines, but for the newline; and what no encoding holds."""
 
+_RUNNER: Final = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
+_RUNNER_LINE: Final = re.compile(r"^([^\S\n]*)(::+)", re.MULTILINE)
+"""What runners of GitHub and Azure take for commands: `##[…]` and `##vso[…]` anywhere, `::…` where a line begins."""
+
 _RANK: Final = {Exit.USAGE: 0, Exit.DENIED: 1, Exit.NOT_EVALUATED: 2, Exit.PASS: 3}
 
 
@@ -324,8 +328,15 @@ def deliver(text: str, file: str | None, flag: str = "--output-file") -> None:
 
 
 def printable(text: str) -> str:
-    """The text without what steers a terminal: manifests, policies and registries are other people's words."""
-    return _UNPRINTABLE.sub(" ", text)
+    """The text without what steers a terminal or a CI runner: manifests and registries are other people's words.
+
+    Letter by letter as long: columns stay what they are.
+    """
+    return _RUNNER_LINE.sub(_broken, _RUNNER.sub("# ", _UNPRINTABLE.sub(" ", text)))
+
+
+def _broken(found: re.Match[str]) -> str:
+    return f"{found[1]}{' ' * (len(found[2]) - 1)}:"
 
 
 def one_line(text: str) -> str:

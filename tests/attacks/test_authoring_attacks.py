@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.authoring.lint import lint
+from gate.cli.render.drawing import Branch, Pen
+from gate.demo.images import LayoutWriter
 from tests.fakes.clock import START
-from tests.unit.cli.support import ANYTHING, gate, write
+from tests.fakes.signing import alice
+from tests.unit.cli.support import ANYTHING, AT, gate, pod, signed_by_alice, write
 from tests.unit.policy.build import parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+API = "ghcr.io/acme/api"
 COMMANDS = [
     "::error file=x::pwned",
     "x\n::set-output name=a::b",
@@ -94,9 +98,57 @@ def test_no_line_of_text_is_a_workflow_command(text: str, tmp_path: Path) -> Non
     write(tmp_path, "p.yaml", hostile(text) + f"---\n# {text}\n{ANYTHING.replace('mode:', 'mood:')}")
     out = gate("policy", "lint", "p.yaml").out
     assert "[unknown-field]" in out
-    assert [
-        line for line in out.splitlines() if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line
-    ] == []
+    assert commands(out) == []
+
+
+def commands(text: str) -> list[str]:
+    """The lines that a runner would take for its own."""
+    return [line for line in text.splitlines() if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line]
+
+
+FLAGS = ("--layout", f"{API}=layout", "--offline", "--cache", "none")
+
+
+@pytest.mark.parametrize("text", [*COMMANDS, ":::error::x", "####[error]x", " \u3000::error::x"], ids=ascii)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "-p", "p.yaml", "pod.yaml"),
+        ("policy", "explain", "-p", "p.yaml", "pod.yaml"),
+        ("policy", "test", "t.yaml"),
+        ("verify", f"{API}:v1", "--key", "alice.pub", *FLAGS),
+        ("verify", f"{API}:v1", "--key", "alice.pub", "--annotation", "a=b", *FLAGS),
+        ("inspect", f"{API}:v1", "--key", "alice.pub", *FLAGS),
+    ],
+    ids=" ".join,
+)
+def test_what_others_say_is_no_workflow_command(command: tuple[str, ...], text: str, tmp_path: Path) -> None:
+    """An image's name, its labels, what its signature is annotated with, a case's name: each on a line of its own."""
+    writer = LayoutWriter(tmp_path / "layout")
+    digest = writer.image("v1", "api", config={"config": {"Labels": {text: text}, "User": text}})
+    writer.sign_legacy(digest, alice(), API, {text: text})
+    (tmp_path / "alice.pub").write_bytes(alice().pem)
+    write(tmp_path, "p.yaml", signed_by_alice())
+    manifest = pod(text, f"{API}:{text}", name=text, namespace="shop")
+    write(tmp_path, "pod.yaml", manifest)
+    expect = {"verdict": "allow", "findings": [{"code": "EXCEPTION_USED", "rule": "signature", "image": text}]}
+    cases = [
+        {"name": text, "image": text, "expect": expect},
+        {"name": "pod", "manifest": json.loads(manifest), "expect": expect},
+    ]
+    spec = {"at": AT, "policies": ["p.yaml"], "cases": cases}
+    test = {"apiVersion": "imagegate.dev/v1", "kind": "GateTest", "metadata": {"name": "t"}, "spec": spec}
+    write(tmp_path, "t.yaml", json.dumps(test))
+    ran = gate(*command)
+    assert ran.code in (0, 1, 2)
+    assert ran.out + ran.err
+    assert commands(ran.out) == commands(ran.err) == []
+
+
+def test_no_word_of_a_tree_begins_a_line_as_a_command() -> None:
+    """Where a line goes on below there may be nothing but blanks before it."""
+    tree = Branch("a tree", below=(Branch("x " * 40 + "::error::y " * 9),))
+    assert commands(Pen(40).draw(tree)) == []
 
 
 @pytest.mark.parametrize("text", [*STEERING, *COMMANDS], ids=ascii)

@@ -43,6 +43,9 @@ HOSTILE = [
     "%YAML 1.2",
     "\ufeffada",
     "日本語",
+    "##[error]ada",
+    "###vso[task.complete]ada",
+    "::error::ada",
     "a" * 5000,
 ]
 
@@ -58,6 +61,7 @@ def test_an_identity_cannot_leave_its_place_in_a_policy(text: str, part: str) ->
     found = propose(carried(fact), "", "p.yaml")
     assert found is not None
     assert found.policy.isascii()
+    assert re.search(r"##(\[|vso\[)|^\s*::", found.policy, re.MULTILINE) is None
     (document,) = yaml.safe_load_all(found.policy)
     (signer,) = document["spec"]["signers"].values()
     assert signer["keyless"][part] == text

@@ -104,7 +104,8 @@ class Pen:
         words = one_line(f"{head} {branch.text}" if branch.text else head).split()
         lines = list(filled(words, self.width - columns(first), self.width - columns(hanging)))
         for index, line in enumerate(lines):
-            yield (hanging + line) if index else (first + self._colored(line, head, branch.mark))
+            # Where a line goes on, any word may be the first of it.
+            yield one_line(hanging + line) if index else (first + self._colored(line, head, branch.mark))
 
     def _colored(self, line: str, head: str, mark: Mark | None) -> str:
         """The head in its colour, as far as it stands in the first line."""

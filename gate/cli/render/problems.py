@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from gate.cli.common import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from gate.policy.reading.problems import Problem
-
-
-_COMMAND: Final = re.compile(r"##(?=\[|vso\[)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +50,6 @@ def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """By their places, each once: two rules may find the same."""
     ordered = sorted(problems, key=lambda p: (p.place.file, p.place.line, p.place.column, p.check, p.message))
     return tuple(dict.fromkeys(ordered))
-
-
-def harmless(text: str) -> str:
-    """A text for one line of a log, letter by letter as long: columns stay what they are.
-
-    Runners of GitHub and Azure take `##[…]` and `##vso[…]` for commands, wherever they stand in a line.
-    """
-    return _COMMAND.sub("# ", one_line(text))
 
 
 def severity(problem: Problem) -> str:

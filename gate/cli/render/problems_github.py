@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.cli.render.problems import harmless, relative, severity
+from gate.cli.common import one_line
+from gate.cli.render.problems import relative, severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def _command(problem: Problem, root: Path) -> str:
 
 def _data(text: str) -> str:
     """The text without what begins another command."""
-    return harmless(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return one_line(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.render.problems import harmless, severity
+from gate.cli.common import one_line
+from gate.cli.render.problems import severity
 from gate.documents import lines_of
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def _block(problem: Problem, lines: list[str], *, color: bool) -> str:
 
     kind = severity(problem)
     tint = _COLORS[kind]
-    place = harmless(str(problem.place))
+    place = one_line(str(problem.place))
     said = [
-        f"{styled(place, bold=True)}: {styled(kind, fg=tint, bold=True)}: {harmless(problem.message)} [{problem.check}]"
+        f"{styled(place, bold=True)}: {styled(kind, fg=tint, bold=True)}: {one_line(problem.message)} [{problem.check}]"
     ]
     line = problem.place.line
     margin = " " * len(str(line))
@@ -51,7 +52,7 @@ def _block(problem: Problem, lines: list[str], *, color: bool) -> str:
         said.append(f" {styled(f'{line} |', fg='cyan')} {source}".rstrip())
         said.append(f" {styled(f'{margin} |', fg='cyan')} {' ' * mark[0]}{styled('^' * mark[1], fg=tint, bold=True)}")
     if problem.remedy:
-        said.append(f" {margin} {styled('= help:', fg='cyan')} {harmless(problem.remedy)}")
+        said.append(f" {margin} {styled('= help:', fg='cyan')} {one_line(problem.remedy)}")
     return "\n".join(said)
 
 
@@ -63,7 +64,7 @@ def underlined(line: str, column: int, end: int) -> tuple[str, tuple[int, int]]:
         column: of the first character that is meant, from 1.
         end: the column behind the last; 0 for all that follows.
     """
-    text = harmless(line).rstrip()
+    text = one_line(line).rstrip()
     first = column - 1
     last = end - 1 if end > column else first + 1 if end == column else max(len(text), first + 1)
     cut, more = 0, ""

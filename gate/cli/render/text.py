@@ -51,7 +51,7 @@ class TextRenderer:
         lines = [f"{place}{line}"]
         lines.extend(self._finding(f) for f in entry.findings if f.code is not Code.PINNED_AT_ADMISSION)
         if entry.verdict in (Verdict.ALLOW, Verdict.WARN):
-            lines.extend(f"    {note}" for note in _facts(entry))
+            lines.extend(one_line(f"    {note}") for note in _facts(entry))
         others = entry.locations[1:]
         if others:
             places = list(dict.fromkeys(f"{place_of(o)}{_container(o)}" for o in others))

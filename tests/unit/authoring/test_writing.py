@@ -29,6 +29,8 @@ from gate.documents import Document, read_documents
         ("a\nb", '"a\\x0ab"'),
         ("\u2028", '"\\u2028"'),
         ("\U0001f600", '"\\U0001f600"'),
+        ("##[x]", '"#\\x23[x]"'),
+        ("###vso[x]", '"#\\x23#vso[x]"'),
         ("refs/tags/v*", '"refs/tags/v*"'),
     ],
 )
@@ -53,5 +55,6 @@ def test_any_text_is_a_remark_on_its_line(text: str) -> None:
     told = remark(text)
     assert told.isascii()
     assert told == "" or told.isprintable()
+    assert "##[" not in told
     assert len(told) <= MAX_REMARK + 3
     assert yaml.safe_load(f"# {told}\na: b\n") == {"a": "b"}
