@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gate.authoring.writing import scalar
 from gate.cli.common import begin, emit, say, settings_of
+from gate.cli.signers import kept_of
 from gate.errors import UsageError
+from gate.registry.recording import elsewhere
 from gate.registry.recording import record as keep
 from gate.settings import parse_reference
 from gate.wiring import build
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
     """Keep REF in the layout `--into`, and print the `evidence` of a GateTest that names it.
+
+    Signatures in another repository (`--signature-repository`) are kept in a folder beside it.
 
     Raises:
         UsageError: a flag that does not go with it, or a folder that is none of ours.
@@ -31,12 +35,17 @@ def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
     deadline = begin(settings.timeout)
     reference = parse_reference(ref)
     reference = reference.renamed(settings.hosts.upstream(reference.name))
+    storage = kept_of(flags).of(reference.name)
     gate = build(settings)
     try:
-        recorded = keep(gate.registry, reference, Path(flags["into"]), deadline)
+        recorded = keep(gate.registry, reference, Path(flags["into"]), deadline, storage)
     finally:
         gate.close()
-    emit(f"evidence:\n- {{repository: {scalar(str(reference.name))}, layout: {scalar(flags['into'])}}}\n")
+    entries = {reference.name: flags["into"]}
+    if storage.repository != reference.name:
+        entries[storage.repository] = str(elsewhere(Path(flags["into"])))
+    shown = [f"- {{repository: {scalar(str(name))}, layout: {scalar(folder)}}}" for name, folder in entries.items()]
+    emit("\n".join(["evidence:", *shown, ""]))
     counts = f"{recorded.manifests} manifests and {recorded.blobs} blobs, {recorded.size:,} bytes"
     say(f"gate: kept {reference.name}@{recorded.digest}: {counts}; in a GateTest the folder is relative to its file")
     for what in recorded.left_out:

@@ -14,6 +14,7 @@ from gate.authoring.coverage import Coverage, coverage
 from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, settings_of
 from gate.cli.render import tests_json, tests_junit
 from gate.cli.render.tests_text import TestsText
+from gate.cli.signers import kept_flags
 from gate.errors import GateError, UsageError
 from gate.feeds.policy_tests import find_tests, prepare_tests
 from gate.policy.plan import Stage
@@ -46,6 +47,7 @@ _FORMATS: Final = ("text", "json", "junit")
 @click.option("--watch", is_flag=True, help="Test again whenever a file changes, until Ctrl-C.")
 @click.option("--record", metavar="REF", help="Instead: keep what a registry has of an image for tests …")
 @click.option("--into", metavar="DIR", help="… in this OCI layout, and print the `evidence` that names it.")
+@kept_flags
 @common_flags("60s")
 def command(paths: tuple[str, ...], **flags: Any) -> None:
     """Run the GateTests of PATH: files or folders, by default the working folder. No network is used.
@@ -66,6 +68,10 @@ def command(paths: tuple[str, ...], **flags: Any) -> None:
 
         record(flags["record"], paths, flags)
         return
+    if flags["signature_repository"] or flags["attachment_tag_prefix"]:
+        raise UsageError(
+            "--signature-repository and --attachment-tag-prefix go with --record", remedy="policies say where to look"
+        )
     if flags["require_coverage"] and (flags["filter_"] or flags["coverage"] is False):
         raise UsageError("--require-coverage asks about all cases", remedy="leave out --filter and --no-coverage")
     if "" in paths:

@@ -39,7 +39,7 @@ class PreparedTest:
 
     Attributes:
         policies: under test.
-        layouts: what answers for its repositories, by the names that they are judged by.
+        layouts: what answers for its repositories, by the names that they are judged by, and as they are written.
         questions: its cases.
     """
 
@@ -212,7 +212,7 @@ class _Loader:
                 remedy = "one layout answers for a repository and its mirrors"
                 self._note(Check.DUPLICATE_IN_TEST, test, (*kept.path, "repository"), said, remedy)
             elif (layout := self._layout(test, kept)) is not None:
-                found[name] = layout
+                found[name] = found[kept.repository] = layout  # where signatures are kept is asked for as it is written
                 self._check_origin(test, kept, layout, upstream)
         return found
 

@@ -38,6 +38,7 @@ _COSIGN_ATTACHED: Final = {"sig": "dev.cosignproject.cosign/sigs", "att": "dev.c
 _TAG_AT_END: Final = re.compile(r"(?:.*[/:])?([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})", re.ASCII | re.DOTALL)
 _DIGEST_TAG: Final = re.compile(r"sha\d+-[0-9a-f]+(?:\..*)?", re.ASCII)
 _ATTACHED_TAG: Final = re.compile(r"(sha\d+-[0-9a-f]+)\.(sig|att)", re.ASCII)
+_PREFIXED_TAG: Final = re.compile(r"[A-Za-z0-9._-]{0,52}sha256-[0-9a-f]{64}\.(?:sig|att)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ class Layout:
 
     def _is_attached(self, entry: Descriptor) -> bool:
         name = entry.annotations.get(REF_NAME, "")
-        if entry.annotations.get(COSIGN_KIND, "").startswith("dev.cosignproject.cosign/") or _ATTACHED_TAG.fullmatch(
-            name
-        ):
+        if entry.annotations.get(COSIGN_KIND, "").startswith("dev.cosignproject.cosign/"):
+            return True
+        if _ATTACHED_TAG.fullmatch(name) or _PREFIXED_TAG.fullmatch(name):
             return True
         if any(name == other.digest.tag for other in self.index.manifests):
             return True

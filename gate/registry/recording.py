@@ -1,8 +1,8 @@
 """Keeps what a registry has of an image in an OCI layout that answers as the registry did (`layout`).
 
 Manifests, configurations, signatures and attestations of all places and platforms, byte by byte; layers are not
-fetched. A folder is of one repository and says so; another's is not written to. What is read is as bounded as it is at
-a review.
+fetched. A folder is of one repository and says so; another's is not written to: signatures that are kept in another
+repository have a folder of their own. What is read is as bounded as it is at a review.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.evidence.candidate import BUNDLE_PREFIX
+from gate.evidence.facts import Storage
 from gate.image.config import MAX_CONFIG
 from gate.image.manifest import MAX_ENTRIES, MAX_MANIFEST, OCI_INDEX, Descriptor, Index, Manifest
 from gate.local import is_file, is_folder, shown
@@ -83,7 +84,9 @@ class Recorded:
     left_out: list[str] = field(default_factory=list)
 
 
-def record(source: Source, reference: Reference, folder: Path, deadline: Deadline) -> Recorded:
+def record(
+    source: Source, reference: Reference, folder: Path, deadline: Deadline, storage: Storage | None = None
+) -> Recorded:
     """Keep what a registry has of an image.
 
     Args:
@@ -91,27 +94,44 @@ def record(source: Source, reference: Reference, folder: Path, deadline: Deadlin
         reference: the image; its tag is kept where there is no digest beside it.
         folder: is made, or is a layout that was recorded of the same repository: then it has this image too.
         deadline: of all of it.
+        storage: where else its signatures are: under a tag prefix, or in another repository, of which `elsewhere` is.
 
     Raises:
         UsageError: the folder is none of ours, or cannot be written.
         EvidenceUnavailable: something could not be had. The folder is as it was, but for files that nothing names.
     """
+    storage = storage or Storage(reference.name)
     before = _known(folder, reference.name)
+    apart = elsewhere(folder) if storage.repository != reference.name else None
+    before_apart = _known(apart, storage.repository) if apart is not None else ()
     tag = reference.effective_tag if reference.digest is None else None
     digest = reference.digest or source.resolve(reference.name, tag or "", deadline)
     image = source.manifest(reference.name, digest, deadline)
     if image is None:
         message = f"{reference.name} has no manifest {digest}"
         raise EvidenceUnavailable(Code.IMAGE_NOT_FOUND, message, remedy="check the name and digest")
+    recorded = Recorded(digest)
+    prefixes = ("",) if apart is not None else tuple(dict.fromkeys(("", storage.tag_prefix)))
     try:
-        recording = _Recording(source, reference.name, _Folder(folder, reference.name), deadline, Recorded(digest))
-        recording.image(image, tag)
+        recording = _Recording(source, _Folder(folder, reference.name), deadline, recorded, prefixes)
+        subjects = recording.image(image, tag)
+        if apart is not None:
+            of_others = _Recording(
+                source, _Folder(apart, storage.repository), deadline, recorded, (storage.tag_prefix,)
+            )
+            of_others.attached(subjects)
+            of_others.finish(before_apart)
         recording.finish(before)
     except OSError as error:
         raise UsageError(
             f"{shown(folder)} cannot be written: {error.strerror}", remedy="name another --into"
         ) from error
-    return recording.recorded
+    return recorded
+
+
+def elsewhere(folder: Path) -> Path:
+    """The folder beside it that has what is kept of its images in another repository."""
+    return Path(f"{folder}-signatures")
 
 
 def _known(folder: Path, repository: Repository) -> tuple[Descriptor, ...]:
@@ -146,10 +166,11 @@ class _Recording:
     """One image being kept: blobs first, then the index that names them."""
 
     def __init__(
-        self, source: Source, repository: Repository, folder: _Folder, deadline: Deadline, recorded: Recorded
+        self, source: Source, folder: _Folder, deadline: Deadline, recorded: Recorded, prefixes: tuple[str, ...]
     ) -> None:
         self._source = source
-        self._repository = repository
+        self._repository = folder.repository
+        self._prefixes = prefixes
         self._folder = folder
         self._deadline = deadline
         self.recorded = recorded
@@ -157,23 +178,29 @@ class _Recording:
         self._kept: set[Digest] = set()
         self._subjects: set[Digest] = set()
 
-    def image(self, stored: StoredManifest, tag: str | None) -> None:
-        """The image, its platforms, and what is attached to each."""
+    def image(self, stored: StoredManifest, tag: str | None) -> tuple[Digest, ...]:
+        """The image, its platforms, and what is attached to each; the digests of all of them."""
         self._list(stored, tag)
         platforms = self._platforms(stored)
         if len(platforms) > MAX_PLATFORMS:
             self.recorded.left_out.append(f"what is signed of more than {MAX_PLATFORMS} platforms")
-        for digest in (stored.digest, *platforms[:MAX_PLATFORMS]):
+        subjects = (stored.digest, *platforms[:MAX_PLATFORMS])
+        self.attached(subjects)
+        return subjects
+
+    def attached(self, subjects: Iterable[Digest]) -> None:
+        """What is signed of some digests here."""
+        for digest in subjects:
             if digest not in self._subjects:
                 self._subjects.add(digest)
                 self._attached(digest)
 
     def _attached(self, digest: Digest) -> None:
         """What is signed of a digest, from all places."""
-        for kind in _KINDS:
-            tagged = self._source.manifest(self._repository, f"{digest.tag}.{kind}", self._deadline)
+        for tag in self._tags(digest):
+            tagged = self._source.manifest(self._repository, tag, self._deadline)
             if tagged is not None:
-                self._list(tagged, f"{digest.tag}.{kind}")
+                self._list(tagged, tag)
                 self._payloads(tagged)
         for entry in self._source.referrers(self._repository, digest, self._deadline):
             self._listed_by_api(entry.digest)
@@ -185,6 +212,9 @@ class _Recording:
             for entry in fallback.manifest.manifests:  # the tag that lists them is kept: what is absent is so here
                 self._referrer(entry.digest)
 
+    def _tags(self, digest: Digest) -> list[str]:
+        return [f"{prefix}{digest.tag}.{kind}" for prefix in self._prefixes for kind in _KINDS]
+
     def finish(self, before: Iterable[Descriptor]) -> None:
         """Name what was kept, beside what was named before; of this image only what is there now.
 
@@ -192,7 +222,7 @@ class _Recording:
             UsageError: there is more than one layout can name.
         """
         names = {name for _, name in self._entries if name}
-        own = {f"{subject.tag}{end}" for subject in self._subjects for end in ("", *(f".{kind}" for kind in _KINDS))}
+        own = {tag for subject in self._subjects for tag in (subject.tag, *self._tags(subject))}
         others = [one for one in before if not self._is_replaced(one, names | own)]
         listed = {one.digest for one in others}
         new = [one for (digest, name), one in self._entries.items() if name or digest not in listed]
@@ -307,7 +337,7 @@ class _Folder:
     def __init__(self, folder: Path, repository: Repository) -> None:
         """Make it a layout of this repository, unless it is one."""
         self._folder = folder
-        self._repository = repository
+        self.repository = repository
         folder.mkdir(parents=True, exist_ok=True)
         self._inside("blobs")
         if not (folder / "index.json").is_file():
@@ -330,7 +360,7 @@ class _Folder:
             "schemaVersion": 2,
             "mediaType": OCI_INDEX,
             "manifests": [_document(entry) for entry in entries],
-            "annotations": {RECORDED: str(self._repository)},
+            "annotations": {RECORDED: str(self.repository)},
         }
         self._replace(self._folder / "oci-layout", [json.dumps(_LAYOUT).encode()])
         self._replace(self._folder / "index.json", [json.dumps(document, indent=1).encode()])

@@ -10,6 +10,7 @@ import pytest
 from gate.codes import Code
 from gate.demo.images import AMD64, BUNDLE, COSIGN_ARTIFACT, Layer, LayoutWriter
 from gate.errors import EvidenceUnavailable, UsageError
+from gate.evidence.facts import Storage
 from gate.image.digest import Digest
 from gate.image.manifest import Platform
 from gate.image.reference import Reference, Repository
@@ -33,9 +34,11 @@ def writer(tmp_path: Path) -> LayoutWriter:
     return LayoutWriter(tmp_path / "registry")
 
 
-def recorded(tmp_path: Path, text: str = "registry.test/acme/api:v1", into: str = "kept") -> Recorded:
+def recorded(
+    tmp_path: Path, text: str = "registry.test/acme/api:v1", into: str = "kept", storage: Storage | None = None
+) -> Recorded:
     source = LayoutRegistry(Layout.open(tmp_path / "registry"))
-    return record(source, Reference.parse(text), tmp_path / into, soon())
+    return record(source, Reference.parse(text), tmp_path / into, soon(), storage)
 
 
 def kept(tmp_path: Path) -> LayoutRegistry:
@@ -102,6 +105,26 @@ def test_an_index_with_its_platforms_and_their_configurations(tmp_path: Path, wr
         stored = layout.load(child)
         assert stored is not None
         assert layout.blob(stored.manifest.config)  # type: ignore[union-attr]
+
+
+def test_a_tag_prefix(tmp_path: Path, writer: LayoutWriter) -> None:
+    digest = writer.image("v1", "api")
+    writer.sign_legacy(digest, alice(), "x")
+    writer.append(f"rel-{digest.tag}.sig", Layer("application/vnd.dev.cosign.simplesigning.v1+json", b"{}"))
+    prefixed = Storage(REPOSITORY, "rel-")
+    recorded(tmp_path, storage=prefixed)
+    registry = kept(tmp_path)
+    before = LayoutRegistry(Layout.open(tmp_path / "registry"))
+    for tag in (f"{digest.tag}.sig", f"rel-{digest.tag}.sig"):
+        assert registry.manifest(REPOSITORY, tag, soon()) == before.manifest(REPOSITORY, tag, soon())
+        assert registry.manifest(REPOSITORY, tag, soon()) is not None
+    assert registry.layout.only_image() == digest
+    # it stays where it is not asked for, and goes where it is gone
+    recorded(tmp_path)
+    assert kept(tmp_path).layout.by_tag(f"rel-{digest.tag}.sig") is not None
+    writer._write_index([one for one in writer._listed() if "rel-" not in str(one.annotations)])
+    recorded(tmp_path, storage=prefixed)
+    assert kept(tmp_path).layout.by_tag(f"rel-{digest.tag}.sig") is None
 
 
 def test_a_fallback_tag_and_what_it_lists(tmp_path: Path, writer: LayoutWriter) -> None:
