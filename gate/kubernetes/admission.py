@@ -14,21 +14,25 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from gate.errors import GateError
+from gate.kubernetes.uncovered import declared, uncovered
 from gate.kubernetes.workload import (
     BUILT_IN,
     GroupKind,
     ImageField,
     ObjectUnreadable,
     changed,
+    dotted,
     images,
     is_pod,
     pointer,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gate.kubernetes.workload import Kinds, Path
+
+    _Read = Callable[[GroupKind, object, Kinds], tuple[ImageField, ...]]
 
 MAX_BODY: Final = 7 * 1024 * 1024
 """Bytes of a review: the API server's 3 MiB an object, twice, and the rest (controller-runtime has the same)."""
@@ -111,7 +115,7 @@ class AdmissionRequest:
         ownerReferences and annotations are its author's words.
 
         Raises:
-            ObjectUnreadable: the images of the object cannot be known.
+            ObjectUnreadable: the images of the object cannot be known, or are where no path of its kind leads.
         """
         if self.operation in _UNJUDGED_OPERATIONS or self.sub_resource not in _JUDGED_SUB_RESOURCES:
             return ()
@@ -120,14 +124,27 @@ class AdmissionRequest:
                 f"a {self.gk.kind} at the subresource {self.sub_resource}: only a Pod is known there",
                 remedy="use Kubernetes 1.23 or newer",
             )
-        found = images(self.gk, self.obj, kinds)
-        return changed(found, self._old_images(kinds)) if self.operation == "UPDATE" else found
+        self._check_covered(kinds)
+        return self._new(images, kinds)
 
-    def _old_images(self, kinds: Kinds) -> tuple[ImageField, ...]:
+    def _check_covered(self, kinds: Kinds) -> None:
+        """An image that no path of a custom kind leads to must not run as if it were not there."""
+        for one in self._new(uncovered, kinds):
+            raise ObjectUnreadable(
+                f"{dotted(one.path)} names an image, and no path of the kind {self.gk.kind} leads there",
+                remedy=f"add {declared(one.path)} to its `images` in GateConfig.customResources",
+                path=one.path,
+            )
+
+    def _new(self, read: _Read, kinds: Kinds) -> tuple[ImageField, ...]:
+        """What is read of the object; of an UPDATE what was not there before."""
+        found = read(self.gk, self.obj, kinds)
+        if self.operation != "UPDATE":
+            return found
         try:
-            return images(self.gk, self.old_obj, kinds)
+            return changed(found, read(self.gk, self.old_obj, kinds))
         except ObjectUnreadable:
-            return ()
+            return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.documents import Document, read_documents
 from gate.errors import SourceError
+from gate.kubernetes.uncovered import declared, uncovered
 from gate.kubernetes.workload import (
     BUILT_IN,
     WORKLOAD_KINDS,
@@ -151,8 +152,7 @@ def _read_workload(document: Document, data: dict[str, object], gk: GroupKind, a
         fields = images(gk, data, found.kinds)
         for missing in without_image(gk, data):
             found.errors.append(_no_image(document, missing, gk, at))
-        if not fields and gk not in BUILT_IN and holds_image(gk, data):
-            found.errors.append(_elsewhere(document, gk, at))
+        found.errors += [_elsewhere(document, one, gk, at) for one in uncovered(gk, data, found.kinds)]
     except ObjectUnreadable as error:
         place = document.place((*at, *error.path))
         found.errors.append(SourceError(error.message, place=place, remedy=error.remedy))
@@ -194,12 +194,12 @@ def _skip(document: Document, data: dict[str, object], gk: GroupKind, at: Path, 
     found.skipped += 1
 
 
-def _elsewhere(document: Document, gk: GroupKind, at: Path) -> SourceError:
-    """A path that leads nowhere must not pass for an object that runs nothing."""
+def _elsewhere(document: Document, image: ImageField, gk: GroupKind, at: Path) -> SourceError:
+    """An image that no path leads to must not pass as if it were not there."""
     return SourceError(
-        f"this {gk.kind} names images, and none where `customResources` of the GateConfig says",
-        place=document.place((*at, "kind")),
-        remedy="mend the paths there",
+        f"{dotted(image.path)} names an image, and no path of the kind {gk.kind} leads there",
+        place=document.place((*at, *image.path)),
+        remedy=f"add {declared(image.path)} to its `images` in GateConfig.customResources",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.kubernetes.admission import NotAReview, ReviewUnreadable, parse_review
-from gate.kubernetes.workload import ObjectUnreadable
+from gate.kubernetes.workload import BUILT_IN, GroupKind, ObjectUnreadable, Places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,3 +165,41 @@ def test_a_uid_or_body_made_to_break_the_answer_is_refused() -> None:
         parse_review(bomb.replace(b'"uid":"u"', b'"uid":"' + b"u" * 1_000_000 + b'"') + b"null}}")
     with pytest.raises(ObjectUnreadable):
         judged("CREATE", {"spec": {"containers": [{"image": EVIL}] * 100_000}})
+
+
+ROLLOUT = GroupKind("argoproj.io", "Rollout")
+COVERED = {"template": {"spec": {"containers": [{"name": "api", "image": GOOD}]}}}
+MISSPELT = Places((("spec", "templates", "spec"),))
+RIGHT = Places((("spec", "template", "spec"),))
+
+
+def of_rollout(spec: object, places: Places, old: object = None) -> list[str]:
+    request = {
+        "uid": "u",
+        "kind": {"group": ROLLOUT.group, "version": "v1", "kind": ROLLOUT.kind},
+        "operation": "UPDATE" if old else "CREATE",
+        "object": {"spec": spec},
+        "oldObject": {"spec": old},
+    }
+    body = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+    review = parse_review(json.dumps(body).encode())
+    return [field.text for field in review.images_to_judge({**BUILT_IN, ROLLOUT: places})]
+
+
+def test_a_custom_resource_beside_its_paths_does_not_pass_unjudged() -> None:
+    beside = {**COVERED, "sidecars": {"initContainers": [{"name": "x", "image": EVIL}]}}
+    assert of_rollout(COVERED, RIGHT) == [GOOD]
+    with pytest.raises(ObjectUnreadable, match=r"spec\.sidecars\.initContainers\[0\]\.image names an image"):
+        of_rollout(beside, RIGHT)
+    with pytest.raises(ObjectUnreadable, match="no path of the kind Rollout leads there"):
+        of_rollout({"job": {"image": EVIL}}, RIGHT)
+    with pytest.raises(ObjectUnreadable, match="names an image"):
+        of_rollout(COVERED, MISSPELT)
+
+
+def test_what_stood_there_before_keeps_no_custom_resource_from_being_changed() -> None:
+    beside = {**COVERED, "sidecars": {"containers": [{"name": "x", "image": EVIL}]}}
+    assert of_rollout({**beside, "replicas": 2}, RIGHT, old=beside) == []
+    assert of_rollout({"paused": True, **COVERED}, MISSPELT, old=COVERED) == []
+    with pytest.raises(ObjectUnreadable, match="names an image"):
+        of_rollout(beside, RIGHT, old=COVERED)

@@ -759,4 +759,5 @@ def test_kinds_that_the_config_names_are_judged(tmp_path: Path) -> None:
     config.write_text(f"{head}  customResources: [{rule.replace('PATH', 'spec.templates')}]\n")
     found = report(tmp_path / "rollout.yaml", "-p", config.parent, "--allow-empty")
     (finding,) = found["findings"]
-    assert finding["message"].startswith("this Rollout names images, and none where `customResources`")
+    assert finding["message"].startswith("spec.template.spec.containers[0].image names an image, and no path of")
+    assert finding["locations"][0]["line"] == 8

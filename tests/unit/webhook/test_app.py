@@ -459,6 +459,9 @@ def test_a_kind_that_the_config_names_is_judged() -> None:
         assert response["status"]["message"].startswith("DENIED y:latest (image) by tags/image\nTAG_MUTABLE")
         rollout["spec"]["tools"] = {"y": "latest"}
         assert webhook.validate(rollout)["status"]["message"].startswith("NOT JUDGED: spec.tools is an object")
+        rollout["spec"] |= {"tools": [], "sidecars": {"containers": [{"image": "y:latest"}]}}
+        said = "NOT JUDGED: spec.sidecars.containers[0].image names an image, and no path of the kind Rollout"
+        assert webhook.validate(rollout)["status"]["message"].startswith(said)
     with hook(ANYTHING, NO_LATEST) as webhook:
         assert webhook.validate(rollout)["allowed"] is True, "its Pods are judged"
 

@@ -170,7 +170,7 @@ CONFIG_SPEC: Final = obj(
                 ("group", "kind"),
             ),
             "maxItems": 200,
-            "description": "Kinds beside Kubernetes' own whose objects run images.",
+            "description": "Kinds beside Kubernetes' own that run images; one that no path leads to is an error.",
             "default": [],
         },
     },
