@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule
 from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
+from gate.policy.reading.remedies import nearest
 from gate.policy.reading.rules import check_times, parse_rules
-from gate.policy.reading.schema.policies import RULE_TYPES
+from gate.policy.reading.schema.policies import RULE_TYPES, WORKLOAD_KINDS
 from gate.policy.reading.signers import parse_signers
 from gate.policy.signers import anchor_of
 
@@ -22,13 +23,27 @@ if TYPE_CHECKING:
     from gate.policy.signers import SignerSpec
     from gate.policy.trust import TrustRoot
 
+_NEAR: Final = 0.85
+"""How like another kind a misspelt one is: more so than JobSet is like Job, or DeploymentConfig like Deployment."""
 
-def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot]) -> Policy:
-    """A `ClusterGatePolicy` or `GatePolicy`, which is usable only where no problem was noted."""
+
+def parse_policy(
+    kind: str, notes: Notes, roots: Mapping[str, TrustRoot], custom_kinds: frozenset[str] | None = None
+) -> Policy:
+    """A `ClusterGatePolicy` or `GatePolicy`, which is usable only where no problem was noted.
+
+    Args:
+        kind: which of them.
+        notes: of the document.
+        roots: the trust roots of the set, by name.
+        custom_kinds: those that `GateConfig.customResources` has; None where that is not known.
+    """
     spec = notes.data["spec"]
     metadata = notes.data["metadata"]
     own = kind == "GatePolicy"
     match = parse_match(notes, spec.get("match", {}))
+    if custom_kinds is not None:
+        _check_kinds(notes, match.kinds, custom_kinds)
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
@@ -73,6 +88,19 @@ def parse_match(notes: Notes, raw: dict[str, Any]) -> Match:
         tuple(raw.get("kinds", ())),
         tuple(raw.get("serviceAccounts", ())),
     )
+
+
+def _check_kinds(notes: Notes, kinds: tuple[str, ...], custom: frozenset[str]) -> None:
+    """Of a kind that is not read no object is judged: one that is nearly Kubernetes' own is misspelt."""
+    for i, kind in enumerate(kinds):
+        if kind in WORKLOAD_KINDS or kind in custom:
+            continue
+        path = ("spec", "match", "kinds", i)
+        if (meant := nearest(kind, (*WORKLOAD_KINDS, *custom), _NEAR)) is not None:
+            notes.add(Check.WRONG_VALUE, path, f"no kind is called {kind}", f"did you mean {meant}?")
+        else:
+            said = f"no GateConfig here has the kind {kind} in `customResources`: its objects are not judged"
+            notes.add(Check.UNDECLARED_KIND, path, said, f"add it there; known are {', '.join(WORKLOAD_KINDS)}")
 
 
 def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:

@@ -64,9 +64,15 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 def did_you_mean(word: object, known: Iterable[object]) -> str:
     """`did you mean …?`, or what is known where nothing is near."""
     words = [str(k) for k in known]
-    folded = {text.lower(): text for text in words}
-    near = difflib.get_close_matches(str(word)[:100].lower(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[near[0]]}?" if near else f"known here: {', '.join(words)}"
+    near = nearest(word, words, 0.5)
+    return f"did you mean {near}?" if near is not None else f"known here: {', '.join(words)}"
+
+
+def nearest(word: object, known: Iterable[str], least: float) -> str | None:
+    """The word that is most like another one, whatever their capitals; None where none is so like it (0 to 1)."""
+    folded = {text.lower(): text for text in known}
+    near = difflib.get_close_matches(str(word)[:100].lower(), folded, n=1, cutoff=least)
+    return folded[near[0]] if near else None
 
 
 def field_meant(field: object, known: Iterable[str]) -> str:

@@ -41,6 +41,7 @@ _T = TypeVar("_T")
 _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _REVOCATION: Final = "GateRevocation"
+_CONFIG: Final = "GateConfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,12 @@ def parse_set(
     ours = read.ours
     # What others refer to comes first, wherever it stands.
     roots = {**{root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}, **(stand_ins or {})}
-    written = [_written(notes, partial(parse_policy, kind, roots=roots)) for kind in _POLICIES for notes in ours[kind]]
+    # There is one at most: it is called `default`, and no name may stand twice.
+    config = next((_written(notes, parse_config) for notes in ours[_CONFIG]), None)
+    read_policy = partial(parse_policy, roots=roots, custom_kinds=_custom_kinds(config, read.broken))
+    written = [_written(notes, partial(read_policy, kind)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
     exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
-    # There is one at most: it is called `default`, and no name may stand twice.
-    config = next((_written(notes, parse_config) for notes in ours["GateConfig"]), None)
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         config.value if config is not None else Config(),
@@ -132,6 +134,14 @@ def _written(notes: Notes, parse: Callable[[Notes], _T]) -> Written[_T]:
     before = len(notes.problems)
     value = parse(notes)
     return Written(value, notes.document, all(problem.warning for problem in notes.problems[before:]))
+
+
+def _custom_kinds(config: Written[Config] | None, broken: list[Document]) -> frozenset[str] | None:
+    """The kinds that are declared; None where what declares them is not whole."""
+    if config is None:
+        hidden = any(isinstance(one.data, dict) and one.data.get("kind") == _CONFIG for one in broken)
+        return None if hidden else frozenset()
+    return frozenset(one.kind for one in config.value.custom_resources) if config.whole else None
 
 
 @dataclass(slots=True)
@@ -284,7 +294,7 @@ def _is_first(document: Document, kind: str, seen: dict[tuple[object, ...], Plac
             Problem(Check.RESERVED_NAME, place, f"the trust root {PUBLIC_GOOD} is built in", "give yours another name")
         )
         return False
-    if kind == "GateConfig" and metadata["name"] != "default":
+    if kind == _CONFIG and metadata["name"] != "default":
         problems.append(
             Problem(Check.RESERVED_NAME, place, f"a GateConfig named {metadata['name']!r}", "name it default")
         )

@@ -111,6 +111,7 @@ CASES: list[tuple[Check, str]] = [
     (Check.MISSING_FIELD, cluster("«{mode: warn}»")),
     (Check.WRONG_TYPE, match("images: «ghcr.io/acme/**»")),
     (Check.WRONG_VALUE, cluster(f"{{mode: «enforced», {DENY}}}")),
+    (Check.WRONG_VALUE, match("kinds: [Job, «Deploymnet»]")),
     (Check.WRONG_FORM, rules("{signature: {by: a, maxAge: «1w»}}")),
     (Check.ONE_OF, rules("«{image: {}, deny: {}}»")),
     (Check.EMPTY, match("images: «[]»")),
@@ -227,6 +228,7 @@ CASES: list[tuple[Check, str]] = [
     (Check.UNUSED_SIGNER, cluster(f"{{signers: {{«s»: {{key: {{pem: PEM}}}}}}, {DENY}}}")),
     (Check.FITS_ANYTHING, signer("keyless", 'issuer: i, subjectRegex: «".*"»')),
     (Check.RENEWABLE_AGE, rules("{signature: {by: a, maxAge: «1d»}}")),
+    (Check.UNDECLARED_KIND, match("kinds: [Job, «Rollout»]")),
     (Check.UNKNOWN_POLICY, granted(f"{{policies: [p, «q»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}")),
     (
         Check.EXCEPTION_REFUSED,

@@ -7,6 +7,7 @@ from typing import Final
 from gate.policy.reading.schema.parts import (
     DURATION,
     FLAG,
+    KIND,
     NAMESPACE_NAMES,
     ONE,
     TEXT,
@@ -153,9 +154,7 @@ CONFIG_SPEC: Final = obj(
                         formed(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "an API group such as argoproj.io"),
                         "The API group of the kind, without a version.",
                     ),
-                    "kind": field(
-                        formed(r"^[A-Z][A-Za-z0-9]{0,62}$", "a kind such as Rollout"), "The kind, as objects write it."
-                    ),
+                    "kind": field(formed(KIND, "a kind such as Rollout"), "The kind, as objects write it."),
                     "podSpecs": field(
                         {"type": "array", "items": _PATH, "maxItems": 50},
                         "Paths to pod specs, such as spec.template.spec; `[]` is each element of a list.",

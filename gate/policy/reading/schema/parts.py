@@ -20,6 +20,7 @@ FILE_MARK: Final = "not in what the cluster feeds"
 CLUSTER_MARK: Final = "not in a GatePolicy"
 LATER: Final[Schema] = {"not": {}, "$comment": LATER_MARK}
 NAME: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+KIND: Final = r"^[A-Z][A-Za-z0-9]{0,62}$"
 TAG_PREFIX: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,51}$"
 SIGNER_NAME: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
 

@@ -9,6 +9,7 @@ from gate.policy.reading.schema.parts import (
     DURATION,
     EXCEPTIONS,
     FLAG,
+    KIND,
     LABELS,
     NAMESPACE_NAMES,
     SIGNER_NAME,
@@ -30,7 +31,7 @@ WORKLOAD_KINDS: Final = (
     "Pod", "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job",
     "CronJob",
 )  # fmt: skip
-"""The kinds that a policy may be narrowed to: those that `gate.kubernetes.workload` reads."""
+"""Kubernetes' own kinds: those that `gate.kubernetes.workload` reads."""
 
 _NAMESPACES: Final = obj(
     {
@@ -63,8 +64,8 @@ _MATCH: Final = obj(
         "exclude": texts("Image patterns, of which none may fit.", default=[]),
         "namespaces": _NAMESPACES,
         "kinds": field(
-            {"type": "array", "items": {"enum": list(WORKLOAD_KINDS)}},
-            "Kinds of workloads; Pod is always included; empty: any.",
+            {"type": "array", "items": formed(KIND, "a kind such as Deployment")},
+            "Kinds of workloads, those of GateConfig.customResources too; Pod is always included; empty: any.",
             default=[],
         ),
         "serviceAccounts": texts(

@@ -8,6 +8,7 @@ from gate.documents import Document, read_documents
 from gate.errors import ParseError
 from gate.policy.config import Config, Unmatched, Where
 from gate.policy.policy import DenyRequirement, ImageRequirement, Kept, Mode, Policy, SignatureRequirement, Tags
+from gate.policy.reading.checks import Check
 from gate.policy.reading.schema.kinds import KINDS
 from gate.policy.reading.sets import parse_set
 from gate.policy.signers import AnyOf, AtLeast, KeySpec, LogUse, One
@@ -581,3 +582,31 @@ def test_an_expression_of_any_depth_is_only_an_error(left: str, right: str, dept
     documents = [d for d in found if isinstance(d, Document)]
     wrong = parse_set(documents, None).errors
     assert len(wrong) + len(found) - len(documents) == (1 if depth > 4 else 0)
+
+
+def test_kinds_that_a_config_declares_are_matched() -> None:
+    policy = f"{HEAD}  match: {{kinds: [Rollout, JobSet]}}\n{DENY}"
+    config = (
+        "---\napiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\n"
+        "spec: {customResources: [{group: argoproj.io, kind: Rollout, images: [spec.a]}]}\n"
+    )
+    (problem,) = parsed(policy + config).problems
+    assert problem.check is Check.UNDECLARED_KIND
+    assert "has the kind JobSet in `customResources`" in problem.message
+    assert problem.remedy.startswith("add it there; known are Pod, ")
+    found = parsed(policy + config).set.policies[0]
+    assert found.match.kinds == ("Rollout", "JobSet")
+
+
+def test_of_kinds_nothing_is_said_where_the_config_is_not_whole() -> None:
+    policy = f"{HEAD}  match: {{kinds: [Rollout, Deploymnet]}}\n{DENY}"
+    for spec in ("{moode: x}", "{limits: {attestationBytes: 257MiB}}"):
+        config = f"---\napiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {{name: default}}\nspec: {spec}\n"
+        assert {problem.check for problem in parsed(policy + config).problems} <= {Check.UNKNOWN_FIELD, Check.LIMIT}
+
+
+@pytest.mark.parametrize("kind", ["Deploymnet", "Statefulset", "Pods", "CronJobs"])
+def test_a_kind_that_is_nearly_kubernetes_own_is_misspelt(kind: str) -> None:
+    (problem,) = parsed(f"{HEAD}  match: {{kinds: [{kind}]}}\n{DENY}").problems
+    assert (problem.check, problem.warning) == (Check.WRONG_VALUE, False)
+    assert problem.remedy.startswith("did you mean ")
