@@ -81,6 +81,8 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
     for error in errors:
         path = tuple(error.absolute_path)
         match error.validator:
+            case "maxProperties" if _follows(error):
+                continue
             case "additionalProperties":
                 yield from _unknown_fields(document, error, path)
             case "not" if _schema(error).get("$comment") == LATER_MARK:
@@ -129,6 +131,12 @@ def _unknown_fields(document: Document, error: ValidationError, path: Path) -> I
                 f"unknown field `{field}` in {_at(path)}",
                 field_meant(field, known),
             )
+
+
+def _follows(error: ValidationError) -> bool:
+    """Whether a mapping has too many fields only by those that are not known: they are said already."""
+    known = _schema(error).get("properties")
+    return known is not None and len(_instance(error).keys() & known) <= 1
 
 
 def _schema(error: ValidationError) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from gate.policy.reading.exceptions import check_reach, parse_break_glass, parse
 from gate.policy.reading.notes import Notes
 from gate.policy.reading.policies import parse_policy
 from gate.policy.reading.problems import Problem
+from gate.policy.reading.remains import remains
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.revocations import parse_revocation, together
 from gate.policy.reading.schema.kinds import API_VERSION, KINDS, NAMESPACED, TEST_KIND
@@ -42,6 +43,13 @@ _GROUP: Final = "imagegate.dev/"
 _POLICIES: Final = ("ClusterGatePolicy", "GatePolicy")
 _REVOCATION: Final = "GateRevocation"
 _CONFIG: Final = "GateConfig"
+_OTHERS: Final[Mapping[str, Callable[[Notes], object]]] = {
+    "GateException": parse_exception,
+    "GateBreakGlass": parse_break_glass,
+    "GateTrustRoot": parse_trust_root,
+    _CONFIG: parse_config,
+}
+"""What reads the kinds that are no policies; of revocations every entry is read anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ def parse_set(
     written = [_written(notes, partial(read_policy, kind)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
     exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
+    _check_hurt(read.hurt, read_file, roots, problems)
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         config.value if config is not None else Config(),
@@ -146,17 +155,22 @@ def _custom_kinds(config: Written[Config] | None, broken: list[Document]) -> fro
 
 @dataclass(slots=True)
 class _Read:
-    """Documents of ours, by kind, that their schema holds of; of revocations what can be read, whatever it does."""
+    """Documents of ours, by kind, that their schema holds of; of revocations what can be read, whatever it does.
+
+    Attributes:
+        hurt: those of the broken ones whose kind is known.
+    """
 
     ours: dict[str, list[Notes]]
     revocations: list[Revocations]
     broken: list[Document]
     tests: list[Document]
+    hurt: list[tuple[Document, str]]
     skipped: int = 0
 
 
 def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: list[Problem]) -> _Read:
-    read = _Read({kind: [] for kind in KINDS}, [], [], [])
+    read = _Read({kind: [] for kind in KINDS}, [], [], [], [])
     seen: dict[tuple[object, ...], Place] = {}
     for document in documents:
         kind = kind_of(document, problems)
@@ -172,7 +186,26 @@ def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: l
         else:
             read.broken.append(document)
             read.revocations.extend(_revocations_in(document))
+            if kind is not None:
+                read.hurt.append((document, kind))
     return read
+
+
+def _check_hurt(
+    hurt: Iterable[tuple[Document, str]],
+    read_file: ReadFile | None,
+    roots: Mapping[str, TrustRoot],
+    problems: list[Problem],
+) -> None:
+    """Note what is wrong with values in documents that are not read further."""
+    for document, kind in hurt:
+        notes = remains(document, kind, problems, None if kind == "GatePolicy" else read_file)
+        if notes is None:
+            continue
+        if kind in _POLICIES:
+            parse_policy(kind, notes, roots)
+        else:
+            _OTHERS[kind](notes)
 
 
 def _exception(notes: Notes, policies: list[Policy]) -> GateException:

@@ -23,11 +23,21 @@ if TYPE_CHECKING:
 
 def shape_problems(document: Document, kind: str) -> tuple[Problem, ...]:
     """What is wrong with a document's shape; () where nothing is, and its parts may be taken for what they are."""
-    if _predicate(kind)(document.data):
+    if has_shape(document.data, kind):
         return ()
-    errors = sorted(_validator(kind).iter_errors(document.data), key=lambda e: [str(p) for p in e.absolute_path])
+    errors = shape_errors(document.data, kind)
     assert errors, "the predicate and the validator are of one schema"
     return tuple(dict.fromkeys(problems_of(document, errors)))  # alternatives may say the same twice
+
+
+def has_shape(data: object, kind: str) -> bool:
+    """Whether a document's content has the shape of its kind."""
+    return _predicate(kind)(data)
+
+
+def shape_errors(data: object, kind: str) -> list[ValidationError]:
+    """What the validator says of a document's content, by where it is."""
+    return sorted(_validator(kind).iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path])
 
 
 @cache

@@ -94,8 +94,8 @@ def by(expression: str) -> str:
             "5:17: unknown field `kee` in `spec.signers.a`; did you mean key?",
         ),
         (
-            f"{HEAD}  signers: {{a: {{key: {{pem: x, alg: y}}}}}}\n{DENY}",
-            "5:31: unknown field `alg` in `spec.signers.a.key`",
+            f"{HEAD}  signers: {{a: {{key: {{alg: y, pem: {PEM}}}}}}}\n{DENY}",
+            "5:23: unknown field `alg` in `spec.signers.a.key`",
         ),
         (f"{CONFIG}  unmached: deny", "5:3: unknown field `unmached` in `spec`; did you mean unmatched?"),
         (f"{CONFIG}  pinning: {{were: pods}}", "5:13: unknown field `were` in `spec.pinning`; did you mean where?"),

@@ -1,0 +1,106 @@
+"""What is said of values in documents whose shape is wrong elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from gate.policy.reading.checks import Check
+from tests.unit.policy.build import parsed
+
+HEAD = "apiVersion: imagegate.dev/v1\nkind: {}\nmetadata: {}\nspec: {}\n"
+DENY = "rules: [{deny: {}}]"
+WAIVED = "{rule: image, until: 2026-12-31, reason: r}"
+WORKFLOW = "a/b/.github/workflows/c.yml"
+UNFINISHED = "{key: k, operator: In, values: 7}"
+KEYLESS = "issuer: i, subjectRegex: '(?=a)'"
+
+
+def said(spec: str, kind: str = "ClusterGatePolicy", metadata: str = "{name: p}") -> list[tuple[Check, str]]:
+    """The check of each problem, and the first word of what is there."""
+    text = HEAD.format(kind, metadata, spec)
+    lines = text.splitlines()
+    return sorted(
+        (one.check, lines[one.place.line - 1][one.place.column - 1 :].split(" ")[0].rstrip(",]}"))
+        for one in parsed(text).problems
+    )
+
+
+def test_an_unknown_field_hides_no_bad_value() -> None:
+    spec = f"{{mood: x, signers: {{s: {{keyless: {{{KEYLESS}}}}}}}, rules: [{{signature: {{by: s}}}}]}}"
+    assert said(spec) == [(Check.REGEX, "'(?=a)'"), (Check.UNKNOWN_FIELD, "mood:")]
+
+
+def test_a_rule_that_is_wrong_hides_none_of_the_others() -> None:
+    spec = "{rules: [{scan: {}}, 7, {image: {registries: ['ghcr.io/*'], platforms: [linux]}}]}"
+    assert said(spec) == [
+        (Check.NOT_SUPPORTED, "scan:"),
+        (Check.PLATFORM, "linux"),
+        (Check.REGISTRY_PREFIX, "'ghcr.io/*'"),
+        (Check.WRONG_TYPE, "7"),
+    ]
+
+
+def test_what_is_missing_hides_nothing_beside_it() -> None:
+    assert said("{match: {images: ['*']}}") == [(Check.IMAGE_PATTERN, "'*'"), (Check.MISSING_FIELD, "{match:")]
+    waived = "{rules: [{deny: {}}], exceptions: [{images: ['*'], until: tomorrow}]}"
+    assert [check for check, _ in said(waived)] == [
+        Check.IMAGE_PATTERN,
+        Check.INSTANT,
+        Check.MISSING_FIELD,
+        Check.MISSING_FIELD,
+    ]
+
+
+def test_a_text_where_a_list_is_wanted_is_read_as_its_entry() -> None:
+    found = said("{match: {images: 'ghcr.io/a:v1'}, rules: [{deny: {}}]}")
+    assert found == [(Check.IMAGE_PATTERN, "'ghcr.io/a:v1'"), (Check.WRONG_TYPE, "'ghcr.io/a:v1'")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "check"),
+    [
+        ("{signers: {s: {keyles: {}}}, rules: [{signature: {by: s}}]}", Check.UNKNOWN_FIELD),
+        ("{signer: {}, rules: [{signature: {by: s}}]}", Check.UNKNOWN_FIELD),
+        ("{rules: [{image: {tags: pinned}}]}", Check.WRONG_VALUE),
+        (f"{{rules: [{{imgae: {{}}}}], exceptions: [{WAIVED}]}}", Check.UNKNOWN_FIELD),
+        ("{signers: {s: {keyless: {issuer: i, subject: 7}}}, rules: [{signature: {by: s}}]}", Check.WRONG_TYPE),
+        (f"{{signers: {{s: {{github: {{workflow: {WORKFLOW}, refs: [7]}}}}}}, {DENY}}}", Check.WRONG_TYPE),
+        (f"{{match: {{namespaces: {{matchExpressions: [{UNFINISHED}]}}}}, {DENY}}}", Check.WRONG_TYPE),
+    ],
+)
+def test_nothing_is_said_of_what_follows(spec: str, check: str) -> None:
+    assert {found for found, _ in said(spec)} == {check}
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata", "spec", "value"),
+    [
+        ("GateConfig", "{name: default}", "{mood: x, registries: [{host: 'a b'}]}", Check.HOST),
+        ("GateConfig", "{name: other}", "{registries: [{host: 'a b'}]}", Check.HOST),
+        ("GateBreakGlass", "{name: x}", "{images: ['*'], until: 2026-12-31}", Check.IMAGE_PATTERN),
+        ("GateTrustRoot", "{name: x}", "{mood: x, json: {}}", Check.TRUST_ROOT),
+        ("GatePolicy", "{name: x}", "{match: {images: ['*']}, rules: [{deny: {}}]}", Check.IMAGE_PATTERN),
+        (
+            "GateException",
+            "{name: x}",
+            "{policies: [p], exceptions: [{rule: a, until: tomorrow, reason: r}]}",
+            Check.INSTANT,
+        ),
+    ],
+)
+def test_of_every_kind(kind: str, metadata: str, spec: str, value: Check) -> None:
+    found = [check for check, _ in said(spec, kind, metadata)]
+    assert len(found) == 2
+    assert value in found
+
+
+def test_a_document_of_which_nothing_is_left() -> None:
+    assert [check for check, _ in said("7")] == [Check.WRONG_TYPE]
+    assert [check for check, _ in said("{}", "GateException", "{name: x, namespace: y}")] == [Check.MISSING_FIELD] * 2
+
+
+def test_problems_stand_in_their_own_lines_whatever_was_left_out_before_them() -> None:
+    spec = "\n  rules:\n  - 7\n  - image:\n      registries:\n      - 8\n      - 'ghcr.io/*'"
+    found = parsed(HEAD.format("ClusterGatePolicy", "{name: p}", spec)).problems
+    (problem,) = [one for one in found if one.check is Check.REGISTRY_PREFIX]
+    assert (problem.place.line, problem.place.column) == (10, 9)
