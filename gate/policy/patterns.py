@@ -16,6 +16,8 @@ from gate.errors import ParseError
 from gate.image.reference import DOCKER_HUB, canonical_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gate.image.reference import Repository
 
 MAX_PATTERN: Final = 512
@@ -25,7 +27,40 @@ _SEGMENT: Final = re.compile(r"[a-z0-9*](?:[a-z0-9._*-]*[a-z0-9*])?", re.ASCII)
 _HOST_SEGMENT: Final = re.compile(r"(?:[a-z0-9*](?:[a-z0-9.*-]*[a-z0-9*])?|\[[0-9a-f:]+\])(?::[0-9*]+)?", re.ASCII)
 _SHORTER: Final = "write a shorter one, or several"
 _MEMORY: Final = 8 * 1024 * 1024  # bytes that one compiled pattern may take
+_PATTERN_FORM: Final = "write registry/path with * and ** in it"
+_TAKES: Final = "write a registry, or whole segments below it, such as ghcr.io/acme; patterns go into `match.images`"
+_CORRECTIONS: Final = 8  # that one text may need
 _TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+class _Correctable(ParseError):
+    """A pattern of which it is known what was meant.
+
+    Attributes:
+        better: that, which may have another flaw.
+        more: what to do beside it, as the sentence goes on; "" for nothing.
+    """
+
+    def __init__(self, message: str, better: str, more: str = "") -> None:
+        super().__init__(message)
+        self.better = better
+        self.more = more
+
+
+def _all_at_once(error: _Correctable, read: Callable[[str], object]) -> str:
+    """The remedy after which nothing is left to correct: the first alone would only lead to the next."""
+    more: list[str] = []
+    for _ in range(_CORRECTIONS):
+        more.append(error.more)
+        try:
+            read(error.better)
+        except _Correctable as another:
+            error = another
+        except ParseError as another:
+            return another.remedy
+        else:
+            break
+    return "".join([f"write {error.better}", *more])
 
 
 class Matcher(Protocol):
@@ -85,34 +120,41 @@ class ImagePattern:
         Raises:
             ParseError: one that would not match what it seems to, with the corrected text as its remedy.
         """
+        try:
+            return cls._read(text)
+        except _Correctable as error:
+            raise ParseError(error.message, remedy=_all_at_once(error, cls._read)) from error
+
+    @classmethod
+    def _read(cls, text: str) -> ImagePattern:
         if len(text) > MAX_PATTERN:
             raise ParseError(f"a pattern of {len(text)} characters; at most {MAX_PATTERN} are read", remedy=_SHORTER)
         if text == "*":
-            raise ParseError("a bare `*` matches one path segment, and every image has two or more", remedy="write **")
+            raise _Correctable("a bare `*` matches one path segment, and every image has two or more", "**")
         if "@" in text:
-            raise ParseError(
+            raise _Correctable(
                 f"{text!r}: patterns match repositories, not digests",
-                remedy=f"write {text.partition('@')[0]}, and `digests` for digests",
+                text.partition("@")[0],
+                ", and `digests` for digests",
             )
         if text != text.lower():
-            better = (
-                f"write {text.lower()}" if text.isascii() else "repositories have a-z, 0-9 and . _ - in their names"
-            )
-            raise ParseError(f"{text!r} has upper case, which no repository has", remedy=better)
+            said = f"{text!r} has upper case, which no repository has"
+            if text.isascii():
+                raise _Correctable(said, text.lower())
+            raise ParseError(said, remedy="repositories have a-z, 0-9 and . _ - in their names")
         segments = text.split("/")
         _check_tag(text, segments)
         for segment in segments:
             if "**" in segment and segment != "**":
-                raise ParseError(
+                raise _Correctable(
                     f"{text!r}: `**` stands for whole segments only",
-                    remedy=f"write {text.replace(segment, segment.replace('**', '*'))} or put a / between",
+                    text.replace(segment, segment.replace("**", "*")),
+                    " or put a / between",
                 )
         _check_first(text, segments)
         for segment in segments[1:]:
             if segment != "**" and not _SEGMENT.fullmatch(segment):
-                raise ParseError(
-                    f"{text!r}: {segment!r} is not a path segment", remedy="write registry/path with * and ** in it"
-                )
+                raise ParseError(f"{text!r}: {segment!r} is not a path segment", remedy=_PATTERN_FORM)
         return cls(text, _compile(segments))
 
     def matches(self, repository: Repository) -> bool:
@@ -140,18 +182,20 @@ class RegistryPrefix:
         Raises:
             ParseError: wildcards, a tag, an unqualified or not normalised name.
         """
-        if "*" in text:
-            raise ParseError(
-                f"{text!r}: `registries` are prefixes and take no wildcards",
-                remedy=f"write {text.split('*', maxsplit=1)[0].rstrip('/') or 'a registry'}",
-            )
-        trimmed = text.rstrip("/")
-        if trimmed != text:
-            raise ParseError(f"{text!r} ends with /", remedy=f"write {trimmed}")
+        if "*" in text.removesuffix("/**") or "@" in text or ":" in text.partition("/")[2]:
+            what = "wildcards" if "*" in text else "tags and no digests"
+            # To cut off what is not taken would allow more than was written.
+            raise ParseError(f"{text!r}: `registries` are prefixes and take no {what}", remedy=_TAKES)
+        trimmed = text.removesuffix("/**").rstrip("/")
         try:
-            ImagePattern.parse(f"{text}/**")
+            ImagePattern.parse(f"{trimmed}/**")
         except ParseError as error:
-            raise ParseError(error.message.replace("/**", ""), remedy=error.remedy.replace("/**", "")) from error
+            # It is shown as it was written, and corrected without the `**` that a pattern wants.
+            said = error.message.replace(f"{trimmed}/**", text)
+            raise ParseError(said, remedy=error.remedy.replace("/**", "").replace(_PATTERN_FORM, _TAKES)) from error
+        if trimmed != text:
+            said = "ends with /" if text.endswith("/") else "is a pattern, and `registries` are prefixes"
+            raise ParseError(f"{text!r} {said}", remedy=f"write {trimmed}")
         return cls(text)
 
     def covers(self, repository: Repository) -> bool:
@@ -206,14 +250,15 @@ def _check_tag(text: str, segments: list[str]) -> None:
     """A port is no tag: a colon in the first segment is one only where nothing follows it."""
     last = segments[-1]
     if len(segments) > 1 and ":" in last:
-        raise ParseError(
+        raise _Correctable(
             f"{text!r}: patterns match repositories, not tags",
-            remedy=f"write {text.rpartition(':')[0]}, and an `image` rule for tags",
+            text.rpartition(":")[0],
+            ", and an `image` rule for tags",
         )
     name, colon, tail = last.partition(":")
     is_port = tail.isdecimal() and ("." in name or name == "localhost")
     if colon and len(segments) == 1 and not is_port and _TAG_AT_END.fullmatch(colon + tail):
-        raise ParseError(f"{text!r}: patterns match repositories, not tags", remedy=f"write {_qualified(name)}")
+        raise _Correctable(f"{text!r}: patterns match repositories, not tags", _qualified(name))
 
 
 def _check_first(text: str, segments: list[str]) -> None:
@@ -224,25 +269,24 @@ def _check_first(text: str, segments: list[str]) -> None:
         raise ParseError(f"{text!r}: {first!r} is not a registry host", remedy="write registry/path")
     is_host = "." in first or ":" in first or first == "localhost"
     if len(segments) == 1 and ("*" in first or is_host):
-        raise ParseError(f"{text!r} is a registry and covers no repository", remedy=f"write {first}/**")
+        raise _Correctable(f"{text!r} is a registry and covers no repository", f"{first}/**")
     if "*" in first:
         return
     if not is_host:
-        raise ParseError(f"{text!r} names no registry", remedy=f"write {_qualified(text)}")
+        raise _Correctable(f"{text!r} names no registry", _qualified(text))
     canonical = canonical_registry(first)
     if canonical != first:
-        raise ParseError(
-            f"{text!r}: {first} is another name of {canonical}", remedy=f"write {_corrected(canonical, segments[1:])}"
-        )
+        raise _Correctable(f"{text!r}: {first} is another name of {canonical}", _corrected(canonical, segments[1:]))
     if segments == [DOCKER_HUB, "*"]:
         raise ParseError(
             f"{text!r} covers nothing: every repository of Docker Hub has two segments",
             remedy=f"write {DOCKER_HUB}/library/* for Docker's own images, or {DOCKER_HUB}/**",
         )
     if first == DOCKER_HUB and not segments[2:] and segments[-1] not in ("**", "library", DOCKER_HUB):
-        raise ParseError(
+        raise _Correctable(
             f"{text!r}: Docker's own images stand below library/",
-            remedy=f"write {DOCKER_HUB}/library/{segments[-1]}, or {text}/** for a namespace",
+            f"{DOCKER_HUB}/library/{segments[-1]}",
+            f", or {text}/** for a namespace",
         )
 
 

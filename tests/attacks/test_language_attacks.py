@@ -129,8 +129,9 @@ def test_an_exception_of_a_namespace_that_nobody_listed() -> None:
 
 def test_a_trust_root_does_not_take_the_name_of_one_that_is_built_in() -> None:
     root: Json = {**HEAD, "kind": "GateTrustRoot", "metadata": {"name": "public-good"}, "spec": {"json": {}}}
-    (problem,) = problems(root)
+    problem, content = problems(root)
     assert "built in" in problem
+    assert "trust root public-good" in content
 
 
 def test_roots_of_tests_beside_a_policy_count_nowhere_else(tmp_path: Path) -> None:

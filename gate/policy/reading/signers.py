@@ -328,7 +328,9 @@ def _better_ref(pattern: str) -> str | None:
         return None if pattern.startswith(("refs/", "*")) else f"write refs/heads/{pattern}"
     if not pattern.startswith(("refs/", "*")):
         return f"write refs/heads/{pattern} for a branch, refs/tags/{pattern} for a tag"
-    return "write ** for any ref, refs/heads/** for any branch" if pattern.count("/") < _SLASHES else None
+    if pattern.count("/") >= _SLASHES:
+        return None
+    return "write ** for any ref, refs/heads/** for any branch" if "*" in pattern else "write refs/heads/BRANCH"
 
 
 _KINDS: Final[dict[str, Callable[[_Reader], SignerSpec | None]]] = {

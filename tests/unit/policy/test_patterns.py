@@ -147,13 +147,12 @@ def test_registries_are_whole_segments(prefix: str, images: list[str], others: l
     ("prefix", "corrected"),
     [
         ("ghcr.io/acme/**", "ghcr.io/acme"),
-        ("ghcr.io/*", "ghcr.io"),
         ("ghcr.io/acme/", "ghcr.io/acme"),
         ("GHCR.io/acme", "ghcr.io/acme"),
         ("acme", "docker.io/acme"),
         ("index.docker.io", "docker.io"),
         ("ghcr.io:443/acme", "ghcr.io/acme"),
-        ("ghcr.io/acme@sha256:0", "ghcr.io/acme"),
+        ("GHCR.io:443/Acme/**", "ghcr.io/acme"),
     ],
 )
 def test_a_wrong_registry_comes_with_the_corrected_text(prefix: str, corrected: str) -> None:
@@ -162,6 +161,45 @@ def test_a_wrong_registry_comes_with_the_corrected_text(prefix: str, corrected: 
     assert f"write {corrected}" in caught.value.remedy
     assert "**" not in caught.value.remedy
     assert str(RegistryPrefix.parse(corrected)) == corrected
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["ghcr.io/*", "ghcr.io/*/api", "ghcr.io/acme*", "*.acme.example", "ghcr.io/acme@sha256:0", "ghcr.io/acme/api:v1"],
+)
+def test_no_correction_of_a_registry_allows_more_than_was_written(prefix: str) -> None:
+    with pytest.raises(ParseError, match=r"take no (wildcards|tags and no digests)") as caught:
+        RegistryPrefix.parse(prefix)
+    assert caught.value.remedy.startswith("write a registry, or whole segments below it, such as ghcr.io/acme;")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"),
+    [
+        ("Nginx", "write docker.io/library/nginx"),
+        ("Nginx:v1", "write docker.io/library/nginx"),
+        ("GHCR.io", "write ghcr.io/**"),
+        ("ghcr.io:443/Acme/**", "write ghcr.io/acme/**"),
+        ("Index.docker.io/nginx", "write docker.io/library/nginx, or docker.io/nginx/** for a namespace"),
+        (
+            "GHCR.io/acme/api:v1@sha256:0",
+            "write ghcr.io/acme/api, and `digests` for digests, and an `image` rule for tags",
+        ),
+        ("GHCR.io/acme**", "write ghcr.io/acme* or put a / between"),
+    ],
+)
+def test_all_that_is_wrong_with_a_pattern_is_corrected_at_once(pattern: str, remedy: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        ImagePattern.parse(pattern)
+    assert caught.value.remedy == remedy
+    corrected = remedy.removeprefix("write ").split(" ")[0].rstrip(",")
+    assert str(ImagePattern.parse(corrected)) == corrected
+
+
+def test_a_correction_that_leads_to_what_cannot_be_corrected_is_none() -> None:
+    with pytest.raises(ParseError, match="upper case") as caught:
+        ImagePattern.parse("GHCR.io/a b")
+    assert caught.value.remedy == "write registry/path with * and ** in it"
 
 
 @pytest.mark.parametrize(

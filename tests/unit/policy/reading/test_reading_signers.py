@@ -355,6 +355,7 @@ def test_what_is_said_of_another_branch_is_said_once() -> None:
         ({"refs": ["*"], "sourceRefs": ["**"]}, "'*' fits no ref; write ** for any ref, refs/heads/** for any branch"),
         ({"refs": ["refs/*"], "sourceRefs": ["**"]}, "'refs/*' fits no ref; write **"),
         ({"sourceRefs": ["*/*"]}, "'*/*' fits no ref"),
+        ({"refs": ["refs/heads"], "sourceRefs": ["**"]}, "'refs/heads' fits no ref; write refs/heads/BRANCH"),
         ({"sourceRefs": ["main/**"]}, "'main/**' fits no ref; write refs/heads/main/**"),
         ({"events": []}, "the list is empty"),
         ({"events": ["tag"]}, "no workflow is started by 'tag'"),
