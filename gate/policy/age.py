@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.policy.finding import Reason
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gate.evidence.facts import VerifiedTime, Witness
 
 AHEAD: Final = timedelta(minutes=5)
 """That a time may be ahead of the clock; one that is more so is none."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""A time before it is none: so writes who knows no time (0001-01-01 of Go's programs)."""
 
 _UNITS: Final = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
 
@@ -63,9 +64,9 @@ def shown(age: timedelta) -> str:
 
 
 def _time(witness: Witness, now: datetime) -> VerifiedTime | None:
-    """The earliest that is proved; none where that is in the future."""
+    """The earliest that is proved; none where that is in the future, or before anybody signed."""
     earliest = witness.earliest
-    return earliest if earliest is not None and earliest.at <= now + AHEAD else None
+    return earliest if earliest is not None and EPOCH <= earliest.at <= now + AHEAD else None
 
 
 def _untimed(code: Code, name: str, why: str) -> Reason:

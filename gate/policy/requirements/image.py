@@ -10,7 +10,7 @@ from gate.codes import Code
 from gate.errors import ParseError
 from gate.image.platforms import covers
 from gate.instants import parse_instant
-from gate.policy.age import AHEAD, shown
+from gate.policy.age import AHEAD, EPOCH, shown
 from gate.policy.finding import Reason
 from gate.policy.patterns import glob
 from gate.policy.policy import Tags
@@ -117,6 +117,8 @@ def _too_old(most: timedelta, config: ImageConfig, now: datetime) -> str:
         created = parse_instant(config.created)
     except ParseError:
         return f"says it was created {config.created[:_SHOWN]!r}, no instant"
+    if created < EPOCH:
+        return f"does not say when it was created: {config.created[:_SHOWN]} stands for no time"
     if created - now > AHEAD:
         return f"says it was created {created:%Y-%m-%dT%H:%M:%SZ}, which has not been yet"
     if now - created <= most:

@@ -57,6 +57,10 @@ def said(decision: Decision) -> list[str]:
         ("2026-11-01T12:05:00+00:00", []),  # clocks differ a bit
         ("2026-11-01T12:05:01Z", ["IMAGE_TOO_OLD: says it was created 2026-11-01T12:05:01Z, which has not been yet"]),
         ("", ["IMAGE_TOO_OLD: does not say when it was created"]),
+        *(
+            (no_time, [f"IMAGE_TOO_OLD: does not say when it was created: {no_time} stands for no time"])
+            for no_time in ("0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z")
+        ),
         ("yesterday", ["IMAGE_TOO_OLD: says it was created 'yesterday', no instant"]),
         (
             "0001-01-01T00:00:00+14:00",

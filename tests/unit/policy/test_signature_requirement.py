@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -275,6 +275,8 @@ def test_a_key_set_to_another_hash_is_another_signer() -> None:
 
 # age
 
+BEFORE_1970: Final = START - datetime(1969, 12, 31, tzinfo=UTC)
+
 
 def proved(fact: VerifiedSignature, *ages: timedelta, source: TimeSource = TimeSource.LOG) -> VerifiedSignature:
     times = tuple(sorted((VerifiedTime(START - age, source, "rekor.test") for age in ages), key=lambda time: time.at))
@@ -289,6 +291,7 @@ def proved(fact: VerifiedSignature, *ages: timedelta, source: TimeSource = TimeS
         ([proved(A, 72 * HOUR - SECOND)], Code.SIGNATURE_TOO_NEW),
         ([A], Code.SIGNATURE_TOO_NEW),
         ([proved(A, -HOUR)], Code.SIGNATURE_TOO_NEW),
+        ([proved(A, BEFORE_1970)], Code.SIGNATURE_TOO_NEW),
         ([proved(A, HOUR, 100 * HOUR)], None),  # the oldest proof is its age
         ([proved(A, HOUR), proved(A, 73 * HOUR)], None),
         ([proved(B, 100 * HOUR)], Code.KEY_MISMATCH),
@@ -307,6 +310,7 @@ def test_min_age(signatures: list[VerifiedSignature], expected: Code | None) -> 
         ([A], Code.SIGNATURE_TOO_OLD),
         ([proved(A, -4 * MINUTE)], None),  # clocks differ
         ([proved(A, -6 * MINUTE)], Code.SIGNATURE_TOO_OLD),
+        ([proved(A, BEFORE_1970)], Code.SIGNATURE_TOO_OLD),
         ([proved(A, 100 * HOUR), proved(A, HOUR)], None),
     ],
 )
