@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, assert_never
 
+from gate.image.platforms import KNOWN_ARCHITECTURES, is_known
 from gate.policy.assignment import satisfied
 from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
 from gate.policy.reading.checks import Check
+from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.rules import MAX_SIGNERS
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec
 
@@ -42,6 +44,7 @@ def check_demands(notes: Notes, policy: Policy) -> None:
                 _check_met(notes, (*path, "attestation", "by"), wanted.by, found)
             case ImageRequirement():
                 _check_tags(notes, (*path, "image", "denyTags"), wanted)
+                _check_platforms(notes, (*path, "image", "platforms"), wanted)
             case DenyRequirement():
                 _check_others(notes, path, policy, rule)
             case Unusable():  # it stands for a policy that is lint's to complain of elsewhere
@@ -111,6 +114,17 @@ def _check_tags(notes: Notes, path: Path, wanted: ImageRequirement) -> None:
         else:
             remedy = "tags have letters, digits, and . _ - behind the first, 128 at most; `*` is any run of them"
         notes.add(Check.TAG_PATTERN, (*path, i), f"{pattern[:200]!r} fits no tag: it denies nothing", remedy)
+
+
+def _check_platforms(notes: Notes, path: Path, wanted: ImageRequirement) -> None:
+    """An index may state any platform; what nobody builds for is more likely misspelt, and every image denied."""
+    for i, platform in enumerate(wanted.platforms):
+        if not is_known(platform):
+            known = [f"linux/{architecture}" for architecture in KNOWN_ARCHITECTURES]
+            notes.add(
+                Check.UNKNOWN_PLATFORM, (*path, i), f"no image is known to be built for {platform}",
+                did_you_mean(platform, known),
+            )  # fmt: skip
 
 
 def _check_others(notes: Notes, path: Path, policy: Policy, deny: Rule) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gate.image.config import ImageConfig
     from gate.image.digest import Digest
 
-_PLATFORM: Final = re.compile(r"([a-z0-9]{1,32})/([a-z0-9_]{1,32})(?:/([a-z0-9.]{1,32}))?", re.ASCII)
+_PLATFORM: Final = re.compile(r"([a-z0-9]{1,32})/([a-z0-9_-]{1,32})(?:/([a-z0-9.]{1,32}))?", re.ASCII)
 # Names that runtimes take for one another, as containerd's `platforms.Normalize` does; a variant that is not stated.
 _SYSTEMS: Final = {"macos": "darwin"}
 _ARCHITECTURES: Final = {
@@ -24,6 +24,16 @@ _ARCHITECTURES: Final = {
     "armhf": ("arm", "v7"),
     "armel": ("arm", "v6"),
 }
+_KNOWN_SYSTEMS: Final = frozenset(
+    {"aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd", "plan9",
+     "solaris", "wasip1", "windows"}
+)  # fmt: skip
+KNOWN_ARCHITECTURES: Final = (
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "wasm",
+)  # fmt: skip
+"""Go's names (`go tool dist list`), which the OCI image-spec has taken over."""
+
 _USUAL: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 
 
@@ -62,7 +72,7 @@ class ConfigsWanted:
 
 
 def parse_platform(text: str) -> Platform:
-    """`os/architecture[/variant]`, as `docker build --platform` takes it.
+    """`os/architecture[/variant]`, as `docker build --platform` takes it: under its usual names, a variant as written.
 
     Raises:
         ParseError: something else.
@@ -72,7 +82,13 @@ def parse_platform(text: str) -> Platform:
         raise ParseError(
             f"{text[:100]!r} is not a platform", remedy="write os/architecture[/variant], such as linux/amd64"
         )
-    return Platform(found[1], found[2], found[3] or "")
+    architecture, implied = _ARCHITECTURES.get(found[2], (found[2], ""))
+    return Platform(_SYSTEMS.get(found[1], found[1]), architecture, found[3] or implied)
+
+
+def is_known(platform: Platform) -> bool:
+    """Whether a parsed platform's system and architecture are any that images are built for."""
+    return platform.os in _KNOWN_SYSTEMS and platform.architecture in KNOWN_ARCHITECTURES
 
 
 def normalised(platform: Platform) -> Platform:

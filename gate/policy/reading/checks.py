@@ -139,6 +139,7 @@ class Check(StrEnum):
     UNUSED_SIGNER = "unused-signer", "No rule speaks of the signer.", "warning"
     FITS_ANYTHING = "fits-anything", "A regular expression that any identity fits.", "warning"
     RENEWABLE_AGE = "renewable-age", "`maxAge` of a key: whoever may write to the repository can renew it.", "warning"
+    UNKNOWN_PLATFORM = "unknown-platform", "A platform of a system or architecture that nobody knows.", "warning"
     UNDECLARED_KIND = "undeclared-kind", "A kind in `match.kinds` that no GateConfig here declares.", "warning"
     UNKNOWN_POLICY = "unknown-policy", "No policy here has the name that an exception is for.", "warning"
     EXCEPTION_REFUSED = "exception-refused", "The policy takes no exceptions from this namespace.", "warning"

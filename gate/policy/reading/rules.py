@@ -85,11 +85,19 @@ def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
         tuple(raw.get("denyTags", ["latest"])),
         raw.get("denyTagsWithDigest", False),
         tuple(d for d in digests if d is not None),
-        duration_of(raw["maxAge"]) if "maxAge" in raw else None,
+        _max_age(notes, path, raw),
         _platforms(notes, path, raw.get("platforms", [])),
         _labels(notes, path, raw.get("labels", {})),
         raw.get("nonRoot", False),
     )
+
+
+def _max_age(notes: Notes, path: Path, raw: dict[str, Any]) -> timedelta | None:
+    most = duration_of(raw["maxAge"]) if "maxAge" in raw else None
+    if most is not None and not most:
+        said = f"nothing is as young as {raw['maxAge']}: every image is denied"
+        notes.add(Check.NEVER_MET, (*path, "maxAge"), said, "write an age such as 90d, or remove it")
+    return most
 
 
 def _platforms(notes: Notes, path: Path, raw: list[str]) -> tuple[Platform, ...]:
@@ -120,7 +128,8 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
             notes.add(
                 Check.REFERENCE, (*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}"
             )
-    most, least = (duration_of(raw[f]) if f in raw else None for f in ("maxAge", "minAge"))
+    most = _max_age(notes, path, raw)
+    least = duration_of(raw["minAge"]) if "minAge" in raw else None
     unless = parse_expression(notes, (*path, "unless", "by"), raw["unless"]["by"]) if "unless" in raw else None
     _check_ages(notes, path, raw, most, least)
     if by is None or ("unless" in raw and unless is None):
@@ -146,7 +155,7 @@ def _check_ages(notes: Notes, path: Path, raw: dict[str, Any], most: timedelta |
             "`unless` makes `minAge` void, and there is none",
             "add minAge, or remove it",
         )
-    if most is not None and least is not None and least >= most:
+    if most and least is not None and least >= most:
         notes.add(
             Check.NEVER_MET,
             (*path, "minAge"),

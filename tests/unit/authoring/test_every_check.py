@@ -156,6 +156,8 @@ CASES: list[tuple[Check, str]] = [
     (Check.EXPRESSION_SIZE, rules("{signature: {by: [[[[[«[a]»]]]]]}}")),
     (Check.NEVER_MET, rules("{signature: {by: {atLeast: «3», of: [a, b]}}}")),
     (Check.NEVER_MET, rules("{signature: {by: «{all: [a, a]}»}}")),
+    (Check.NEVER_MET, rules("{image: {maxAge: «0s»}}")),
+    (Check.NEVER_MET, rules("{signature: {by: a, maxAge: «0d», minAge: 1d}}")),
     (Check.NEVER_MET, rules("{signature: {by: a, minAge: 1d, unless: {by: «{all: [[a, b], [a, b], b]}»}}}")),
     (
         Check.UNPROVEN_AGE,
@@ -228,6 +230,7 @@ CASES: list[tuple[Check, str]] = [
     (Check.UNUSED_SIGNER, cluster(f"{{signers: {{«s»: {{key: {{pem: PEM}}}}}}, {DENY}}}")),
     (Check.FITS_ANYTHING, signer("keyless", 'issuer: i, subjectRegex: «".*"»')),
     (Check.RENEWABLE_AGE, rules("{signature: {by: a, maxAge: «1d»}}")),
+    (Check.UNKNOWN_PLATFORM, rules("{image: {platforms: [linux/x86_64, «linux/amd46»]}}")),
     (Check.UNDECLARED_KIND, match("kinds: [Job, «Rollout»]")),
     (Check.UNKNOWN_POLICY, granted(f"{{policies: [p, «q»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}")),
     (

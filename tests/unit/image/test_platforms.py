@@ -5,7 +5,7 @@ import pytest
 from gate.errors import ParseError
 from gate.image.digest import Digest
 from gate.image.manifest import Platform
-from gate.image.platforms import ConfigsWanted, PlatformImage, covers, parse_platform
+from gate.image.platforms import ConfigsWanted, PlatformImage, covers, is_known, parse_platform
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
 
@@ -17,6 +17,10 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
         ("linux/arm64/v8", ARM64),
         ("windows/amd64", Platform("windows", "amd64")),
         ("wasip1/wasm", Platform("wasip1", "wasm")),
+        ("linux/x86_64", AMD64),
+        ("linux/x86-64/v3", Platform("linux", "amd64", "v3")),
+        ("linux/armhf", Platform("linux", "arm", "v7")),
+        ("macos/aarch64", Platform("darwin", "arm64")),
     ],
 )
 def test_a_platform_is_read(text: str, platform: Platform) -> None:
@@ -48,10 +52,19 @@ def test_what_is_no_platform(text: str) -> None:
         ("linux/x86_64", "linux/amd64", True),
         ("linux/arm/v7", "linux/armhf", True),
         ("linux/arm/v7", "linux/armel", False),
+        ("linux/armhf", "linux/arm/v7", True),
+        ("linux/armhf", "linux/arm/v6", False),
     ],
 )
 def test_a_variant_that_is_not_wanted_may_be_any(wanted: str, there: str, *, same: bool) -> None:
     assert covers(parse_platform(wanted), parse_platform(there)) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "known"), [("linux/x86_64", True), ("windows/amd64", True), ("linux/amd46", False), ("amd64/linux", False)]
+)
+def test_platforms_that_images_are_built_for(text: str, *, known: bool) -> None:
+    assert is_known(parse_platform(text)) is known
 
 
 def test_configurations_that_are_wanted_add_up() -> None:
