@@ -7,13 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.patterns import ImagePattern
-from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule
+from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule, SignatureRequirement
 from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
 from gate.policy.reading.remedies import nearest
 from gate.policy.reading.rules import check_times, parse_rules
 from gate.policy.reading.schema.policies import RULE_TYPES, WORKLOAD_KINDS
-from gate.policy.reading.signers import parse_signers
+from gate.policy.reading.signers import check_counted, parse_signers
 from gate.policy.signers import anchor_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def parse_policy(
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
         _warn_unused(notes, signers, rules)
+        _check_principals(notes, signers, rules)
     check_times(notes, rules, signers)
     excepted = spec.get("exceptions", [])
     check_rules(notes, ("spec", "exceptions"), excepted, _rule_names(spec["rules"]))
@@ -71,6 +72,16 @@ def _warn_unused(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[R
         if name not in used:
             said = f"no rule speaks of the signer {name}"
             notes.add(Check.UNUSED_SIGNER, ("spec", "signers", name), said, "use it, or remove it", key=True)
+
+
+def _check_principals(notes: Notes, signers: Mapping[str, SignerSpec], rules: tuple[Rule, ...]) -> None:
+    for i, rule in enumerate(rules):
+        wanted = rule.requirement
+        if isinstance(wanted, SignatureRequirement):
+            path = ("spec", "rules", i, "signature")
+            check_counted(notes, (*path, "by"), wanted.by, signers)
+            if wanted.unless is not None:
+                check_counted(notes, (*path, "unless", "by"), wanted.unless, signers)
 
 
 def _rule_names(raw: list[dict[str, Any]]) -> list[str]:

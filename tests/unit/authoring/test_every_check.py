@@ -153,6 +153,14 @@ CASES: list[tuple[Check, str]] = [
         Check.SAME_PRINCIPAL,
         cluster("{signers: {a: ALICE, b: {key: «{pem: PEM}»}}, rules: [{signature: {by: [a, b]}}]}"),
     ),
+    (
+        Check.SAME_PRINCIPAL,
+        cluster(
+            f"{{signers: {{s: {{keyless: {{{KEYLESS}}}}}, t: {{keyless: {{{KEYLESS}, trustRoot: r}}}}}},"
+            " rules: [{signature: {by: «{all: [s, t]}»}}]}"
+        )
+        + f"---\n{document('GateTrustRoot', '{secret: {name: n, key: k}}', 'r')}",
+    ),
     (Check.EXPRESSION_SIZE, rules("{signature: {by: [[[[[«[a]»]]]]]}}")),
     (Check.NEVER_MET, rules("{signature: {by: {atLeast: «3», of: [a, b]}}}")),
     (Check.NEVER_MET, rules("{signature: {by: «{all: [a, a]}»}}")),

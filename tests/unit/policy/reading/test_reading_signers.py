@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.errors import ParseError
 from gate.evidence.facts import FulcioClaims, Identity
+from gate.policy.reading.checks import Check
+from gate.policy.reading.signers import GITHUB_ISSUER
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot
 from gate.trust.root import TrustedRoot
@@ -459,6 +461,56 @@ def test_a_pki_that_cannot_be_used(fields: Json, said: str) -> None:
 )
 def test_one_principal_under_two_names(one: Json, two: Json) -> None:
     assert "signer b has the same" in problem({"a": one, "b": two})
+
+
+ONE_REF: Json = {"workflow": WORKFLOW, "refs": ["refs/heads/main"]}
+ITS_SUBJECT: Json = {"issuer": GITHUB_ISSUER, "subject": f"https://github.com/{WORKFLOW}@refs/heads/main"}
+STAMPED: Json = {"timestamp": {"required": True}}
+NAMED: dict[str, Json] = {
+    "c": {"keyless": KEYLESS},
+    "d": {"keyless": {**KEYLESS, **STAMPED, "transparencyLog": "none"}},
+    "f": {"github": ONE_REF},
+    "g": {"github": {**ONE_REF, "events": ["push"]}},
+    "h": {"keyless": ITS_SUBJECT},
+    "i": {"github": GITHUB},
+    "j": {"github": {**GITHUB, **STAMPED}},
+    "k": {"keyless": {"issuer": "i", "subjectRegex": "a.*"}},
+    "l": {"keyless": {"issuer": "i", "subjectRegex": "a.*", **STAMPED}},
+}
+
+
+def counted(by: Json | list[str]) -> list[tuple[Check, str]]:
+    document = policy([{"signature": {"by": by}}, {"signature": {"by": sorted(NAMED)}}], signers=NAMED)
+    return [(found.check, found.message) for found in parsed(json.dumps(document)).errors]
+
+
+@pytest.mark.parametrize(
+    ("by", "pair"),
+    [
+        ({"all": ["c", "d"]}, "c and d"),
+        ({"atLeast": 2, "of": ["c", "i", "d"]}, "c and d"),
+        ({"all": ["f", "g"]}, "f and g"),
+        ({"all": ["g", "h"]}, "g and h"),
+        ({"all": [["c", "i"], "d"]}, "c and d"),
+        ([["i"], {"all": ["c", "d"]}], "c and d"),
+    ],
+)
+def test_one_identity_under_two_names_is_not_counted_twice(by: Json | list[str], pair: str) -> None:
+    assert counted(by) == [(Check.SAME_PRINCIPAL, f"signers {pair} are one identity, and it counts once")]
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        ["c", "d"],
+        {"atLeast": 1, "of": ["c", "d"]},
+        {"all": [["c", "d"], "i"]},
+        {"all": ["i", "j"]},  # one may sign from main, the other from a tag
+        {"all": ["k", "l"]},
+    ],
+)
+def test_where_nothing_is_counted_twice_a_signer_may_be_held_to_two_things(by: Json | list[str]) -> None:
+    assert counted(by) == []
 
 
 def test_different_principals_have_different_names() -> None:
