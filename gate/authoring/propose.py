@@ -12,8 +12,10 @@ from gate.authoring.writing import remark, scalar
 from gate.codes import Code
 from gate.policy.acceptance import Case
 from gate.policy.policy import SignatureRequirement
+from gate.policy.reading.tests import wanted_roots
 from gate.policy.requirements import signature
 from gate.policy.revocation import NONE
+from gate.policy.trust import SIGSTORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.reference import Reference
     from gate.policy.policy import Kept
+    from gate.policy.policy_set import PolicySet
 
 _MOST: Final = 20  # remarks of a kind
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
@@ -57,21 +60,24 @@ class Proposal:
     Attributes:
         policy: YAML.
         test: a `GateTest`, YAML.
+        recorded: where that wants the image recorded: a folder, relative to the test.
         signers: how many it names.
     """
 
     policy: str
     test: str
+    recorded: str
     signers: int
 
 
-def propose(carried: Carried, name: str, policy_file: str) -> Proposal | None:
+def propose(carried: Carried, name: str, policy_file: str, root_file: str = "") -> Proposal | None:
     """A policy, and a test of it; None where nobody has signed in a way that would count.
 
     Args:
         carried: what the image carries.
         name: of the policy; "" to make one.
         policy_file: where the policy will be, for the test.
+        root_file: the trusted root that stood in for the public-good one, likewise; "" for none.
     """
     name = name or _name_of(carried.reference)
     by_platform = False
@@ -84,8 +90,12 @@ def propose(carried: Carried, name: str, policy_file: str) -> Proposal | None:
     signers = named(trusted)
     for by in (_all_of(signers), _any_of(signers)):
         text = "\n".join(_policy(carried, name, signers, by, by_platform=by_platform)) + "\n"
-        if _is_met(text, carried):
-            return Proposal(text, "\n".join(_test(carried, name, policy_file)) + "\n", len(signers))
+        found = read_policies(text)
+        if found is not None and _is_met(found, carried):
+            folder = f"testdata/{name}"
+            root = root_file if SIGSTORE.name in wanted_roots(found) else ""
+            test = "\n".join(_test(carried, name, folder, policy_file, root)) + "\n"
+            return Proposal(text, test, folder, len(signers))
     return None
 
 
@@ -116,11 +126,8 @@ def _any_of(signers: Mapping[str, Candidate]) -> str:
     return f"[{', '.join(signers)}]"
 
 
-def _is_met(text: str, carried: Carried) -> bool:
+def _is_met(found: PolicySet, carried: Carried) -> bool:
     """Whether what the image carries is what the policy asks for, in this program's own words."""
-    found = read_policies(text)
-    if found is None:
-        return False
     (policy,) = found.policies
     case = Case(policy.signers, carried.reference, NONE, carried.at)
     (wanted,) = (rule.requirement for rule in policy.rules if isinstance(rule.requirement, SignatureRequirement))
@@ -225,18 +232,22 @@ def _count(number: int, one: str) -> str:
 # the test
 
 
-def _test(carried: Carried, name: str, policy_file: str) -> Iterator[str]:
-    reference = carried.reference
+def _test(carried: Carried, name: str, folder: str, policy_file: str, root_file: str) -> Iterator[str]:
+    reference, kept = carried.reference, carried.kept
     image = reference.pinned(carried.digest)
-    folder = f"testdata/{name}"
-    yield "# Tests of the policy. What the image carries is recorded once, in this file's folder; it is judged offline;"
-    yield "# of signatures in another repository or under a tag prefix nothing is recorded yet:"
-    yield f"#   gate policy test --record {remark(image)} --into {folder}"
+    where = [f" --signature-repository {kept.repository}"] if kept.repository is not None else []
+    where += [f" --attachment-tag-prefix {kept.tag_prefix}"] if kept.tag_prefix else []
+    yield "# Tests of the policy. What the image carries is recorded, and judged offline; anew, in this file's folder:"
+    yield f"#   gate policy test --record {remark(image)} --into {folder}{''.join(where)}"
     yield from ("apiVersion: imagegate.dev/v1", "kind: GateTest", f"metadata: {{name: {scalar(name)}}}", "spec:")
     yield f"  policies: [{scalar(policy_file)}]"
     yield f'  at: "{carried.at:%Y-%m-%dT%H:%M:%SZ}"'
     yield "  evidence:"
     yield f"  - {{repository: {scalar(str(reference.name))}, layout: {scalar(folder)}}}"
+    if kept.repository not in (None, reference.name):
+        yield f"  - {{repository: {scalar(str(kept.repository))}, layout: {scalar(f'{folder}-signatures')}}}"
+    if root_file:
+        yield f"  trustRoots: [{{name: {SIGSTORE.name}, file: {scalar(root_file)}}}]  # as it was asked for"
     yield "  cases:"
     yield "  - name: signed as it was"
     yield f"    image: {scalar(image)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,18 +12,21 @@ import click
 
 from gate.authoring.propose import Carried, is_name, propose
 from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, say_all, settings_of
+from gate.cli.policy_record import told
 from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import OCI
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.image.manifest import Index
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
+from gate.registry.recording import record as keep
 from gate.settings import parse_reference
 from gate.wiring import build, clock_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gate.authoring.propose import Proposal
     from gate.deadline import Deadline
     from gate.evidence.facts import Evidence
     from gate.image.reference import Reference
@@ -38,7 +42,7 @@ MAX_SURVEYED: Final = 16
 @click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key to try signatures by keys with.")
 @click.option("--name", metavar="NAME", default="", help="What the policy is called; default: as the repository.")
 @click.option("--output-file", metavar="F", help="Write the policy to a file instead.")
-@click.option("--test-file", metavar="F", help="Write a GateTest of it to this file.")
+@click.option("--test-file", metavar="F", help="Write a GateTest of it to this file, and record the image beside.")
 @kept_flags
 @common_flags("60s", config=True)
 def command(ref: str, **flags: Any) -> None:
@@ -64,21 +68,31 @@ def command(ref: str, **flags: Any) -> None:
     gate = build(settings)
     try:
         carried = _carried(gate.reviewer, reference, kept_of(flags), trust, clock_of(settings)(), deadline)
+        say_all(gate.roots.notes)
+        found = _proposed(carried, flags)
+        unknown = _unavailable(carried)
+        for message in unknown:
+            say(one_line(f"gate: {message}"))
+        if found is None:
+            sys.exit(_nobody(ref, carried, keyed=bool(keys), partial=bool(unknown)))
+        deliver(found.policy, flags["output_file"])
+        if unknown:
+            say("gate: not everything could be looked at: there may be more than the policy has")
+        if flags["test_file"]:
+            deliver(found.test, flags["test_file"], "--test-file")
+            folder = Path(flags["test_file"]).parent / found.recorded
+            image = replace(reference, digest=carried.digest)
+            told(keep(gate.registry, image, folder, deadline, carried.kept.of(reference.name)), reference, folder)
     finally:
         gate.close()
-    say_all(gate.roots.notes)
-    found = propose(carried, flags["name"], _relative(flags["output_file"], flags["test_file"]))
-    unknown = _unavailable(carried)
-    for message in unknown:
-        say(one_line(f"gate: {message}"))
-    if found is None:
-        sys.exit(_nobody(ref, carried, keyed=bool(keys), partial=bool(unknown)))
-    deliver(found.policy, flags["output_file"])
-    if flags["test_file"]:
-        deliver(found.test, flags["test_file"], "--test-file")
     if unknown:
-        say("gate: not everything could be looked at: there may be more than the policy has")
         sys.exit(Exit.NOT_EVALUATED)
+
+
+def _proposed(carried: Carried, flags: dict[str, Any]) -> Proposal | None:
+    root, test = flags["trusted_root"], flags["test_file"]
+    policy_file = _relative(flags["output_file"], test) if flags["output_file"] is not None else "policy.yaml"
+    return propose(carried, flags["name"], policy_file, _relative(root, test) if root is not None else "")
 
 
 def _carried(
@@ -128,8 +142,6 @@ def _nobody(ref: str, carried: Carried, *, keyed: bool, partial: bool) -> Exit:
     return Exit.DENIED
 
 
-def _relative(policy: str | None, test: str | None) -> str:
-    """The policy's file as a GateTest names it: relative to its own."""
-    if policy is None:
-        return "policy.yaml"
-    return Path(os.path.relpath(policy, Path(test).parent if test else ".")).as_posix()
+def _relative(file: str, test: str | None) -> str:
+    """A file as a GateTest names it: relative to its own."""
+    return Path(os.path.relpath(file, Path(test).parent if test else ".")).as_posix()

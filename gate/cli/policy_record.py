@@ -9,6 +9,7 @@ from gate.authoring.writing import scalar
 from gate.cli.common import begin, emit, say, settings_of
 from gate.cli.signers import kept_of
 from gate.errors import UsageError
+from gate.local import shown
 from gate.registry.recording import elsewhere
 from gate.registry.recording import record as keep
 from gate.settings import parse_reference
@@ -16,6 +17,9 @@ from gate.wiring import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from gate.image.reference import Reference
+    from gate.registry.recording import Recorded
 
 
 def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
@@ -44,9 +48,15 @@ def record(ref: str, paths: Sequence[str], flags: dict[str, Any]) -> None:
     entries = {reference.name: flags["into"]}
     if storage.repository != reference.name:
         entries[storage.repository] = str(elsewhere(Path(flags["into"])))
-    shown = [f"- {{repository: {scalar(str(name))}, layout: {scalar(folder)}}}" for name, folder in entries.items()]
-    emit("\n".join(["evidence:", *shown, ""]))
+    lines = [f"- {{repository: {scalar(str(name))}, layout: {scalar(folder)}}}" for name, folder in entries.items()]
+    emit("\n".join(["evidence:", *lines, ""]))
+    told(recorded, reference, Path(flags["into"]))
+    say("gate: in a GateTest folders are relative to its file")
+
+
+def told(recorded: Recorded, reference: Reference, folder: Path) -> None:
+    """Say what was kept, and what was not."""
     counts = f"{recorded.manifests} manifests and {recorded.blobs} blobs, {recorded.size:,} bytes"
-    say(f"gate: kept {reference.name}@{recorded.digest}: {counts}; in a GateTest the folder is relative to its file")
+    say(f"gate: kept {reference.name}@{recorded.digest}: {counts}, in {shown(folder)}")
     for what in recorded.left_out:
         say(f"gate: left out: {what}")

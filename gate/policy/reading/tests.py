@@ -180,7 +180,7 @@ def check_references(test: GateTest, policies: PolicySet, problems: list[Problem
     for case in test.cases:
         for i, expected in enumerate(case.findings):
             _check_finding(notes, (*case.path, "expect", "findings", i), expected, policies)
-    wanted = _wanted_roots(policies)
+    wanted = wanted_roots(policies)
     for i, entry in enumerate(notes.data["spec"].get("trustRoots", ())):
         if entry["name"] not in wanted:
             message = f"no signer of the policies under test asks for the trust root {entry['name']}"
@@ -189,7 +189,7 @@ def check_references(test: GateTest, policies: PolicySet, problems: list[Problem
             notes.add(Check.UNUSED_TRUST_ROOT, path, message, meant)
 
 
-def _wanted_roots(policies: PolicySet) -> frozenset[str]:
+def wanted_roots(policies: PolicySet) -> frozenset[str]:
     """The names of the trust roots that signers are known by."""
     needs = needs_of([signer for policy in policies.policies for signer in policy.signers.values()])
     roots = (*needs.roots, *(key.root for key in needs.keys), *(pki.root for pki in needs.private))

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from gate.demo.images import AMD64, BUNDLE, Layer, LayoutWriter
+from gate.evidence.cosign import SIMPLE_SIGNING
+from gate.image.digest import Digest
 from gate.image.manifest import Platform
 from tests.fakes.fulcio import ISSUER, Profile, email, uri
 from tests.fakes.signing import alice, mallory
@@ -14,8 +18,6 @@ from tests.unit.cli.support import AT, Ran, gate
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from gate.image.digest import Digest
 
 WORLD = shared_world()
 NAME = "ghcr.io/acme/api"
@@ -62,7 +64,9 @@ def check(reference: str, file: object) -> Ran:
 @pytest.mark.usefixtures("image")
 def test_it_lints_and_lets_this_image_run_and_nothing_unsigned(tmp_path: Path) -> None:
     ran = new(f"{NAME}:v1", "--key", "alice.pub", "--output-file", "api.yaml", "--test-file", "t.yaml")
-    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith(f"gate: kept {NAME}@sha256:")
+    assert ran.err.endswith(" bytes, in testdata/api\n")
     linted = gate("policy", "lint", "api.yaml", "--strict")
     assert (linted.code, linted.out) == (0, "1 policy in 1 file: no problems\n")
     assert check(f"{NAME}:v1", "api.yaml").code == 0
@@ -83,11 +87,97 @@ def test_its_test_passes_once_the_image_is_recorded_as_it_says(tmp_path: Path) -
     new(f"{NAME}:v1", "--key", "alice.pub", "--output-file", "api.yaml", "--test-file", "t.yaml")
     text = (tmp_path / "t.yaml").read_text()
     (command,) = [line[4:] for line in text.splitlines() if line.startswith("#   gate policy test")]
+    assert passes("t.yaml")
+    shutil.rmtree(tmp_path / "testdata")
+    assert not passes("t.yaml")
     assert gate(*command.split()[1:], *FLAGS).code == 0
-    root = "  trustRoots: [{name: public-good, file: root.json}]\n"
-    (tmp_path / "t.yaml").write_text(text.replace("spec:\n", f"spec:\n{root}", 1))
-    ran = gate("policy", "test", "t.yaml")
-    assert (ran.code, ran.err) == (0, ""), ran.out
+    assert passes("t.yaml")
+
+
+def passes(test: object) -> bool:
+    """Whether a test passes as it stands, with nothing but what it names."""
+    ran = gate("policy", "test", test, "-o", "json")
+    return ran.code == 0 and not ran.err and bool(ran.json["summary"]["passed"])
+
+
+def _only_by(writer: LayoutWriter, who: str) -> None:
+    digest = writer.image("v7", "one")
+    match who:
+        case "key":
+            writer.sign_legacy(digest, alice(), NAME)
+        case "keyless":
+            _sign(writer, digest, ADA)
+        case "github":
+            _sign(writer, digest, RELEASE)
+        case _:
+            arm = Platform("linux", "arm64")
+            child = writer.image(None, "arm", platform=arm)
+            for one in (digest, child):
+                _sign(writer, one, RELEASE)
+            writer.index("v7", [(digest, AMD64), (child, arm)])
+
+
+@pytest.mark.parametrize("who", ["key", "keyless", "github", "an index"])
+@pytest.mark.parametrize("named", ["v7", "latest", "digest"])
+def test_what_is_written_passes_as_it_stands(who: str, named: str, image: LayoutWriter, tmp_path: Path) -> None:
+    """Policy, test, evidence and trust root: nothing has to be added, whoever has signed."""
+    _only_by(image, who)
+    content = image.content("v7")
+    assert content is not None
+    image.manifest(json.loads(content), "latest")
+    for folder in ("policies", "tests"):
+        (tmp_path / folder).mkdir()
+    reference = f"{NAME}@{Digest.of(content)}" if named == "digest" else f"{NAME}:{named}"
+    files = ("--output-file", "policies/api.yaml", "--test-file", "tests/api.yaml")
+    ran = new(reference, "--key", "alice.pub", *files)
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert passes("tests/api.yaml")
+    linted = gate("policy", "lint", "policies", "tests", "--strict")
+    assert linted.code == 0, linted.out
+    spec = yaml.safe_load((tmp_path / "tests/api.yaml").read_text())["spec"]
+    assert spec["trustRoots"] == [{"name": "public-good", "file": "../root.json"}]
+
+
+def test_no_trust_root_is_written_where_none_stood_in(image: LayoutWriter, tmp_path: Path) -> None:
+    digest = image.image("v8", "by key")
+    image.sign_legacy(digest, alice(), NAME)
+    flags = ("--offline", "--layout", f"{NAME}=image", "--cache", "none", "--at", AT)
+    files = ("--output-file", "p.yaml", "--test-file", "t.yaml")
+    assert gate("policy", "new", f"{NAME}:v8", "--key", "alice.pub", *files, *flags).code == 0
+    assert "trustRoots" not in yaml.safe_load((tmp_path / "t.yaml").read_text())["spec"]
+    assert passes("t.yaml")
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "prefixed", "both"])
+def test_signatures_elsewhere_are_recorded_too(where: str, image: LayoutWriter, tmp_path: Path) -> None:
+    digest = image.image("v9", "elsewhere")
+    there = LayoutWriter(tmp_path / "signatures")
+    there.image("other", "so that it is there")
+    prefix = "" if where == "elsewhere" else "rel-"
+    payload, named = alice().simple_signing(digest, NAME)
+    writer = image if where == "prefixed" else there
+    writer.append(f"{prefix}{digest.tag}.sig", Layer(SIMPLE_SIGNING, payload, named))
+    flags = ["--attachment-tag-prefix", prefix] if prefix else []
+    flags += [] if where == "prefixed" else ["--signature-repository", f"{NAME}-signatures"]
+    other = ("--layout", f"{NAME}-signatures=signatures")
+    files = ("--output-file", "p.yaml", "--test-file", "t.yaml")
+    ran = new(f"{NAME}:v9", "--key", "alice.pub", *files, *flags, *other)
+    assert ran.code == 0, ran.err
+    assert passes("t.yaml")
+    (command,) = [line[4:] for line in (tmp_path / "t.yaml").read_text().splitlines() if line.startswith("#   gate")]
+    shutil.rmtree(tmp_path / "testdata")
+    assert gate(*command.split()[1:], *FLAGS, *other).code == 0
+    assert passes("t.yaml")
+
+
+def test_a_folder_of_others_is_left_alone(image: LayoutWriter, tmp_path: Path) -> None:
+    (tmp_path / "testdata/api").mkdir(parents=True)
+    (tmp_path / "testdata/api/mine").write_text("mine")
+    ran = new(f"{NAME}:v1", "--output-file", "p.yaml", "--test-file", "t.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert "testdata/api is there and no OCI layout" in ran.err
+    assert [path.name for path in (tmp_path / "testdata/api").iterdir()] == ["mine"]
+    assert (tmp_path / "p.yaml").exists()
 
 
 @pytest.mark.usefixtures("image")
