@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Identity, VerifiedSignature
     from gate.policy.policy_set import PolicySet
+    from gate.policy.trust import PrivateAuthorities
 
 _GITHUB: Final = "https://github.com/"
 _YAML_1_1: Final = frozenset({"on", "off", "yes", "no", "y", "n"})  # that other readers take for true and false
@@ -61,15 +62,23 @@ class Candidate:
         return [f"{name}:", f"  {self.kind}:", *(f"    {line}" for line in self.fields)]
 
 
-def candidates(facts: Sequence[VerifiedSignature], now: datetime) -> list[Candidate]:
-    """Those who have signed, each once, those whose signatures count first."""
+def candidates(
+    facts: Sequence[VerifiedSignature], now: datetime, private: PrivateAuthorities | None = None
+) -> list[Candidate]:
+    """Those who have signed, each once, those whose signatures count first.
+
+    Args:
+        facts: verified.
+        now: the instant that is decided at.
+        private: the PKI that they were tried against too.
+    """
     grouped: dict[tuple[str, ...], Candidate] = {}
     workflows: dict[str, list[VerifiedSignature]] = {}
     for fact in facts:
         if (workflow := _workflow(fact)) is not None:
             workflows.setdefault(workflow, []).append(fact)
             continue
-        made = _by_key(fact) if isinstance(fact.signer, KeySigner) else _by_identity(fact)
+        made = _by_key(fact) if isinstance(fact.signer, KeySigner) else _by_identity(fact, private)
         known = grouped.get(made.fields)
         grouped[made.fields] = made if known is None else replace(known, facts=(*known.facts, fact))
     found = [*(_of_workflow(some) for some in workflows.values()), *grouped.values()]
@@ -111,7 +120,7 @@ def read_policies(text: str) -> PolicySet | None:
 def _workflow(fact: VerifiedSignature) -> str | None:
     """What tells workflows apart, where a certificate names one as a `github` signer wants it."""
     signer = fact.signer
-    if not isinstance(signer, CertificateSigner) or signer.identity.issuer != GITHUB_ISSUER:
+    if not isinstance(signer, CertificateSigner) or signer.private or signer.identity.issuer != GITHUB_ISSUER:
         return None
     claims, found = signer.identity.claims, _SUBJECT.fullmatch(signer.identity.subject)
     source = _REPOSITORY.fullmatch(claims.source_repository_uri)
@@ -158,12 +167,35 @@ def _identity(fact: VerifiedSignature) -> Identity:
     return fact.signer.identity
 
 
-def _by_identity(fact: VerifiedSignature) -> Candidate:
+def _by_identity(fact: VerifiedSignature, private: PrivateAuthorities | None) -> Candidate:
     identity = _identity(fact)
+    if isinstance(fact.signer, CertificateSigner) and fact.signer.private:
+        assert private is not None  # or it would not have verified
+        return _by_certificate(fact, identity, private)
     fields = (f"issuer: {scalar(identity.issuer)}", f"subject: {scalar(identity.subjects[0])}")
     who = identity.subjects[0].partition("@")[0].rpartition("/")[2]
     advice = f"{identity.subjects[0]}, as {identity.issuer} vouches: anybody may have such a certificate of their own"
     return Candidate(who, "keyless", fields, advice, (fact,), _incomplete(identity))
+
+
+def _by_certificate(fact: VerifiedSignature, identity: Identity, private: PrivateAuthorities) -> Candidate:
+    """By the private PKI: its certificates stand in the policy."""
+    roots = [authority.chain[-1] for authority in private.authorities]
+    between = private.authorities[0].chain[:-1]
+    fields = [f"subject: {scalar(identity.subjects[0])}", *_certificates("roots", roots)]
+    fields += _certificates("intermediates", between) if between else []
+    advice = f"{identity.subjects[0]}, by a certificate of the authorities that were given with --ca-roots"
+    who = identity.subjects[0].partition("@")[0].rpartition("/")[2]
+    return Candidate(who, "certificate", tuple(fields), advice, (fact,), _incomplete(identity))
+
+
+def _certificates(field: str, ders: Iterable[bytes]) -> list[str]:
+    return [f"{field}:", "  pem: |", *(f"    {line}" for der in ders for line in _pem("CERTIFICATE", der))]
+
+
+def _pem(label: str, der: bytes) -> list[str]:
+    inside = textwrap.wrap(base64.b64encode(der).decode(), _PEM_WIDTH)
+    return [f"-----BEGIN {label}-----", *inside, f"-----END {label}-----"]
 
 
 def _incomplete(identity: Identity) -> str:
@@ -186,9 +218,7 @@ def _incomplete(identity: Identity) -> str:
 def _by_key(fact: VerifiedSignature) -> Candidate:
     assert isinstance(fact.signer, KeySigner)
     key = fact.signer.key
-    inside = textwrap.wrap(base64.b64encode(key.spki).decode(), _PEM_WIDTH)
-    pem = ("-----BEGIN PUBLIC KEY-----", *inside, "-----END PUBLIC KEY-----")
-    fields = ("pem: |", *(f"  {line}" for line in pem))
+    fields = ("pem: |", *(f"  {line}" for line in _pem("PUBLIC KEY", key.spki)))
     return Candidate("release", "key", fields, f"the {key.short}, which was given with --key", (fact,))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gate.image.reference import Reference
     from gate.policy.policy import Kept
     from gate.policy.policy_set import PolicySet
+    from gate.policy.trust import PrivateAuthorities
 
 _MOST: Final = 20  # remarks of a kind
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
@@ -43,6 +44,7 @@ class Carried:
         kept: where all of it was found.
         at: when.
         platforms: the evidence of every image of its index, by platform; {} where it was not looked at.
+        private: the PKI that signatures were tried against beside the public-good one.
     """
 
     reference: Reference
@@ -51,6 +53,11 @@ class Carried:
     kept: Kept
     at: datetime
     platforms: Mapping[str, Evidence] = field(default_factory=dict, hash=False)
+    private: PrivateAuthorities | None = None
+
+    def candidates(self, evidence: Evidence) -> list[Candidate]:
+        """Those who have signed in some of its evidence."""
+        return candidates(evidence.signatures, self.at, self.private)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def propose(carried: Carried, name: str, policy_file: str, root_file: str = "") 
     """
     name = name or _name_of(carried.reference)
     by_platform = False
-    trusted = [one for one in candidates(carried.evidence.signatures, carried.at) if not one.objection]
+    trusted = [one for one in carried.candidates(carried.evidence) if not one.objection]
     if not trusted and carried.platforms:
         by_platform = True
         trusted = _everywhere(carried)
@@ -112,8 +119,7 @@ def _name_of(reference: Reference) -> str:
 def _everywhere(carried: Carried) -> list[Candidate]:
     """Those who have signed every image of the index, as they would be named for the first."""
     found = [
-        [one for one in candidates(evidence.signatures, carried.at) if not one.objection]
-        for evidence in carried.platforms.values()
+        [one for one in carried.candidates(evidence) if not one.objection] for evidence in carried.platforms.values()
     ]
     return [one for one in found[0] if all(any(other.fields == one.fields for other in some) for some in found[1:])]
 
@@ -194,7 +200,7 @@ def _remarks(carried: Carried) -> Iterator[str]:
     """What is there besides: nothing of it is trusted."""
     places = {"": carried.evidence, **{f" of {name}": one for name, one in carried.platforms.items()}}
     for where, evidence in places.items():
-        set_aside = [one for one in candidates(evidence.signatures, carried.at) if one.objection]
+        set_aside = [one for one in carried.candidates(evidence) if one.objection]
         told = [f"{one.advice}: {one.objection}" for one in set_aside]
         yield from _listed(f"Verified signatures{where} that would not count, and why:", told)
         kinds = Counter(f"{a.predicate_type} by {a.signer}" for a in evidence.attestations)

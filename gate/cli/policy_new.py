@@ -13,7 +13,7 @@ import click
 from gate.authoring.propose import Carried, is_name, propose
 from gate.cli.common import Exit, begin, common_flags, deliver, one_line, say, say_all, settings_of
 from gate.cli.policy_record import told
-from gate.cli.signers import kept_flags, kept_of, read_keys
+from gate.cli.signers import kept_flags, kept_of, read_authorities, read_keys
 from gate.cli.target import OCI
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gate.evidence.facts import Evidence
     from gate.image.reference import Reference
     from gate.policy.policy import Kept
+    from gate.policy.trust import PrivateAuthorities
     from gate.review.review import Reviewer
 
 MAX_SURVEYED: Final = 16
@@ -40,6 +41,8 @@ MAX_SURVEYED: Final = 16
 @click.command("new")
 @click.argument("ref", metavar="REF")
 @click.option("--key", "keys", multiple=True, metavar="FILE", help="A PEM public key to try signatures by keys with.")
+@click.option("--ca-roots", metavar="FILE", help="PEM roots of a private PKI to try certificates with too.")
+@click.option("--ca-intermediates", metavar="FILE", help="PEM intermediates of that PKI.")
 @click.option("--name", metavar="NAME", default="", help="What the policy is called; default: as the repository.")
 @click.option("--output-file", metavar="F", help="Write the policy to a file instead.")
 @click.option("--test-file", metavar="F", help="Write a GateTest of it to this file, and record the image beside.")
@@ -48,8 +51,9 @@ MAX_SURVEYED: Final = 16
 def command(ref: str, **flags: Any) -> None:
     """Write a policy from what the image REF carries: who signed it, and what was attested by whom.
 
-    Only what verifies makes a signer: certificates against the trusted root, keys that --key gives (a signature does
-    not tell its key). Everything else is a comment. Of an image that nobody signed there is no policy: exit code 1.
+    Only what verifies makes a signer: certificates against the trusted root and a private PKI (--ca-roots), keys that
+    --key gives (a signature does not tell its key). Everything else is a comment. Of an image that nobody signed there
+    is no policy: exit code 1.
 
     \b
     Examples:
@@ -64,7 +68,9 @@ def command(ref: str, **flags: Any) -> None:
     settings = settings_of(flags)
     deadline = begin(settings.timeout)
     keys = read_keys(flags["keys"], deadline)
-    trust = TrustNeeds(tuple(WitnessedKey(key, SIGSTORE) for key in keys.values()), (SIGSTORE,))
+    private = _private(flags, deadline)
+    by_key = tuple(WitnessedKey(key, SIGSTORE) for key in keys.values())
+    trust = TrustNeeds(by_key, (SIGSTORE,), (private,) if private is not None else ())
     gate = build(settings)
     try:
         carried = _carried(gate.reviewer, reference, kept_of(flags), trust, clock_of(settings)(), deadline)
@@ -87,6 +93,15 @@ def command(ref: str, **flags: Any) -> None:
         gate.close()
     if unknown:
         sys.exit(Exit.NOT_EVALUATED)
+
+
+def _private(flags: dict[str, Any], deadline: Deadline) -> PrivateAuthorities | None:
+    """As a `certificate` signer is read: a timestamp is wanted, and no CT log."""
+    if flags["ca_roots"]:
+        return read_authorities(flags["ca_roots"], flags["ca_intermediates"], deadline, sct=False)
+    if flags["ca_intermediates"]:
+        raise UsageError("--ca-intermediates without --ca-roots", remedy="intermediates are trusted by their root only")
+    return None
 
 
 def _proposed(carried: Carried, flags: dict[str, Any]) -> Proposal | None:
@@ -118,7 +133,7 @@ def _carried(
             image = type(reference)(reference.registry, reference.repository, None, entry.digest, reference.text)
             name = str(entry.platform) if entry.platform is not None else entry.digest.short
             platforms[name] = reviewer.survey(image, kept, trust, deadline)[1]
-    return Carried(reference, stored.digest, evidence, kept, at, platforms)
+    return Carried(reference, stored.digest, evidence, kept, at, platforms, next(iter(trust.private), None))
 
 
 def _unavailable(carried: Carried) -> list[str]:

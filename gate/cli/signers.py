@@ -126,7 +126,7 @@ def _by_certificate(flags: dict[str, Any], deadline: Deadline) -> dict[str, Sign
     sct = not flags["insecure_ignore_sct"]
     name = str(subject)
     if flags["ca_roots"]:
-        authorities = _authorities(flags["ca_roots"], flags["ca_intermediates"], deadline, sct=sct)
+        authorities = read_authorities(flags["ca_roots"], flags["ca_intermediates"], deadline, sct=sct)
         identity = IdentityPattern(subject, issuer)
         return {name: CertificateSpec(name, identity, authorities, log, timestamp=False, sct=sct)}
     if flags["ca_intermediates"]:
@@ -151,7 +151,13 @@ def _pattern(flags: dict[str, Any], name: str) -> TextPattern | None:
         raise UsageError(f"{_flag(name)}-regexp: {error.message}", remedy=error.remedy) from error
 
 
-def _authorities(roots: str, intermediates: str | None, deadline: Deadline, *, sct: bool) -> PrivateAuthorities:
+def read_authorities(roots: str, intermediates: str | None, deadline: Deadline, *, sct: bool) -> PrivateAuthorities:
+    """The private PKI of some files, with the public-good logs and timestamps.
+
+    Raises:
+        UsageError: one that cannot be used.
+        EvidenceUnavailable: DEADLINE_EXCEEDED.
+    """
     between: tuple[bytes, ...] = ()
     if intermediates:
         between = _read(intermediates, MAX_PEM, "--ca-intermediates", parse_pem_certificates, deadline)

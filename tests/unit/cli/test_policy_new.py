@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gate.demo.images import AMD64, BUNDLE, Layer, LayoutWriter
 from gate.evidence.cosign import SIMPLE_SIGNING
 from gate.image.digest import Digest
 from gate.image.manifest import Platform
-from tests.fakes.fulcio import ISSUER, Profile, email, uri
+from tests.fakes.fulcio import ISSUER, Fulcio, Profile, email, uri
 from tests.fakes.signing import alice, mallory
-from tests.fakes.signing_authority import Signature, encode, shared_world, statement
+from tests.fakes.signing_authority import Signature, encode, shared_world, simple_signing, statement
+from tests.unit.cli.bench import builder
 from tests.unit.cli.support import AT, Ran, gate
 
 if TYPE_CHECKING:
@@ -32,11 +34,19 @@ ADA = Profile(names=(email("ada@acme.example"),), issuer="https://accounts.googl
 FLAGS = ("--offline", "--trusted-root", "root.json", "--layout", f"{NAME}=image", "--cache", "none", "--at", AT)
 
 
+PKI = Fulcio.create("pki.acme.example")
+
+
+def _root(authority: Fulcio) -> bytes:
+    return authority.issuers[-1].certificate.public_bytes(Encoding.PEM)
+
+
 @pytest.fixture
 def image(tmp_path: Path) -> LayoutWriter:
     """A folder that answers for the repository: v1 is signed by a workflow, a person and a key, plain by nobody."""
     (tmp_path / "root.json").write_bytes(WORLD.trusted_root())
     (tmp_path / "alice.pub").write_bytes(alice().pem)
+    (tmp_path / "pki.pem").write_bytes(_root(PKI))
     writer = LayoutWriter(tmp_path / "image")
     digest = writer.image("v1", "api")
     writer.image("plain", "plain")
@@ -100,6 +110,13 @@ def passes(test: object) -> bool:
     return ran.code == 0 and not ran.err and bool(ran.json["summary"]["passed"])
 
 
+def _sign_by_pki(writer: LayoutWriter, digest: Digest, *, stamped: bool = True) -> None:
+    message = Signature.of_message(builder(PKI), simple_signing(digest))
+    stamp = WORLD.tsa.stamp(message.content) if stamped else None
+    layer = WORLD.legacy_signature(message, logged=False, timestamp=stamp)
+    writer.append(f"{digest.tag}.sig", Layer(layer.media_type, layer.content, layer.annotations))
+
+
 def _only_by(writer: LayoutWriter, who: str) -> None:
     digest = writer.image("v7", "one")
     match who:
@@ -109,6 +126,8 @@ def _only_by(writer: LayoutWriter, who: str) -> None:
             _sign(writer, digest, ADA)
         case "github":
             _sign(writer, digest, RELEASE)
+        case "certificate":
+            _sign_by_pki(writer, digest)
         case _:
             arm = Platform("linux", "arm64")
             child = writer.image(None, "arm", platform=arm)
@@ -117,7 +136,7 @@ def _only_by(writer: LayoutWriter, who: str) -> None:
             writer.index("v7", [(digest, AMD64), (child, arm)])
 
 
-@pytest.mark.parametrize("who", ["key", "keyless", "github", "an index"])
+@pytest.mark.parametrize("who", ["key", "keyless", "github", "certificate", "an index"])
 @pytest.mark.parametrize("named", ["v7", "latest", "digest"])
 def test_what_is_written_passes_as_it_stands(who: str, named: str, image: LayoutWriter, tmp_path: Path) -> None:
     """Policy, test, evidence and trust root: nothing has to be added, whoever has signed."""
@@ -129,13 +148,35 @@ def test_what_is_written_passes_as_it_stands(who: str, named: str, image: Layout
         (tmp_path / folder).mkdir()
     reference = f"{NAME}@{Digest.of(content)}" if named == "digest" else f"{NAME}:{named}"
     files = ("--output-file", "policies/api.yaml", "--test-file", "tests/api.yaml")
-    ran = new(reference, "--key", "alice.pub", *files)
+    ran = new(reference, "--key", "alice.pub", "--ca-roots", "pki.pem", *files)
     assert (ran.code, ran.out) == (0, ""), ran.err
+    (signer,) = yaml.safe_load((tmp_path / "policies/api.yaml").read_text())["spec"]["signers"].values()
+    assert list(signer) == ["github" if who == "an index" else who]
     assert passes("tests/api.yaml")
     linted = gate("policy", "lint", "policies", "tests", "--strict")
     assert linted.code == 0, linted.out
     spec = yaml.safe_load((tmp_path / "tests/api.yaml").read_text())["spec"]
     assert spec["trustRoots"] == [{"name": "public-good", "file": "../root.json"}]
+
+
+def test_a_private_pki_that_nobody_gave_vouches_for_nobody(image: LayoutWriter, tmp_path: Path) -> None:
+    digest = image.image("v10", "by a pki")
+    _sign_by_pki(image, digest)
+    ran = new(f"{NAME}:v10")
+    assert (ran.code, ran.out) == (1, "")
+    (tmp_path / "other.pem").write_bytes(_root(Fulcio.create("other")))
+    assert new(f"{NAME}:v10", "--ca-roots", "other.pem").code == 1
+    assert new(f"{NAME}:v10", "--ca-roots", "pki.pem").code == 0
+    files = ("--output-file", "p.yaml", "--test-file", "t.yaml", "--ca-intermediates", "between.pem")
+    (tmp_path / "between.pem").write_bytes(PKI.issuers[0].certificate.public_bytes(Encoding.PEM))
+    assert new(f"{NAME}:v10", "--ca-roots", "pki.pem", *files).code == 0
+    (signer,) = yaml.safe_load((tmp_path / "p.yaml").read_text())["spec"]["signers"].values()
+    assert list(signer["certificate"]) == ["subject", "roots", "intermediates"]
+    assert passes("t.yaml")
+    unstamped = image.image("v11", "by a pki, at no time")
+    _sign_by_pki(image, unstamped, stamped=False)
+    ran = new(f"{NAME}:v11", "--ca-roots", "pki.pem")
+    assert (ran.code, ran.out) == (1, "")
 
 
 def test_no_trust_root_is_written_where_none_stood_in(image: LayoutWriter, tmp_path: Path) -> None:
@@ -252,6 +293,8 @@ def test_what_could_not_be_looked_at_is_said(image: LayoutWriter) -> None:
         (("Not/An image",), "is not an image reference"),
         ((f"{NAME}:v1", "--name", "No!"), "is no name"),
         ((f"{NAME}:v1", "--key", "nowhere.pub"), "--key nowhere.pub cannot be read"),
+        ((f"{NAME}:v1", "--ca-roots", "nowhere.pem"), "--ca-roots nowhere.pem cannot be read"),
+        ((f"{NAME}:v1", "--ca-intermediates", "x.pem"), "--ca-intermediates without --ca-roots"),
         ((f"{NAME}:v1", "--output-file", "nowhere/p.yaml"), "--output-file nowhere/p.yaml cannot be written"),
         ((f"{NAME}:v1", "--output-file", "p.yaml", "--test-file", "no/t"), "--test-file no/t cannot be written"),
     ],
