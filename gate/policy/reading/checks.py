@@ -127,6 +127,11 @@ class Check(StrEnum):
     KEY_ENDED = "key-ended", "A key whose validUntil has passed: what it signs from now on does not count.", "warning"
     CERTIFICATE_ENDED = "certificate-ended", "A certificate that has expired.", "warning"
     LITERAL_WILDCARD = "literal-wildcard", "A pattern where a text is compared to the letter.", "warning"
+    MIRROR_PATTERN = (
+        "mirror-pattern",
+        "A pattern that names a mirror: images are judged by the name of what it mirrors.",
+        "warning",
+    )
     UNUSED_PATTERN = "unused-pattern", "A pattern that another one covers, or that has nothing to apply to.", "warning"
     UNUSED_RULE = "unused-rule", "A rule whose result changes nothing.", "warning"
     DUPLICATE_ENTRY = "duplicate-entry", "An entry that stands twice in one list.", "warning"

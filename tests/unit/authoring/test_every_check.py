@@ -238,6 +238,11 @@ CASES: list[tuple[Check, str]] = [
     (Check.UNUSED_SIGNER, cluster(f"{{signers: {{«s»: {{key: {{pem: PEM}}}}}}, {DENY}}}")),
     (Check.FITS_ANYTHING, signer("keyless", 'issuer: i, subjectRegex: «".*"»')),
     (Check.RENEWABLE_AGE, rules("{signature: {by: a, maxAge: «1d»}}")),
+    (
+        Check.MIRROR_PATTERN,
+        f"{match('images: [ghcr.io/**, «harbor.test/hub/acme/*»]')}---\n"
+        + config("{registries: [{host: harbor.test, prefix: hub, mirrorOf: docker.io}]}"),
+    ),
     (Check.UNKNOWN_PLATFORM, rules("{image: {platforms: [linux/x86_64, «linux/amd46»]}}")),
     (Check.UNDECLARED_KIND, match("kinds: [Job, «Rollout»]")),
     (Check.UNKNOWN_POLICY, granted(f"{{policies: [p, «q»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}")),
