@@ -52,14 +52,10 @@ _NOW: Final = ("text", "json")
 )
 @click.option("--output-file", metavar="F", help="Write it to a file instead.")
 @click.option(
-    "--fail-on", type=click.Choice(["deny", "warn"]), default="deny", show_default=True, help="What gives exit code 1."
-)
-@click.option(
     "--stats",
     is_flag=True,
     help="What each image cost (requests, waves, bytes, time), on stderr or in the JSON.",
 )
-@click.option("--allow-empty", is_flag=True, help="No image in any SOURCE is no error.")
 @common_flags("60s")
 def command(sources: tuple[str, ...], **flags: Any) -> None:
     """Judge every image in SOURCE: Kubernetes YAML or JSON files, folders, `-` for stdin, `image:REF` for one image.

@@ -90,7 +90,7 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
     told = [
         replace(found, review=asked.as_written(found.review)) for found in (explain(policies, r, now) for r in reviews)
     ]
-    unread = asked.source_findings(allow_empty=False)
+    unread = asked.source_findings(allow_empty=flags["allow_empty"])
     verdict = finding.worst([*(one.verdict for one in told), *([Verdict.ERROR] if unread else [])])
     placed = list(zip(told, asked.subjects.values(), strict=True))
     deliver(
@@ -100,7 +100,10 @@ def command(sources: tuple[str, ...], **flags: Any) -> None:
         flags["output_file"],
     )
     mention(asked.found)
-    sys.exit(worst([*(EXITS.get(one.verdict, Exit.PASS) for one in told), *([Exit.USAGE] if unread else [])]))
+    codes = [EXITS.get(one.verdict, Exit.PASS) for one in told]
+    if flags["fail_on"] == "warn" and any(one.verdict is Verdict.WARN for one in told):
+        codes.append(Exit.DENIED)
+    sys.exit(worst([*codes, *([Exit.USAGE] if unread else [])]))
 
 
 def _is_manifest(source: str) -> bool:

@@ -56,11 +56,19 @@ _FLAGS: Final[tuple[Any, ...]] = (
     ),
     click.option("--namespaces", multiple=True, metavar="FILE", help="Namespace documents, for their labels."),
     click.option("--as", "as_", metavar="REF", help="The name an oci: image is judged under."),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["deny", "warn"]),
+        default="deny",
+        show_default=True,
+        help="What gives exit code 1.",
+    ),
+    click.option("--allow-empty", is_flag=True, help="No image in any SOURCE is no error."),
 )
 
 
 def subject_flags(command: Any) -> Any:
-    """The flags that say by which policies images are judged, and in which namespace."""
+    """The flags that say by which policies images are judged, in which namespace, and what fails the command."""
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command

@@ -285,3 +285,14 @@ def test_help_lists_every_command() -> None:
     for name in ("explain", "lint"):
         assert f"  {name} " in ran.out
     assert gate("policy", "nothing").code == 2
+
+
+def test_what_fails_the_command_is_as_in_gate_check(tmp_path: Path) -> None:
+    warns = write(tmp_path, "w.yaml", policy("[{deny: {}}]", mode="warn"))
+    assert explain("busybox:1", "--offline", "-p", warns).code == 0
+    assert explain("busybox:1", "--offline", "-p", warns, "--fail-on", "warn").code == 1
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ran = explain(empty, "-p", warns)
+    assert (ran.code, "pass --allow-empty" in ran.out) == (2, True)
+    assert explain(empty, "-p", warns, "--allow-empty").code == 0
