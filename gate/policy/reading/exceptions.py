@@ -100,14 +100,14 @@ def check_rules(notes: Notes, path: Path, raw: Sequence[dict[str, Any]], names: 
             notes.add(Check.AMBIGUOUS_RULE, here, f"{names.count(name)} rules are called {name}", "give each a `name`")
 
 
-def check_reach(notes: Notes, exception: GateException, policies: Iterable[Policy]) -> None:
-    """Note what a `GateException` cannot reach, of the policies that are there."""
+def check_reach(notes: Notes, exception: GateException, policies: Iterable[Policy], hurt: frozenset[str]) -> None:
+    """Note what a `GateException` cannot reach, of the policies that are there; `hurt`: names of those not whole."""
     known = [p for p in policies if p.namespace in (None, exception.namespace)]
     raw = notes.data["spec"]
     for i, name in enumerate(raw["policies"]):
         here = ("spec", "policies", i)
         meant = [policy for policy in known if policy.name == name]
-        if not meant:
+        if not meant and name not in hurt:
             notes.add(
                 Check.UNKNOWN_POLICY,
                 here,

@@ -24,7 +24,7 @@ from gate.policy.reading.revocations import parse_revocation, together
 from gate.policy.reading.schema.kinds import API_VERSION, KINDS, NAMESPACED, TEST_KIND
 from gate.policy.reading.shape import shape_problems
 from gate.policy.reading.trust_roots import parse_trust_root
-from gate.policy.trust import PUBLIC_GOOD
+from gate.policy.trust import PUBLIC_GOOD, MissingRoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -111,13 +111,18 @@ def parse_set(
     read = _read(documents, read_file, problems)
     ours = read.ours
     # What others refer to comes first, wherever it stands.
-    roots = {**{root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}, **(stand_ins or {})}
+    hurt = {name: MissingRoot(name, "it is not valid") for name in _names(read.hurt, "GateTrustRoot") - {PUBLIC_GOOD}}
+    whole = {root.name: root for root in map(parse_trust_root, ours["GateTrustRoot"])}
+    roots = {**hurt, **whole, **(stand_ins or {})}
     # There is one at most: it is called `default`, and no name may stand twice.
     config = next((_written(notes, parse_config) for notes in ours[_CONFIG]), None)
     read_policy = partial(parse_policy, roots=roots, custom_kinds=_custom_kinds(config, read.broken))
     written = [_written(notes, partial(read_policy, kind)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
-    exceptions = [_written(notes, partial(_exception, policies=policies)) for notes in ours["GateException"]]
+    hurt_policies = _names(read.hurt, *_POLICIES)
+    exceptions = [
+        _written(notes, partial(_exception, policies=policies, hurt=hurt_policies)) for notes in ours["GateException"]
+    ]
     _check_hurt(read.hurt, read_file, roots, problems)
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
@@ -208,9 +213,16 @@ def _check_hurt(
             _OTHERS[kind](notes)
 
 
-def _exception(notes: Notes, policies: list[Policy]) -> GateException:
+def _names(hurt: Iterable[tuple[Document, str]], *kinds: str) -> frozenset[str]:
+    """What documents that are not read further are called."""
+    metadata = (d.data.get("metadata") for d, kind in hurt if kind in kinds and isinstance(d.data, dict))
+    names = (inner.get("name") for inner in metadata if isinstance(inner, dict))
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def _exception(notes: Notes, policies: list[Policy], hurt: frozenset[str]) -> GateException:
     found = parse_exception(notes)
-    check_reach(notes, found, policies)
+    check_reach(notes, found, policies, hurt)
     return found
 
 

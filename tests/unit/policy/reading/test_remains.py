@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from gate.policy.reading.checks import Check
+from gate.policy.reading.schema.kinds import KINDS
 from tests.unit.policy.build import parsed
+from tests.unit.policy.reading.test_reading_schema import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gate.documents import Path
 
 HEAD = "apiVersion: imagegate.dev/v1\nkind: {}\nmetadata: {}\nspec: {}\n"
 DENY = "rules: [{deny: {}}]"
@@ -104,3 +115,48 @@ def test_problems_stand_in_their_own_lines_whatever_was_left_out_before_them() -
     found = parsed(HEAD.format("ClusterGatePolicy", "{name: p}", spec)).problems
     (problem,) = [one for one in found if one.check is Check.REGISTRY_PREFIX]
     assert (problem.place.line, problem.place.column) == (10, 9)
+
+
+def test_what_others_name_is_there_though_its_document_is_wrong() -> None:
+    root = HEAD.format("GateTrustRoot", "{name: acme}", "{jsn: {}}")
+    keyless = "{keyless: {issuer: i, subject: s, trustRoot: acme}}"
+    policy = HEAD.format(
+        "ClusterGatePolicy", "{name: p}", f"{{signers: {{s: {keyless}}}, rules: [{{signature: {{by: s}}}}]}}"
+    )
+    assert {one.check for one in parsed(f"{root}---\n{policy}").problems} == {Check.UNKNOWN_FIELD}
+    broken = HEAD.format("ClusterGatePolicy", "{name: q}", f"{{mood: x, {DENY}}}")
+    lent = "{policies: [q], exceptions: [{rule: deny, until: 2026-12-31, reason: r}]}"
+    exception = HEAD.format("GateException", "{name: e, namespace: n}", lent)
+    assert {one.check for one in parsed(f"{broken}---\n{exception}").problems} == {Check.UNKNOWN_FIELD}
+
+
+def test_a_root_that_is_wrong_does_not_take_the_place_of_the_one_that_is_built_in() -> None:
+    root = HEAD.format("GateTrustRoot", "{name: public-good}", "{jsn: {}}")
+    found = parsed(f"{root}---\n{HEAD.format('ClusterGatePolicy', '{name: p}', f'{{{DENY}}}')}").set
+    assert found.trust_roots == {}
+
+
+def _paths(value: object, at: Path = ()) -> Iterator[Path]:
+    yield at
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _paths(inner, (*at, key))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_document_that_is_wrong_in_many_places_is_read_to_its_end(seed: int) -> None:
+    chance = random.Random(seed)
+    for kind in KINDS:
+        document: Any = json.loads(json.dumps(chance.choice(EXAMPLES[kind])))
+        document["spec"]["mood"] = 1
+        for _ in range(5):
+            *above, last = chance.choice([path for path in _paths(document["spec"]) if path])
+            place = document["spec"]
+            for step in above:
+                place = place[step]
+            if chance.random() < 0.5:
+                del place[last]
+            else:
+                place[last] = chance.choice([None, True, 7, "", "ghcr.io/*", [], {}, [[]], {"a": 1}])
+            document["spec"].setdefault("mood", 1)
+        found = parsed(json.dumps(document))
+        assert found.errors or found.tests
