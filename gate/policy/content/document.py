@@ -14,7 +14,7 @@ from gate.instants import parse_instant
 if TYPE_CHECKING:
     from datetime import datetime
 
-MAX_NAME: Final = 200
+_SHOWN: Final = 200
 """Characters of a name or text of a document that are shown."""
 
 _T = TypeVar("_T")
@@ -89,7 +89,7 @@ def shaped(value: object, shape: type[_T], what: str) -> _T:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise Unreadable(f"it is no {what}: {str(error)[:MAX_NAME]}") from error
+        raise Unreadable(f"it is no {what}: {str(error)[:_SHOWN]}") from error
     except RecursionError as error:
         raise Unreadable("it is nested too deeply") from error
 
