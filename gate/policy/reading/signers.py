@@ -125,11 +125,14 @@ def _who(signer: SignerSpec) -> object:
 
 
 def _identity(signer: SignerSpec) -> object:
-    """The one principal that a signer can be, whatever log, claims or trust root it is held to; None where several."""
+    """The one principal that a signer can be, whatever log or claims it is held to; None where several."""
     if not isinstance(signer, KeylessSpec):
         return _who(signer)
     issuer, subject = signer.identity.issuer, signer.identity.subject
-    return (issuer.text, subject.text) if issuer is not None and _is_literal(issuer) and _is_literal(subject) else None
+    if issuer is None or not _is_literal(issuer) or not _is_literal(subject):
+        return None
+    # Of one identity under two trust roots one may replace the other: that is for the evidence to show.
+    return issuer.text, subject.text, signer.trust_root
 
 
 def _is_literal(pattern: TextPattern) -> bool:

@@ -88,6 +88,7 @@ def excepting(more: str) -> str:
 DENY = "rules: [{deny: {}}]"
 GITHUB = "workflow: a/b/.github/workflows/c.yml, refs: [refs/heads/main]"
 KEYLESS = "issuer: https://accounts.google.com, subject: a@acme.example"
+STAMPED = "timestamp: {required: true}"
 CASES: list[tuple[Check, str]] = [
     # the text
     (Check.NOT_YAML, f"{cluster(f'{{{DENY}}}')}---\na: [\n«"),
@@ -156,10 +157,9 @@ CASES: list[tuple[Check, str]] = [
     (
         Check.SAME_PRINCIPAL,
         cluster(
-            f"{{signers: {{s: {{keyless: {{{KEYLESS}}}}}, t: {{keyless: {{{KEYLESS}, trustRoot: r}}}}}},"
+            f"{{signers: {{s: {{keyless: {{{KEYLESS}}}}}, t: {{keyless: {{{KEYLESS}, {STAMPED}}}}}}},"
             " rules: [{signature: {by: «{all: [s, t]}»}}]}"
-        )
-        + f"---\n{document('GateTrustRoot', '{secret: {name: n, key: k}}', 'r')}",
+        ),
     ),
     (Check.EXPRESSION_SIZE, rules("{signature: {by: [[[[[«[a]»]]]]]}}")),
     (Check.NEVER_MET, rules("{signature: {by: {atLeast: «3», of: [a, b]}}}")),

@@ -475,6 +475,7 @@ NAMED: dict[str, Json] = {
     "i": {"github": GITHUB},
     "j": {"github": {**GITHUB, **STAMPED}},
     "k": {"keyless": {"issuer": "i", "subjectRegex": "a.*"}},
+    "m": {"keyless": {**KEYLESS, "trustRoot": "acme"}},
     "l": {"keyless": {"issuer": "i", "subjectRegex": "a.*", **STAMPED}},
 }
 
@@ -507,6 +508,7 @@ def test_one_identity_under_two_names_is_not_counted_twice(by: Json | list[str],
         {"all": [["c", "d"], "i"]},
         {"all": ["i", "j"]},  # one may sign from main, the other from a tag
         {"all": ["k", "l"]},
+        {"atLeast": 2, "of": ["c", "m", "f"]},  # while one trust root replaces another
     ],
 )
 def test_where_nothing_is_counted_twice_a_signer_may_be_held_to_two_things(by: Json | list[str]) -> None:
