@@ -13,6 +13,7 @@ from gate.image.reference import Reference
 from gate.policy.finding import Verdict
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage
+from gate.policy.reading.last_good import Standing, standing
 from tests.fakes.signing import alice, bob, mallory
 from tests.unit.policy.build import (
     DIGEST,
@@ -224,6 +225,18 @@ def test_nothing_that_is_empty_matches_nothing_in_silence() -> None:
     assert problems(policy([{"signature": {"by": []}}]))
     assert problems(policy([{"signature": {"by": {"all": []}}}]))
     assert decided(policies()) == [("NO_POLICY_MATCHED", "deny")]
+
+
+@pytest.mark.parametrize("kinds", [["Deploy"], ["Deployment", "ReplicationSet"]])
+def test_a_kind_that_nobody_declares_matches_nothing_in_silence(kinds: list[str]) -> None:
+    # Kyverno and policy-controller take any kind: a misspelt one is a policy about nothing
+    loose = policy([{"image": {"tags": "unsafeAny", "denyTags": []}}], name="any")
+    strict = policy([{"deny": {}}], match={"images": ["**"], "kinds": kinds})
+    (problem,) = problems(loose, strict)
+    assert f"{kinds[-1]} is no kind of Kubernetes' own" in problem
+    # a gate that runs has the rest of the set in force: the policy denies whatever it may be about
+    found = standing(parsed("\n---\n".join(map(json.dumps, (loose, strict)))), Standing())
+    assert decided(found.set, workload=Workload("ReplicaSet", "prod", {})) == [("POLICY_INVALID", "deny")]
 
 
 @pytest.mark.parametrize("stage", list(Stage)[:2])

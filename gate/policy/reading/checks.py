@@ -80,6 +80,10 @@ class Check(StrEnum):
     # References between parts
     UNKNOWN_SIGNER = "unknown-signer", "No signer of this policy has the name."
     UNKNOWN_RULE = "unknown-rule", "No rule of the policy has the name."
+    UNDECLARED_KIND = (
+        "undeclared-kind",
+        "A kind in `match.kinds` that is not Kubernetes' own, and that no GateConfig here declares.",
+    )
     AMBIGUOUS_RULE = "ambiguous-rule", "Several rules are called so where one is meant."
     RULE_NAME = "rule-name", "The name of a rule stands twice, or is that of a type."
 
@@ -145,7 +149,6 @@ class Check(StrEnum):
     FITS_ANYTHING = "fits-anything", "A regular expression that any identity fits.", "warning"
     RENEWABLE_AGE = "renewable-age", "`maxAge` of a key: whoever may write to the repository can renew it.", "warning"
     UNKNOWN_PLATFORM = "unknown-platform", "A platform of a system or architecture that nobody knows.", "warning"
-    UNDECLARED_KIND = "undeclared-kind", "A kind in `match.kinds` that no GateConfig here declares.", "warning"
     UNKNOWN_POLICY = "unknown-policy", "No policy here has the name that an exception is for.", "warning"
     EXCEPTION_REFUSED = "exception-refused", "The policy takes no exceptions from this namespace.", "warning"
     UNKNOWN_TRUST_ROOT = "unknown-trust-root", "No GateTrustRoot here has the name.", "warning"

@@ -17,6 +17,7 @@ from gate.policy.reading.policies import parse_match
 from gate.policy.reading.revocations import together
 from gate.policy.reading.schema.compiled import compiled
 from gate.policy.reading.schema.kinds import KINDS, schema_of
+from gate.policy.reading.schema.policies import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -165,14 +166,17 @@ def _mode(spec: dict[str, Any]) -> Mode:
 
 
 def _match(document: Document, spec: dict[str, Any]) -> Match:
-    """Its own, if all of that can be read: of a part of it nobody knows what it left out."""
+    """Its own, if all of that can be read: of a part of it nobody knows what it left out.
+
+    But of any kind where one is not Kubernetes' own: if it is misspelt it is that of no object.
+    """
     raw = spec.get("match", {})
     schema = schema_of("ClusterGatePolicy")["properties"]["spec"]["properties"]["match"]
     notes = Notes(document, [])
     if compiled(schema)(raw):
         match = parse_match(notes, raw)
         if not any(not problem.warning for problem in notes.problems):
-            return match
+            return match if set(match.kinds).issubset(WORKLOAD_KINDS) else replace(match, kinds=())
     return Match((ImagePattern.parse("**"),))
 
 

@@ -23,27 +23,24 @@ if TYPE_CHECKING:
     from gate.policy.signers import SignerSpec
     from gate.policy.trust import TrustRoot
 
-_NEAR: Final = 0.85
-"""How like another kind a misspelt one is: more so than JobSet is like Job, or DeploymentConfig like Deployment."""
+_NEAR: Final = 0.7
+"""How like another kind a misspelt one is: as Deploy is like Deployment, and more so than JobSet is like Job."""
 
 
-def parse_policy(
-    kind: str, notes: Notes, roots: Mapping[str, TrustRoot], custom_kinds: frozenset[str] | None = None
-) -> Policy:
+def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot], custom_kinds: frozenset[str]) -> Policy:
     """A `ClusterGatePolicy` or `GatePolicy`, which is usable only where no problem was noted.
 
     Args:
         kind: which of them.
         notes: of the document.
         roots: the trust roots of the set, by name.
-        custom_kinds: those that `GateConfig.customResources` has; None where that is not known.
+        custom_kinds: those that the set's GateConfig declares.
     """
     spec = notes.data["spec"]
     metadata = notes.data["metadata"]
     own = kind == "GatePolicy"
     match = parse_match(notes, spec.get("match", {}))
-    if custom_kinds is not None:
-        _check_kinds(notes, match.kinds, custom_kinds)
+    _check_kinds(notes, match.kinds, custom_kinds)
     signers = parse_signers(notes, spec.get("signers", {}), roots)
     rules = parse_rules(notes, spec["rules"], namespaced=own)
     if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
@@ -102,16 +99,19 @@ def parse_match(notes: Notes, raw: dict[str, Any]) -> Match:
 
 
 def _check_kinds(notes: Notes, kinds: tuple[str, ...], custom: frozenset[str]) -> None:
-    """Of a kind that is not read no object is judged: one that is nearly Kubernetes' own is misspelt."""
+    """Of a kind that nobody declares no object is judged, and one that is misspelt looks just so."""
+    known = (*WORKLOAD_KINDS, *sorted(custom))
     for i, kind in enumerate(kinds):
-        if kind in WORKLOAD_KINDS or kind in custom:
+        if kind in known:
             continue
-        path = ("spec", "match", "kinds", i)
-        if (meant := nearest(kind, (*WORKLOAD_KINDS, *custom), _NEAR)) is not None:
-            notes.add(Check.WRONG_VALUE, path, f"no kind is called {kind}", f"did you mean {meant}?")
-        else:
-            said = f"no GateConfig here has the kind {kind} in `customResources`: its objects are not judged"
-            notes.add(Check.UNDECLARED_KIND, path, said, f"add it there; known are {', '.join(WORKLOAD_KINDS)}")
+        meant = nearest(kind, known, _NEAR)
+        remedy = f"declare it in GateConfig.customResources; known are {', '.join(known)}"
+        notes.add(
+            Check.UNDECLARED_KIND,
+            ("spec", "match", "kinds", i),
+            f"{kind} is no kind of Kubernetes' own that runs images, and no GateConfig here declares it",
+            f"did you mean {meant}? Else {remedy}" if meant is not None else remedy,
+        )
 
 
 def _patterns(notes: Notes, path: tuple[str, ...], raw: list[str]) -> tuple[ImagePattern, ...]:

@@ -34,6 +34,7 @@ _OF_VALUES: Final = frozenset(
         Check.IMAGE_PATTERN, Check.REGISTRY_PREFIX, Check.REF_PATTERN, Check.REGEX, Check.PLATFORM, Check.LABEL_PATTERN,
         Check.REFERENCE, Check.DIGEST, Check.INSTANT, Check.HOST, Check.WORKFLOW, Check.KEY, Check.CERTIFICATE,
         Check.TRUST_ROOT, Check.FILE_UNREADABLE, Check.FILE_REFUSED, Check.LIMIT, Check.BREAK_GLASS_LONG,
+        Check.UNDECLARED_KIND,
     }
 )  # fmt: skip
 

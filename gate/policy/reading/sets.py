@@ -116,14 +116,14 @@ def parse_set(
     roots = {**hurt, **whole, **(stand_ins or {})}
     # There is one at most: it is called `default`, and no name may stand twice.
     config = next((_written(notes, parse_config) for notes in ours[_CONFIG]), None)
-    read_policy = partial(parse_policy, roots=roots, custom_kinds=_custom_kinds(config, read.broken))
+    read_policy = partial(parse_policy, roots=roots, custom_kinds=_custom_kinds(read))
     written = [_written(notes, partial(read_policy, kind)) for kind in _POLICIES for notes in ours[kind]]
     policies = [one.value for one in written]
     hurt_policies = _names(read.hurt, *_POLICIES)
     exceptions = [
         _written(notes, partial(_exception, policies=policies, hurt=hurt_policies)) for notes in ours["GateException"]
     ]
-    _check_hurt(read.hurt, read_file, roots, problems)
+    _check_hurt(read.hurt, read_file, read_policy, problems)
     found = PolicySet(
         tuple(sorted(policies, key=lambda p: (p.kind, p.namespace or "", p.name))),
         config.value if config is not None else Config(),
@@ -150,12 +150,19 @@ def _written(notes: Notes, parse: Callable[[Notes], _T]) -> Written[_T]:
     return Written(value, notes.document, all(problem.warning for problem in notes.problems[before:]))
 
 
-def _custom_kinds(config: Written[Config] | None, broken: list[Document]) -> frozenset[str] | None:
-    """The kinds that are declared; None where what declares them is not whole."""
-    if config is None:
-        hidden = any(isinstance(one.data, dict) and one.data.get("kind") == _CONFIG for one in broken)
-        return None if hidden else frozenset()
-    return frozenset(one.kind for one in config.value.custom_resources) if config.whole else None
+def _custom_kinds(read: _Read) -> frozenset[str]:
+    """The kinds that are declared, though what declares them is not whole: that is said of it alone."""
+    configs = (*(notes.document for notes in read.ours[_CONFIG]), *(d for d, kind in read.hurt if kind == _CONFIG))
+    specs = (one.data.get("spec") for one in configs if isinstance(one.data, dict))
+    entries = (spec.get("customResources") for spec in specs if isinstance(spec, dict))
+    kinds = (
+        entry.get("kind")
+        for listed in entries
+        if isinstance(listed, list)
+        for entry in listed
+        if isinstance(entry, dict)
+    )
+    return frozenset(kind for kind in kinds if isinstance(kind, str))
 
 
 @dataclass(slots=True)
@@ -199,7 +206,7 @@ def _read(documents: Iterable[Document], read_file: ReadFile | None, problems: l
 def _check_hurt(
     hurt: Iterable[tuple[Document, str]],
     read_file: ReadFile | None,
-    roots: Mapping[str, TrustRoot],
+    read_policy: Callable[[str, Notes], Policy],
     problems: list[Problem],
 ) -> None:
     """Note what is wrong with values in documents that are not read further."""
@@ -208,7 +215,7 @@ def _check_hurt(
         if notes is None:
             continue
         if kind in _POLICIES:
-            parse_policy(kind, notes, roots)
+            read_policy(kind, notes)
         else:
             _OTHERS[kind](notes)
 

@@ -112,7 +112,7 @@ CASES: list[tuple[Check, str]] = [
     (Check.MISSING_FIELD, cluster("«{mode: warn}»")),
     (Check.WRONG_TYPE, match("images: «ghcr.io/acme/**»")),
     (Check.WRONG_VALUE, cluster(f"{{mode: «enforced», {DENY}}}")),
-    (Check.WRONG_VALUE, match("kinds: [Job, «Deploymnet»]")),
+    (Check.UNDECLARED_KIND, match("kinds: [Job, «Deploymnet»]")),
     (Check.WRONG_FORM, rules("{signature: {by: a, maxAge: «1w»}}")),
     (Check.ONE_OF, rules("«{image: {}, deny: {}}»")),
     (Check.EMPTY, match("images: «[]»")),
@@ -207,6 +207,7 @@ CASES: list[tuple[Check, str]] = [
         f"{gate_test()}---\n{gate_test().replace('name: t}', 'name: «t»}').partition('---')[2]}",
     ),
     (Check.EXPECTED_POLICY, gate_test(findings="[{code: DENIED_BY_POLICY, policy: «q»}]")),
+    (Check.UNDECLARED_KIND, match("kinds: [Job, «Rollout»]")),
     (Check.UNKNOWN_RULE, gate_test(findings="[{code: DENIED_BY_POLICY, policy: p, rule: «denies»}]")),
     (Check.AMBIGUOUS_RULE, gate_test(findings="[{code: TAG_MUTABLE, rule: «image»}]")),
     # what only lint looks at
@@ -244,7 +245,6 @@ CASES: list[tuple[Check, str]] = [
         + config("{registries: [{host: harbor.test, prefix: hub, mirrorOf: docker.io}]}"),
     ),
     (Check.UNKNOWN_PLATFORM, rules("{image: {platforms: [linux/x86_64, «linux/amd46»]}}")),
-    (Check.UNDECLARED_KIND, match("kinds: [Job, «Rollout»]")),
     (Check.UNKNOWN_POLICY, granted(f"{{policies: [p, «q»], exceptions: [{{{excepting('images: [a.test/x]')}}}]}}")),
     (
         Check.EXCEPTION_REFUSED,

@@ -65,7 +65,7 @@ _MATCH: Final = obj(
         "namespaces": _NAMESPACES,
         "kinds": field(
             {"type": "array", "items": formed(KIND, "a kind such as Deployment")},
-            "Kinds of workloads, those of GateConfig.customResources too; Pod is always included; empty: any.",
+            "Kinds of workloads, Kubernetes' own or of GateConfig.customResources; Pod is always included; empty: any.",
             default=[],
         ),
         "serviceAccounts": texts(

@@ -584,29 +584,49 @@ def test_an_expression_of_any_depth_is_only_an_error(left: str, right: str, dept
     assert len(wrong) + len(found) - len(documents) == (1 if depth > 4 else 0)
 
 
+ROLLOUTS = (
+    "---\napiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\n"
+    "spec: {customResources: [{group: argoproj.io, kind: Rollout, images: [spec.a]}]}\n"
+)
+
+
+def of_kinds(*kinds: str) -> str:
+    return f"{HEAD}  match: {{kinds: [{', '.join(kinds)}]}}\n{DENY}"
+
+
 def test_kinds_that_a_config_declares_are_matched() -> None:
-    policy = f"{HEAD}  match: {{kinds: [Rollout, JobSet]}}\n{DENY}"
-    config = (
-        "---\napiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {name: default}\n"
-        "spec: {customResources: [{group: argoproj.io, kind: Rollout, images: [spec.a]}]}\n"
+    found = parsed(of_kinds("Rollout", "Job") + ROLLOUTS)
+    assert found.problems == ()
+    assert found.set.policies[0].match.kinds == ("Rollout", "Job")
+
+
+@pytest.mark.parametrize("kind", ["JobSet", "Deploy", "ReplicationSet", "Deploymnet", "Statefulset", "Pods"])
+def test_a_kind_that_nobody_declares_is_an_error_whatever_it_is_like(kind: str) -> None:
+    (problem,) = parsed(of_kinds("Rollout", kind) + ROLLOUTS).problems
+    assert (problem.check, problem.warning) == (Check.UNDECLARED_KIND, False)
+    assert problem.message == (
+        f"{kind} is no kind of Kubernetes' own that runs images, and no GateConfig here declares it"
     )
-    (problem,) = parsed(policy + config).problems
-    assert problem.check is Check.UNDECLARED_KIND
-    assert "has the kind JobSet in `customResources`" in problem.message
-    assert problem.remedy.startswith("add it there; known are Pod, ")
-    found = parsed(policy + config).set.policies[0]
-    assert found.match.kinds == ("Rollout", "JobSet")
+    assert "declare it in GateConfig.customResources; known are Pod, " in problem.remedy
+    assert problem.remedy.endswith(", Rollout")
 
 
-def test_of_kinds_nothing_is_said_where_the_config_is_not_whole() -> None:
-    policy = f"{HEAD}  match: {{kinds: [Rollout, Deploymnet]}}\n{DENY}"
-    for spec in ("{moode: x}", "{limits: {attestationBytes: 257MiB}}"):
-        config = f"---\napiVersion: imagegate.dev/v1\nkind: GateConfig\nmetadata: {{name: default}}\nspec: {spec}\n"
-        assert {problem.check for problem in parsed(policy + config).problems} <= {Check.UNKNOWN_FIELD, Check.LIMIT}
+@pytest.mark.parametrize(
+    ("kind", "meant"), [("Deploy", "Deployment"), ("Statefulset", "StatefulSet"), ("Rolout", "Rollout"), ("JobSet", "")]
+)
+def test_a_kind_that_is_nearly_another_is_likely_misspelt(kind: str, meant: str) -> None:
+    (problem,) = parsed(of_kinds(kind) + ROLLOUTS).problems
+    assert problem.remedy.startswith(f"did you mean {meant}? Else declare" if meant else "declare")
 
 
-@pytest.mark.parametrize("kind", ["Deploymnet", "Statefulset", "Pods", "CronJobs"])
-def test_a_kind_that_is_nearly_kubernetes_own_is_misspelt(kind: str) -> None:
-    (problem,) = parsed(f"{HEAD}  match: {{kinds: [{kind}]}}\n{DENY}").problems
-    assert (problem.check, problem.warning) == (Check.WRONG_VALUE, False)
-    assert problem.remedy.startswith("did you mean ")
+def test_a_config_that_is_not_whole_declares_what_it_names() -> None:
+    for wrong in (", moode: x", ", limits: {attestationBytes: 257MiB}"):
+        config = ROLLOUTS.replace("]}\n", f"]{wrong}}}\n")
+        found = [problem.check for problem in parsed(of_kinds("Rollout", "Deploy") + config).problems]
+        assert sorted(set(found) - {Check.UNKNOWN_FIELD, Check.LIMIT}) == [Check.UNDECLARED_KIND]
+        assert len(found) == 2
+
+
+def test_a_kind_that_nobody_declares_is_said_beside_a_wrong_shape() -> None:
+    found = parsed(of_kinds("Deploy").replace("match:", "mood: x\n  match:")).problems
+    assert {problem.check for problem in found} == {Check.UNKNOWN_FIELD, Check.UNDECLARED_KIND}
