@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from gate.errors import GateError
-from gate.kubernetes.uncovered import declared, uncovered
+from gate.kubernetes.uncovered import explained, uncovered
 from gate.kubernetes.workload import (
     BUILT_IN,
     GroupKind,
     ImageField,
     ObjectUnreadable,
     changed,
-    dotted,
     images,
     is_pod,
     pointer,
@@ -130,11 +129,8 @@ class AdmissionRequest:
     def _check_covered(self, kinds: Kinds) -> None:
         """An image that no path of a custom kind leads to must not run as if it were not there."""
         for one in self._new(uncovered, kinds):
-            raise ObjectUnreadable(
-                f"{dotted(one.path)} names an image, and no path of the kind {self.gk.kind} leads there",
-                remedy=f"add {declared(one.path)} to its `images` in GateConfig.customResources",
-                path=one.path,
-            )
+            message, remedy = explained(one, self.gk)
+            raise ObjectUnreadable(message, remedy=remedy, path=one.path)
 
     def _new(self, read: _Read, kinds: Kinds) -> tuple[ImageField, ...]:
         """What is read of the object; of an UPDATE what was not there before."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.documents import Document, read_documents
 from gate.errors import SourceError
-from gate.kubernetes.uncovered import declared, uncovered
+from gate.kubernetes.uncovered import explained, uncovered
 from gate.kubernetes.workload import (
     BUILT_IN,
     WORKLOAD_KINDS,
@@ -196,11 +196,8 @@ def _skip(document: Document, data: dict[str, object], gk: GroupKind, at: Path, 
 
 def _elsewhere(document: Document, image: ImageField, gk: GroupKind, at: Path) -> SourceError:
     """An image that no path leads to must not pass as if it were not there."""
-    return SourceError(
-        f"{dotted(image.path)} names an image, and no path of the kind {gk.kind} leads there",
-        place=document.place((*at, *image.path)),
-        remedy=f"add {declared(image.path)} to its `images` in GateConfig.customResources",
-    )
+    message, remedy = explained(image, gk)
+    return SourceError(message, place=document.place((*at, *image.path)), remedy=remedy)
 
 
 def _no_image(document: Document, missing: ImageField, gk: GroupKind, at: Path) -> SourceError:

@@ -197,6 +197,31 @@ def test_a_custom_resource_beside_its_paths_does_not_pass_unjudged() -> None:
         of_rollout(COVERED, MISSPELT)
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"script": {"image": EVIL}},
+        {"sidecars": [{"image": EVIL}]},
+        {"steps": [{"image": EVIL}]},
+        {"initContainer": {"image": EVIL}},
+        {"other": {"container": {"image": EVIL}}},
+        {"chart": {"image": {"repository": "evil.example/miner", "tag": "latest"}}},
+    ],
+)
+def test_that_one_path_leads_to_an_image_hides_no_other(beside: dict[str, object]) -> None:
+    with pytest.raises(ObjectUnreadable, match="image"):
+        of_rollout({**COVERED, **beside}, RIGHT)
+
+
+def test_only_the_tag_of_an_image_in_parts_is_changed() -> None:
+    chart = {"image": {"repository": "evil.example/miner", "tag": "good"}}
+    old = {**COVERED, "chart": chart}
+    new = {**COVERED, "chart": {"image": {**chart["image"], "tag": "evil"}}}
+    assert of_rollout({**old, "replicas": 2}, RIGHT, old=old) == []
+    with pytest.raises(ObjectUnreadable, match="in parts"):
+        of_rollout(new, RIGHT, old=old)
+
+
 def test_what_stood_there_before_keeps_no_custom_resource_from_being_changed() -> None:
     beside = {**COVERED, "sidecars": {"containers": [{"name": "x", "image": EVIL}]}}
     assert of_rollout({**beside, "replicas": 2}, RIGHT, old=beside) == []

@@ -162,14 +162,16 @@ CONFIG_SPEC: Final = obj(
                     ),
                     "images": field(
                         {"type": "array", "items": _PATH, "maxItems": 50},
-                        "Paths to single images, such as spec.steps[].image; `[]` is each element of a list.",
+                        "Paths to single images, such as spec.steps[].image; a text `image` or `image.reference` where "
+                        "none leads is an error, and so is any `image.repository`.",
                         default=[],
                     ),
                 },
                 ("group", "kind"),
             ),
             "maxItems": 200,
-            "description": "Kinds beside Kubernetes' own that run images; one that no path leads to is an error.",
+            "description": "Kinds beside Kubernetes' own that run images; every image in their objects, but for "
+            "metadata and status, has to be where a path leads.",
             "default": [],
         },
     },
