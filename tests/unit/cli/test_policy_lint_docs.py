@@ -10,6 +10,7 @@ from gate.policy.reading.checks import Check
 from tests.unit.cli.support import ANYTHING, AT, gate, write
 
 TEXT = (Path(__file__).parents[3] / "docs" / "policy-lint.md").read_text(encoding="utf-8")
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 WRONG = ANYTHING.replace("mode:", "mood:")
 
 
@@ -53,3 +54,12 @@ def test_the_editor_finds_the_problem(tmp_path: Path) -> None:
     found = [pattern.match(line) for line in gate("policy", "lint", tmp_path / "p.yaml").out.splitlines()]
     (only,) = [one.groups() for one in found if one]
     assert only == (f"{tmp_path}/p.yaml", "5", "3", "error", "unknown field `mood` in `spec`", "unknown-field")
+
+
+def test_the_examples_of_the_reference_are_right_and_stay_so() -> None:
+    seen = {"break-glass-file", "secret-unseen"}
+    for at, ended in ((AT, set[str]()), ("2036-01-01T00:00:00Z", {"exception-ended"})):
+        ran = gate("policy", "lint", str(EXAMPLES), "--at", at, "--output", "json")
+        assert ran.code == 0, ran.out
+        assert {problem["check"] for problem in json.loads(ran.out)["problems"]} == seen | ended
+    assert gate("policy", "lint", str(EXAMPLES)).code == 0
