@@ -146,7 +146,11 @@ class Check(StrEnum):
     )
     NOT_COMPARED = "not-compared", "Too many patterns to compare them all: something may go unsaid.", "warning"
     UNUSED_SIGNER = "unused-signer", "No rule speaks of the signer.", "warning"
-    FITS_ANYTHING = "fits-anything", "A regular expression that any identity fits.", "warning"
+    FITS_ANYTHING = (
+        "fits-anything",
+        "A regular expression that two of a handful of strangers fit.",
+        "warning",
+    )
     RENEWABLE_AGE = "renewable-age", "`maxAge` of a key: whoever may write to the repository can renew it.", "warning"
     UNKNOWN_PLATFORM = "unknown-platform", "A platform of a system or architecture that nobody knows.", "warning"
     UNKNOWN_POLICY = "unknown-policy", "No policy here has the name that an exception is for.", "warning"

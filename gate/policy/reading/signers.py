@@ -79,6 +79,21 @@ _GITHUB_EVENTS: Final = frozenset(
         "workflow_run",
     ]
 )
+_STRANGERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "subject": (
+        "ann@firstowner.com",
+        "bob@otherowner.com",
+        "https://github.com/firstowner/tool/.github/workflows/release.yml@refs/tags/v1.0.0",
+        "https://github.com/otherowner/app/.github/workflows/release.yml@refs/tags/v2.3.4",
+        "https://gitlab.com/firstowner/tool//.gitlab-ci.yml@refs/heads/main",
+        "https://gitlab.com/otherowner/app//.gitlab-ci.yml@refs/heads/main",
+        "spiffe://firstowner.com/ns/default/sa/builder",
+        "spiffe://otherowner.com/ns/default/sa/builder",
+    ),
+    "issuer": ("https://login.firstowner.com", "https://otherowner.com/oauth2/default", "http://localhost:8080"),
+}
+"""Identities that have nothing in common: what two of them fit says too little of who is meant."""
+
 _LOG_USE: Final = {"required": LogUse.REQUIRED, "none": LogUse.IGNORE}
 
 
@@ -317,10 +332,10 @@ class _Reader:
         if given == field:
             return TextPattern(self.raw[field])
         pattern = self.notes.attempt(Check.REGEX, (*self.path, given), TextPattern.parse_regex, self.raw[given])
-        if pattern is not None and pattern.matches("") and pattern.matches("\t"):
-            self.notes.add(
-                Check.FITS_ANYTHING, (*self.path, given), f"{self.raw[given]!r} fits anything", "say who is meant"
-            )
+        fitting = [one for one in _STRANGERS[field] if pattern is not None and pattern.matches(one)]
+        if len(fitting) > 1:
+            said = f"{self.raw[given]!r} fits anybody: {fitting[0]} as well as {fitting[1]}"
+            self.notes.add(Check.FITS_ANYTHING, (*self.path, given), said, "say who is meant")
         return pattern
 
     def _globs(self, field: str, before: str = "") -> TextPattern | None:

@@ -169,14 +169,32 @@ def test_keyless_by_regular_expressions() -> None:
         assert found.identity.mismatch(Identity(issuer, (subject,)))
 
 
-@pytest.mark.parametrize("lax", [".*", "(?s).*", "(.*)", ".*|a", "[^x]*", r"\s*|.*"])
-def test_a_regular_expression_that_fits_anything_is_a_warning(lax: str) -> None:
+@pytest.mark.parametrize(
+    "lax",
+    [".*", "(?s).*", "(.*)", ".*|a", "[^ ]*", r"\s*|.*", ".+", "^.+$", "(.+)", r"\S+", ".*.", ".{5,}", "http.*|[^/]+"],
+)
+def test_a_regular_expression_that_strangers_fit_is_a_warning(lax: str) -> None:
     for given, field in (("issuer", "issuerRegex"), ("subject", "subjectRegex")):
         fields = {key: value for key, value in KEYLESS.items() if key != given}
         found = read({"s": {"keyless": {**fields, field: lax}}})
         (warning,) = found.problems
         assert (warning.warning, found.errors) == (True, ())
-        assert f"{lax!r} fits anything; say who is meant" == f"{warning.message}; {warning.remedy}"
+        assert warning.check is Check.FITS_ANYTHING
+        assert (warning.message.partition(": ")[0], warning.remedy) == (f"{lax!r} fits anybody", "say who is meant")
+
+
+@pytest.mark.parametrize(
+    "lax", ["[^/]+", r".+@.+\.com", r"https://github\.com/.*", r"spiffe://[^/]+/.*", r"https://gitlab\.com/.+@.+"]
+)
+def test_subjects_of_one_shape_are_not_of_one_owner(lax: str) -> None:
+    (warning,) = read({"s": {"keyless": {"issuer": KEYLESS["issuer"], "subjectRegex": lax}}}).problems
+    assert warning.check is Check.FITS_ANYTHING
+
+
+def test_a_regular_expression_that_says_who_is_meant() -> None:
+    for subject in (r"https://github\.com/acme/.+", r"[a-z]+@(acme|other)\.example", r"spiffe://acme\.example/.*"):
+        fields = {"issuerRegex": r"https://(gitlab\.com|accounts\.google\.com)", "subjectRegex": subject}
+        assert read({"s": {"keyless": fields}}).problems == ()
     named = {"issuer": KEYLESS["issuer"], "subjectRegex": r".+@acme\.example"}
     assert read({"s": {"keyless": named}}).problems == ()
 
