@@ -67,14 +67,15 @@ def state_of(paths: Iterable[Path], but: Path | None = None) -> _State:
         UsageError: there are more than `MAX_WATCHED`.
     """
     state: _State = {}
+    written = _identity(but) if but is not None else None
     for file in _files(paths):
-        if but is not None and file.absolute() == but.absolute():
-            continue
         try:
             found = file.stat()
         except OSError:
             state[file] = (0, 0, 0)
         else:
+            if (found.st_dev, found.st_ino) == written:
+                continue
             # A folder's own time says nothing that its names do not, and what is written beside would change it.
             state[file] = (0, 0, 0) if file.is_dir() else (found.st_mtime_ns, found.st_size, found.st_ino)
         if len(state) > MAX_WATCHED:
@@ -82,6 +83,15 @@ def state_of(paths: Iterable[Path], but: Path | None = None) -> _State:
                 f"--watch: there are more than {MAX_WATCHED} files to look at", remedy="name fewer folders"
             )
     return state
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is known by under each of its names; None where there is none yet."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

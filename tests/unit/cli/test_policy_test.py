@@ -736,6 +736,18 @@ def test_what_it_writes_itself_is_no_change(tmp_path: Path) -> None:
     assert state_of([tmp_path], tmp_path / "report.xml") != before
 
 
+def test_what_it_writes_is_known_under_each_of_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "real/report.xml", "<x/>")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "other.xml").symlink_to("report.xml")
+    monkeypatch.chdir(tmp_path / "real")
+    names = (Path("report.xml"), Path("../real/report.xml"), tmp_path / "link" / "report.xml", Path("other.xml"))
+    for but in names:
+        before = state_of([tmp_path], but)
+        write(tmp_path, "real/report.xml", f"<x>{but}</x>")
+        assert state_of([tmp_path], but) == before, but
+
+
 def test_there_may_be_too_much_to_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "MAX_WATCHED", 3)
     for i in range(4):
