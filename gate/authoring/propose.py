@@ -112,8 +112,8 @@ def is_name(text: str) -> bool:
 
 
 def _name_of(reference: Reference) -> str:
-    last = reference.repository.rpartition("/")[2]
-    return re.sub(r"[^a-z0-9]+", "-", last)[:_NAME_MOST].strip("-") or "image"
+    """By the whole path: policies of one set, and what is recorded beside their tests, are told apart by name."""
+    return re.sub(r"[^a-z0-9]+", "-", reference.repository)[-_NAME_MOST:].strip("-") or "image"
 
 
 def _everywhere(carried: Carried) -> list[Candidate]:

@@ -18,6 +18,7 @@ from gate.cli.target import OCI
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, UsageError
 from gate.image.manifest import Index
+from gate.local import shown
 from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from gate.registry.recording import record as keep
 from gate.settings import parse_reference
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gate.policy.trust import PrivateAuthorities
     from gate.review.review import Reviewer
 
+_POLICY_FILE: Final = "policy.yaml"  # where a test takes the policy to be that is written to stdout
 MAX_SURVEYED: Final = 16
 """Images of an index that are looked at, where the index itself has no signature."""
 
@@ -64,6 +66,7 @@ def command(ref: str, **flags: Any) -> None:
         raise UsageError(f"--name {flags['name'][:100]!r} is no name", remedy="write a-z, 0-9, - and .")
     if ref.startswith(OCI):
         raise UsageError("an image in a folder has no name for a policy", remedy="name it, and pass --layout REPO=DIR")
+    _check_files(flags["output_file"], flags["test_file"])
     reference = parse_reference(ref)
     settings = settings_of(flags)
     deadline = begin(settings.timeout)
@@ -89,10 +92,33 @@ def command(ref: str, **flags: Any) -> None:
             folder = Path(flags["test_file"]).parent / found.recorded
             image = replace(reference, digest=carried.digest)
             told(keep(gate.registry, image, folder, deadline, carried.kept.of(reference.name)), reference, folder)
+            if flags["output_file"] is None:
+                say(f"gate: to the test the policy is {_POLICY_FILE} beside it: keep it there, or give --output-file")
     finally:
         gate.close()
     if unknown:
         sys.exit(Exit.NOT_EVALUATED)
+
+
+def _check_files(policy: str | None, test: str | None) -> None:
+    """A test and its policy are two files, however they are spelled.
+
+    Raises:
+        UsageError: they are one.
+    """
+    if not test:
+        return
+    beside = policy if policy is not None else str(Path(test).parent / _POLICY_FILE)
+    if _same_file(Path(beside), Path(test)):
+        raise UsageError(f"{shown(test)} is the policy's file too", remedy="write the policy and its test to two files")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by another spelling or by links; it need not be there yet."""
+    try:
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except (OSError, ValueError, RuntimeError):  # not both are there; a zero byte; links in a circle
+        return False
 
 
 def _private(flags: dict[str, Any], deadline: Deadline) -> PrivateAuthorities | None:
@@ -106,7 +132,7 @@ def _private(flags: dict[str, Any], deadline: Deadline) -> PrivateAuthorities | 
 
 def _proposed(carried: Carried, flags: dict[str, Any]) -> Proposal | None:
     root, test = flags["trusted_root"], flags["test_file"]
-    policy_file = _relative(flags["output_file"], test) if flags["output_file"] is not None else "policy.yaml"
+    policy_file = _relative(flags["output_file"], test) if flags["output_file"] is not None else _POLICY_FILE
     return propose(carried, flags["name"], policy_file, _relative(root, test) if root is not None else "")
 
 
@@ -158,5 +184,6 @@ def _nobody(ref: str, carried: Carried, *, keyed: bool, partial: bool) -> Exit:
 
 
 def _relative(file: str, test: str | None) -> str:
-    """A file as a GateTest names it: relative to its own."""
-    return Path(os.path.relpath(file, Path(test).parent if test else ".")).as_posix()
+    """A file as a GateTest names it: relative to its own, whatever links are on the way there."""
+    start = os.path.realpath(Path(test).parent if test else ".")
+    return Path(os.path.relpath(os.path.realpath(file), start)).as_posix()

@@ -265,11 +265,11 @@ def test_the_test_beside_it() -> None:
     found = proposed(keyed())
     document = yaml.safe_load(found.test)
     assert (document["apiVersion"], document["kind"]) == ("imagegate.dev/v1", "GateTest")
-    assert document["metadata"] == {"name": "api"}
+    assert document["metadata"] == {"name": "acme-api"}
     assert document["spec"] == {
         "policies": ["policy.yaml"],
         "at": "2026-11-01T12:00:00Z",
-        "evidence": [{"repository": "ghcr.io/acme/api", "layout": "testdata/api"}],
+        "evidence": [{"repository": "ghcr.io/acme/api", "layout": "testdata/acme-api"}],
         "cases": [
             {"name": "signed as it was", "image": f"{TAGGED}@{DIGEST}", "expect": {"verdict": "allow"}},
             {
@@ -279,7 +279,7 @@ def test_the_test_beside_it() -> None:
             },
         ],
     }
-    assert f"#   gate policy test --record {TAGGED}@{DIGEST} --into testdata/api" in found.test
+    assert f"#   gate policy test --record {TAGGED}@{DIGEST} --into testdata/acme-api" in found.test
     # what it expects is what happens
     read = policies_of(found)
     assert reviewed(read, f"{TAGGED}@{DIGEST}", facts=Evidence((keyed(),))).decision.verdict is Verdict.ALLOW

@@ -76,7 +76,7 @@ def test_it_lints_and_lets_this_image_run_and_nothing_unsigned(tmp_path: Path) -
     ran = new(f"{NAME}:v1", "--key", "alice.pub", "--output-file", "api.yaml", "--test-file", "t.yaml")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.startswith(f"gate: kept {NAME}@sha256:")
-    assert ran.err.endswith(" bytes, in testdata/api\n")
+    assert ran.err.endswith(" bytes, in testdata/acme-api\n")
     linted = gate("policy", "lint", "api.yaml", "--strict")
     assert (linted.code, linted.out) == (0, "1 policy in 1 file: no problems\n")
     assert check(f"{NAME}:v1", "api.yaml").code == 0
@@ -212,12 +212,12 @@ def test_signatures_elsewhere_are_recorded_too(where: str, image: LayoutWriter, 
 
 
 def test_a_folder_of_others_is_left_alone(image: LayoutWriter, tmp_path: Path) -> None:
-    (tmp_path / "testdata/api").mkdir(parents=True)
-    (tmp_path / "testdata/api/mine").write_text("mine")
+    (tmp_path / "testdata/acme-api").mkdir(parents=True)
+    (tmp_path / "testdata/acme-api/mine").write_text("mine")
     ran = new(f"{NAME}:v1", "--output-file", "p.yaml", "--test-file", "t.yaml")
     assert (ran.code, ran.out) == (2, "")
-    assert "testdata/api is there and no OCI layout" in ran.err
-    assert [path.name for path in (tmp_path / "testdata/api").iterdir()] == ["mine"]
+    assert "testdata/acme-api is there and no OCI layout" in ran.err
+    assert [path.name for path in (tmp_path / "testdata/acme-api").iterdir()] == ["mine"]
     assert (tmp_path / "p.yaml").exists()
 
 
@@ -313,3 +313,53 @@ def test_a_test_names_its_policy_from_where_it_is(tmp_path: Path) -> None:
     assert ran.code == 0
     test = yaml.safe_load((tmp_path / "tests" / "api.yaml").read_text())
     assert (test["metadata"]["name"], test["spec"]["policies"]) == ("mine", ["../policies/api.yaml"])
+
+
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("test", ["x.yaml", "./x.yaml", "folder/../x.yaml", "link/x.yaml", "other.yaml"])
+def test_the_policy_and_its_test_are_two_files(test: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(".")
+    (tmp_path / "other.yaml").symlink_to("x.yaml")
+    ran = new(f"{NAME}:v1", "--output-file", "x.yaml", "--test-file", test)
+    assert (ran.code, ran.out, (tmp_path / "x.yaml").exists()) == (2, "", False)
+    assert ran.err.startswith(f"gate: {test} is the policy's file too; write the policy and its test to two files")
+
+
+@pytest.mark.usefixtures("image")
+def test_a_test_of_a_policy_on_stdout_says_where_it_looks_for_it(tmp_path: Path) -> None:
+    assert new(f"{NAME}:v1", "--test-file", "policy.yaml").code == 2
+    ran = new(f"{NAME}:v1", "--test-file", "t.yaml")
+    assert ran.code == 0
+    assert "to the test the policy is policy.yaml beside it: keep it there, or give --output-file" in ran.err
+    (tmp_path / "policy.yaml").write_text(ran.out)
+    assert passes("t.yaml")
+
+
+@pytest.mark.usefixtures("image")
+def test_a_test_in_a_folder_that_is_a_link_finds_its_policy(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "tests").mkdir(parents=True)
+    (tmp_path / "tests").symlink_to("deep/tests")
+    assert new(f"{NAME}:v1", "--output-file", "api.yaml", "--test-file", "tests/api.yaml").code == 0
+    assert passes("tests/api.yaml")
+
+
+def test_images_of_one_last_name_are_recorded_apart(image: LayoutWriter, tmp_path: Path) -> None:
+    other = "ghcr.io/other/api"
+    image.sign_legacy(image.image("v4", "api"), alice(), other)
+    for repository, tag in ((NAME, "v1"), (other, "v4")):
+        file = f"{repository.split('/')[1]}.yaml"
+        given = (
+            "--key",
+            "alice.pub",
+            "--output-file",
+            file,
+            "--test-file",
+            f"test-{file}",
+            "--layout",
+            f"{other}=image",
+        )
+        assert new(f"{repository}:{tag}", *given).code == 0
+    assert {path.name for path in (tmp_path / "testdata").iterdir()} == {"acme-api", "other-api"}
+    assert passes("test-acme.yaml")
+    assert passes("test-other.yaml")
