@@ -41,8 +41,8 @@ class RuleCoverage:
 
     @property
     def name(self) -> str:
-        """As findings quote it: `policy/rule`."""
-        return f"{self.policy.name}/{self.rule.name}"
+        """As findings quote it: `policy/rule`, of a `GatePolicy` `namespace/policy/rule`."""
+        return "/".join(filter(None, (self.policy.namespace, self.policy.name, self.rule.name)))
 
     @property
     def complete(self) -> bool:
@@ -106,8 +106,7 @@ def coverage(results: Iterable[GateTestResult]) -> Coverage:
 def _found(decision: Decision) -> Iterator[tuple[Outcome, list[Code]]]:
     """Each outcome with the codes of what its rule found, notes left out.
 
-    Some of it shows only in the end, and names its policy by a name that several may have: that nothing pins the tag
-    that the rule wants pinned.
+    Some of it shows only in the end: that nothing pins the tag that the rule wants pinned.
     """
     told = {_told(finding) for outcome in decision.outcomes for finding in outcome.findings}
     late = [finding for finding in decision.findings if _told(finding) not in told]
@@ -115,13 +114,17 @@ def _found(decision: Decision) -> Iterator[tuple[Outcome, list[Code]]]:
         matched, rule = outcome.matched, outcome.rule.name
         own = list(outcome.findings)
         if matched.tags is Tags.PIN and matched.tag_rule == rule and matched.policy.mode is not Mode.AUDIT:
-            own += [finding for finding in late if (finding.policy, finding.rule) == (matched.policy.name, rule)]
+            own += [one for one in late if (one.namespace, one.policy, one.rule) == (*_named(matched.policy), rule)]
         yield outcome, [finding.code for finding in own if finding.code not in NOTES]
 
 
-def _told(finding: Finding) -> tuple[Code, str, str, str]:
+def _named(policy: Policy) -> tuple[str, str]:
+    return policy.namespace or "", policy.name
+
+
+def _told(finding: Finding) -> tuple[Code, str, str, str, str]:
     """What of a finding a break-glass leaves as it was."""
-    return finding.code, finding.policy, finding.rule, finding.message
+    return finding.code, finding.namespace, finding.policy, finding.rule, finding.message
 
 
 class _Seen:

@@ -153,9 +153,9 @@ class _Teller:
         Its outcome's, as a break-glass left them; and those of no outcome that bear its name: that a digest could not
         be had, or has to be written because nothing pins it.
         """
-        own = self._decided(outcome.findings if outcome is not None else ())
+        own, of = self._decided(outcome.findings if outcome is not None else ()), matched.policy
         for finding in self.review.decision.findings:
-            named = (finding.policy, finding.rule) == (matched.policy.name, rule.name)
+            named = (finding.namespace, finding.policy, finding.rule) == (of.namespace or "", of.name, rule.name)
             if finding in own or (named and finding not in self.own):
                 yield finding
 

@@ -32,7 +32,7 @@ def difference(result: CaseResult) -> Iterator[str]:
 def _told(what: str, findings: Iterable[ImageFinding]) -> Iterator[str]:
     for one in findings:
         finding = one.finding
-        by = f" [{finding.policy}/{finding.rule}]" if finding.policy else ""
+        by = f" [{finding.by}]" if finding.by else ""
         yield f"{what}: {finding.code}{by} of {one.image}: {finding.message}"
         if finding.remedy:
             yield f"  Fix: {finding.remedy}"

@@ -45,6 +45,7 @@ class Finding:
         remedy: what to do.
         policy: whose; "" where no policy speaks.
         rule: its name, or its type where it has none.
+        namespace: of a `GatePolicy`; "" of what is the cluster's.
     """
 
     code: Code
@@ -53,11 +54,17 @@ class Finding:
     remedy: str = ""
     policy: str = ""
     rule: str = ""
+    namespace: str = ""
 
     @property
-    def sort_key(self) -> tuple[int, str, str, str, str]:
+    def by(self) -> str:
+        """For people: `policy/rule`, of a `GatePolicy` `namespace/policy/rule`; "" where no policy speaks."""
+        return "/".join(filter(None, (self.namespace, self.policy, self.rule))) if self.policy else ""
+
+    @property
+    def sort_key(self) -> tuple[int, str, str, str, str, str]:
         """The worst first, then in a stable order."""
-        return (_RANK[self.verdict], self.policy, self.rule, self.code, self.message)
+        return (_RANK[self.verdict], self.policy, self.rule, self.code, self.message, self.namespace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Matched:
 
     def _note(self, code: Code, rule: str, message: str) -> Finding:
         remedy = "renew it, or mend what it waives" if code is not Code.EXCEPTION_USED else ""
-        return Finding(code, Verdict.ALLOW, message, remedy, self.policy.name, rule)
+        return Finding(code, Verdict.ALLOW, message, remedy, self.policy.name, rule, self.policy.namespace or "")
 
     def finding(self, rule: str, reason: Reason) -> Finding:
         """The finding that a reason is in this policy's mode."""
@@ -148,7 +148,8 @@ class Matched:
         if self.caveat:
             message = f"{message} (applied because {self.caveat})"
             remedy = f"{remedy}; or pass --namespace-label or --namespaces FILE"
-        return Finding(reason.code, verdict_in(self.policy.mode, reason.code), message, remedy, self.policy.name, rule)
+        verdict = verdict_in(self.policy.mode, reason.code)
+        return Finding(reason.code, verdict, message, remedy, self.policy.name, rule, self.policy.namespace or "")
 
 
 def match(policy: Policy, reference: Reference, workload: Workload, leniency: Leniency | None = None) -> Matched | None:

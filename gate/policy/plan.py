@@ -218,7 +218,10 @@ def _unpinned(
 def _namespace_unknown(matched: Matched) -> Finding:
     verdict = verdict_in(matched.policy.mode, Code.NAMESPACE_LOOKUP_FAILED)
     message = f"whether this policy applies is not known: {matched.caveat}"
-    return Finding(Code.NAMESPACE_LOOKUP_FAILED, verdict, message, "retry", matched.policy.name, "match")
+    policy = matched.policy
+    return Finding(
+        Code.NAMESPACE_LOOKUP_FAILED, verdict, message, "retry", policy.name, "match", policy.namespace or ""
+    )
 
 
 def _unmatched(config: Config, reference: Reference) -> Finding:

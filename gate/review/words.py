@@ -20,14 +20,14 @@ _KEEP: Final = 40  # characters kept for "(+n more images)"
 
 
 def headline(review: ImageReview, where: str) -> str:
-    """What became of an image: `DENIED image (container api) by policy/rule`."""
+    """What became of an image: `DENIED image (container api) by policy/rule`, or by `namespace/policy/rule`."""
     finding = first(review)
     verdict = review.decision.verdict
     word = {Verdict.DENY: "DENIED", Verdict.ERROR: "NOT JUDGED", Verdict.WARN: "WARNING", Verdict.ALLOW: "ALLOWED"}[
         verdict
     ]
     place = f" ({where[:100]})" if where else ""
-    by = f" by {finding.policy}/{finding.rule}" if finding is not None and finding.policy else ""
+    by = f" by {finding.by}" if finding is not None and finding.by else ""
     return f"{word} {review.subject.text[:300]}{place}{by}"
 
 

@@ -60,7 +60,7 @@ class TextRenderer:
         return "\n".join(lines)
 
     def _finding(self, finding: Finding) -> str:
-        by = f" [{finding.policy}/{finding.rule}]" if finding.policy else ""
+        by = f" [{finding.by}]" if finding.by else ""
         allowed = "note: " if finding.code in NOTES else "audit: "
         mark = {Verdict.WARN: "warning: ", Verdict.ALLOW: allowed}.get(finding.verdict, "")
         remedy = f"\n      Fix: {one_line(finding.remedy)}" if finding.remedy else ""

@@ -175,7 +175,8 @@ def _why(told: Explanation) -> str:
     rules = [rule for policy in told.policies for rule in policy.rules]
     counts = Counter(rule.state for rule in rules)
     words = [f"{counts[state]} {_counted(state)}" for state in _ORDER if counts[state]]
-    decisive = ", ".join(f"{policy.policy.name}/{rule.rule.name}" for policy, rule in told.decisive)
+    names = ((one.policy.namespace, one.policy.name, rule.rule.name) for one, rule in told.decisive)
+    decisive = ", ".join("/".join(filter(None, name)) for name in names)
     others = [f.code.value for f in told.findings if f.verdict is told.verdict and told.verdict is not Verdict.ALLOW]
     by = "; ".join(filter(None, (decisive, ", ".join(dict.fromkeys(others)))))
     tally = f"of {_count(len(rules), 'rule')}: {', '.join(words)}" if rules else "no rule is about it"

@@ -515,6 +515,14 @@ def test_a_finding_of_one_policy_is_no_failure_of_another_of_its_name(tmp_path: 
     assert ran.code == 0, ran.out
     rules_seen = {one["policy"]["kind"]: (one["passing"], one["failing"]) for one in ran.json["coverage"]["rules"]}
     assert rules_seen == {"ClusterGatePolicy": (True, False), "GatePolicy": (False, True)}
+    text = gate("policy", "test", tmp_path).out.splitlines()
+    assert {tuple(line.split()) for line in text} >= {("p/image", "yes", "never"), ("web/p/image", "never", "yes")}
+    write(tmp_path, "test.yaml", gate_test({**case, "expect": {"verdict": "allow"}}, evidence=[]))
+    assert f"not expected: REGISTRY_NOT_ALLOWED [web/p/image] of {API}:v1" in gate("policy", "test", tmp_path).out
+    source = write(tmp_path, "pod.yaml", pod(f"{API}:v1", namespace="web"))
+    given = (source, "-p", tmp_path / "p.yaml", "-p", tmp_path / "own.yaml")
+    assert "[web/p/image]" in gate("check", *given).out
+    assert "web/p/image" in gate("policy", "explain", *given).out
 
 
 def test_nothing_steers_the_terminal(tmp_path: Path, layout: LayoutWriter) -> None:

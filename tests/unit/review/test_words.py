@@ -33,6 +33,11 @@ def test_a_denial() -> None:
     )
 
 
+def test_a_namespaces_policy_is_told_from_the_clusters_of_its_name() -> None:
+    assert headline(review(finding(namespace="shop")), "").endswith(" by shop/acme-prod/signature")
+    assert headline(review(finding(namespace="shop", policy="", rule="")), "") == f"DENIED {IMAGE}"
+
+
 def test_a_denial_says_how_the_whole_of_it_is_shown() -> None:
     known = replace(review(finding(), finding(message="two")), reference=Reference.parse(IMAGE))
     last = "Fix: sign it.  Explain: gate policy explain ghcr.io/acme/api:v1 -p …  (+1 finding)"
