@@ -10,10 +10,11 @@ from gate.policy.patterns import ImagePattern
 from gate.policy.policy import LabelExpression, Match, Mode, NamespaceSelector, Policy, Rule, SignatureRequirement
 from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
+from gate.policy.reading.principals import check_counted
 from gate.policy.reading.remedies import nearest
 from gate.policy.reading.rules import check_times, parse_rules
 from gate.policy.reading.schema.policies import RULE_TYPES, WORKLOAD_KINDS
-from gate.policy.reading.signers import check_counted, parse_signers
+from gate.policy.reading.signers import parse_signers
 from gate.policy.signers import anchor_of
 
 if TYPE_CHECKING:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gate.errors import ParseError
 from gate.instants import parse_first, parse_last
 from gate.policy.identity import IdentityPattern, TextPattern
 from gate.policy.reading.checks import Check
+from gate.policy.reading.principals import who_of
 from gate.policy.reading.remedies import did_you_mean
-from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, LogUse, One
+from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec, LogUse
 from gate.policy.trust import PUBLIC_GOOD, SIGSTORE, GivenRoot, MissingRoot, PrivateAuthorities
 from gate.trust.authority import MAX_PEM, parse_pem_certificates
 from gate.trust.key import MAX_KEY, Hash, PublicKey
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from gate.documents import Path
     from gate.policy.reading.notes import Material, Notes
-    from gate.policy.signers import Expression, SignerSpec
+    from gate.policy.signers import SignerSpec
     from gate.policy.trust import TrustRoot
 
 _T = TypeVar("_T")
@@ -115,7 +116,7 @@ def parse_signers(notes: Notes, raw: dict[str, Any], roots: Mapping[str, TrustRo
         signer = _KINDS[kind](reader)
         if signer is None:
             continue
-        who = _who(signer)
+        who = who_of(signer)
         if who is not None and (other := owners.setdefault(who, name)) != name:
             what = "key" if kind == "key" else "identity"
             notes.add(
@@ -126,56 +127,6 @@ def parse_signers(notes: Notes, raw: dict[str, Any], roots: Mapping[str, TrustRo
             )
         signers[name] = signer
     return signers
-
-
-def _who(signer: SignerSpec) -> object:
-    """What tells one signer's principals from another's; None where it is not known."""
-    match signer:
-        case KeySpec():
-            return signer.key and signer.key.fingerprint
-        case CertificateSpec():
-            return signer.authorities and (signer.authorities.authorities, signer.identity)
-        case KeylessSpec():
-            return replace(signer, name="")
-
-
-def _identity(signer: SignerSpec) -> object:
-    """The one principal that a signer can be, whatever log or claims it is held to; None where several."""
-    if not isinstance(signer, KeylessSpec):
-        return _who(signer)
-    issuer, subject = signer.identity.issuer, signer.identity.subject
-    if issuer is None or not _is_literal(issuer) or not _is_literal(subject):
-        return None
-    # Of one identity under two trust roots one may replace the other: that is for the evidence to show.
-    return issuer.text, subject.text, signer.trust_root
-
-
-def _is_literal(pattern: TextPattern) -> bool:
-    """Whether one text alone fits: of refs of a workflow, one that is written out."""
-    one_ref = pattern.kind == "globs" and "*" not in pattern.text and " or " not in pattern.text
-    return pattern.kind == "exact" or one_ref
-
-
-def check_counted(notes: Notes, path: Path, by: Expression, signers: Mapping[str, SignerSpec]) -> None:
-    """Note where an expression counts one identity under two names as if it were two principals."""
-    match by:
-        case One():
-            return
-        case AnyOf(inner):
-            pass
-        case AtLeast(count, inner):
-            seen: dict[object, tuple[int, str]] = {}
-            named = [(i, name) for i, entry in enumerate(inner) for name in sorted(entry.names & signers.keys())]
-            for i, name in named if count > 1 else []:
-                who = _identity(signers[name])
-                first, other = seen.setdefault(who, (i, name))
-                if who is not None and first != i and other != name and _who(signers[name]) != _who(signers[other]):
-                    said = f"signers {other} and {name} are one identity, and it counts once"
-                    notes.add(Check.SAME_PRINCIPAL, path, said, "name one of them here")
-        case _:
-            assert_never(by)
-    for entry in inner:
-        check_counted(notes, path, entry, signers)
 
 
 @dataclass(frozen=True, slots=True)

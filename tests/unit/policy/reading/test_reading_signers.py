@@ -507,10 +507,10 @@ def counted(by: Json | list[str]) -> list[tuple[Check, str]]:
     ("by", "pair"),
     [
         ({"all": ["c", "d"]}, "c and d"),
-        ({"atLeast": 2, "of": ["c", "i", "d"]}, "c and d"),
+        ({"atLeast": 3, "of": ["c", "f", "d"]}, "c and d"),
         ({"all": ["f", "g"]}, "f and g"),
         ({"all": ["g", "h"]}, "g and h"),
-        ({"all": [["c", "i"], "d"]}, "c and d"),
+        ({"all": ["c", {"all": ["d", "f"]}]}, "c and d"),
         ([["i"], {"all": ["c", "d"]}], "c and d"),
     ],
 )
@@ -524,6 +524,9 @@ def test_one_identity_under_two_names_is_not_counted_twice(by: Json | list[str],
         ["c", "d"],
         {"atLeast": 1, "of": ["c", "d"]},
         {"all": [["c", "d"], "i"]},
+        {"all": [["c", "f"], ["d", "i"]]},
+        {"all": [["c", "f"], "d"]},
+        {"atLeast": 2, "of": ["c", "f", "d"]},
         {"all": ["i", "j"]},  # one may sign from main, the other from a tag
         {"all": ["k", "l"]},
         {"atLeast": 2, "of": ["c", "m", "f"]},  # while one trust root replaces another
