@@ -38,6 +38,11 @@ class Provenance(msgspec.Struct, frozen=True):
     finished: datetime | None
     materials: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    @property
+    def at(self) -> datetime | None:
+        """When it was built: the earliest of the times that are stated."""
+        return min((time for time in (self.started, self.finished) if time is not None), default=None)
+
 
 class Verification(msgspec.Struct, frozen=True):
     """A verification summary (SLSA VSA v1).

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+
+UNKNOWN: Final = frozenset({"", "NOASSERTION", "NONE"})
+"""Words, in capitals, for what nobody knows or nobody says."""
 
 
 class SbomFormat(StrEnum):
@@ -51,13 +55,23 @@ class Sbom(msgspec.Struct, frozen=True):
 
     Attributes:
         version: of its format, such as `1.6`.
-        created: when it says it was made; None where it does not.
+        at: when it says it was made; None where it does not.
         tools: what made it, for people.
         components: all of them, at whatever depth; the image itself is none.
     """
 
     format: SbomFormat
     version: str
-    created: datetime | None
+    at: datetime | None
     tools: tuple[str, ...]
     components: tuple[Component, ...]
+
+
+def known_licenses(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those that say something, each once, in their order."""
+    known: dict[str, None] = {}
+    for text in texts:
+        stripped = text.strip()
+        if stripped.upper() not in UNKNOWN:
+            known[stripped] = None
+    return tuple(known)
