@@ -119,7 +119,7 @@ class _Wanted:
         by = AnyOf(tuple(One(name) for name in self.signers))
         rule = Rule("signature", SignatureRequirement(by, self.annotations, self.kept))
         if self.predicate_type is not None:
-            rule = Rule("attestation", AttestationRequirement(by, self.predicate_type, self.kept))
+            rule = Rule("attestation", AttestationRequirement(by, (self.predicate_type,), self.kept))
         everything = Match((ImagePattern.parse("**"),))
         return PolicySet((Policy("ClusterGatePolicy", "verify", Mode.ENFORCE, everything, (rule,), self.signers),))
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gate import strictjson
 from gate.errors import ParseError
-from gate.image.manifest import Platform, check_names, names_of
+from gate.image.manifest import MAX_ENTRIES, Platform, check_names, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +27,14 @@ class ImageConfig:
         platform: what it runs on.
         user: whom it runs as; "" is root.
         labels: its labels.
+        layers: digests of its layers as they are on disk (`rootfs.diff_ids`), the lowest first.
     """
 
     created: str
     platform: Platform
     user: str
     labels: Mapping[str, str] = field(hash=False)
+    layers: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, content: bytes) -> ImageConfig:
@@ -47,6 +49,7 @@ class ImageConfig:
             check_names(value, _CONFIG_NAMES)
             if isinstance(value, dict):
                 check_names(value.get("config"), _INNER_NAMES)
+                check_names(value.get("rootfs"), _ROOT_NAMES)
             raw = msgspec.convert(value, _Config)
         except ParseError as error:
             raise ParseError(f"not an image configuration: {error.message}") from error
@@ -54,13 +57,24 @@ class ImageConfig:
             raise ParseError(f"not an image configuration: {str(error)[:200]}") from error
         inner = raw.config or _Inner()
         return cls(
-            raw.created or "", Platform(raw.os, raw.architecture, raw.variant), inner.User or "", inner.Labels or {}
+            raw.created or "",
+            Platform(raw.os, raw.architecture, raw.variant),
+            inner.User or "",
+            inner.Labels or {},
+            raw.rootfs.diff_ids if raw.rootfs is not None else (),
         )
+
+
+_DiffId = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class _Inner(msgspec.Struct):
     User: str | None = None
     Labels: dict[str, str] | None = None
+
+
+class _RootFs(msgspec.Struct):
+    diff_ids: Annotated[tuple[_DiffId, ...], msgspec.Meta(max_length=MAX_ENTRIES)] = ()
 
 
 class _Config(msgspec.Struct):
@@ -69,6 +83,7 @@ class _Config(msgspec.Struct):
     variant: Annotated[str, msgspec.Meta(max_length=100)] = ""
     created: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     config: _Inner | None = None
+    rootfs: _RootFs | None = None
 
 
 # What msgspec knows of a type it finds out when it first meets it, and two threads that do so at once end the process:
@@ -77,3 +92,4 @@ _CONFIG: Final = msgspec.json.Decoder(_Config)
 
 _CONFIG_NAMES: Final = names_of(_Config)
 _INNER_NAMES: Final = names_of(_Inner)
+_ROOT_NAMES: Final = names_of(_RootFs)

@@ -10,6 +10,8 @@ from gate.errors import ParseError
 from gate.image.manifest import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gate.image.config import ImageConfig
     from gate.image.digest import Digest
 
@@ -34,7 +36,29 @@ KNOWN_ARCHITECTURES: Final = (
 )  # fmt: skip
 """Go's names (`go tool dist list`), which the OCI image-spec has taken over."""
 
+_BASE_NAME: Final = "org.opencontainers.image.base.name"
+_BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
+_LONGEST: Final = 1000  # characters of them that are read
 _USUAL: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
+
+
+@dataclass(frozen=True, slots=True)
+class BaseClaim:
+    """What an image is said to be built on (OCI image-spec, annotations.md): nothing of it is proved.
+
+    Attributes:
+        name: `org.opencontainers.image.base.name`.
+        digest: `org.opencontainers.image.base.digest`; "" where it is not said.
+    """
+
+    name: str
+    digest: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, str]) -> BaseClaim | None:
+        """What labels or annotations say; None where they name nothing."""
+        name = said.get(_BASE_NAME, "")
+        return cls(name[:_LONGEST], said.get(_BASE_DIGEST, "")[:_LONGEST]) if name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +69,13 @@ class PlatformImage:
         digest: of its manifest.
         platform: as the index states it, else as the configuration does; None where neither was read.
         config: what its publisher says of it; None where nobody wanted it.
+        claims: what it is said to be built on, by its labels, its manifest and its index.
     """
 
     digest: Digest
     platform: Platform | None = None
     config: ImageConfig | None = None
+    claims: tuple[BaseClaim, ...] = ()
 
     def __str__(self) -> str:
         return str(self.platform) if self.platform is not None else self.digest.short
@@ -113,3 +139,16 @@ def may_be(wanted: Platform, there: Platform) -> bool:
     """Whether a runtime may take an image so stated for that platform: of any variant, or of what it leaves open."""
     there, asked = normalised(there), normalised(wanted)
     return there.os in ("", asked.os) and there.architecture in ("", asked.architecture)
+
+
+def claims_of(*said: Mapping[str, str]) -> tuple[BaseClaim, ...]:
+    """All that labels and annotations say that an image is built on, each once."""
+    found = (BaseClaim.of(one) for one in said)
+    return tuple(dict.fromkeys(claim for claim in found if claim is not None))
+
+
+def same_platform(one: PlatformImage, other: PlatformImage) -> bool:
+    """Whether two images run on one system and architecture; one that does not say may."""
+    if one.platform is None or other.platform is None:
+        return True
+    return may_be(one.platform, other.platform) or may_be(other.platform, one.platform)

@@ -13,7 +13,15 @@ from gate.cli.render.json_report import (
     signature_json,
 )
 from gate.evidence.facts import VerifiedSignature
-from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
+from gate.policy.bases import BaseRequirement
+from gate.policy.policy import (
+    AttestationRequirement,
+    CelRequirement,
+    DenyRequirement,
+    ImageRequirement,
+    SignatureRequirement,
+    Unusable,
+)
 from gate.policy.signers import AnyOf, AtLeast, One
 
 if TYPE_CHECKING:
@@ -130,7 +138,11 @@ def _type(requirement: Requirement) -> str:
         case SignatureRequirement():
             return "signature"
         case AttestationRequirement():
-            return "attestation"
+            return requirement.kind
+        case BaseRequirement():
+            return "base"
+        case CelRequirement():
+            return "cel"
         case Unusable():
             return "unusable"
         case _:

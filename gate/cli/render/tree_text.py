@@ -12,10 +12,13 @@ from gate.authoring.explanation import Pinning, State, Use
 from gate.cli.render.drawing import Branch, Mark
 from gate.cli.render.tree_facts import Found
 from gate.codes import NOTES, Code
+from gate.policy.bases import BaseRequirement
 from gate.policy.config import Where
+from gate.policy.contents import AnyContent
 from gate.policy.finding import Verdict
 from gate.policy.policy import (
     AttestationRequirement,
+    CelRequirement,
     DenyRequirement,
     ImageRequirement,
     Mode,
@@ -255,8 +258,14 @@ def _kind(requirement: Requirement) -> str:
             return "deny"
         case SignatureRequirement():
             return "signature"
-        case AttestationRequirement(type=type_):
-            return f"attestation {type_}"
+        case AttestationRequirement(content=AnyContent()):
+            return f"attestation {requirement.types[0]}"
+        case AttestationRequirement():
+            return requirement.kind
+        case BaseRequirement():
+            return "base"
+        case CelRequirement():
+            return "cel"
         case Unusable():
             return "unusable"
         case _:
