@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.image.platforms import KNOWN_ARCHITECTURES, is_known
 from gate.policy.assignment import satisfied
-from gate.policy.policy import AttestationRequirement, DenyRequirement, ImageRequirement, SignatureRequirement, Unusable
+from gate.policy.bases import BaseRequirement
+from gate.policy.policy import (
+    AttestationRequirement,
+    CelRequirement,
+    DenyRequirement,
+    ImageRequirement,
+    SignatureRequirement,
+    Unusable,
+)
 from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.rules import MAX_SIGNERS
+from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.signers import CertificateSpec, KeylessSpec, KeySpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from gate.documents import Path
     from gate.policy.assignment import Principals
     from gate.policy.policy import Policy, Rule
@@ -36,21 +47,38 @@ def check_demands(notes: Notes, policy: Policy) -> None:
         path = ("spec", "rules", i)
         wanted = rule.requirement
         match wanted:
-            case SignatureRequirement():
-                _check_met(notes, (*path, "signature", "by"), wanted.by, found)
-                if wanted.unless is not None:
-                    _check_met(notes, (*path, "signature", "unless", "by"), wanted.unless, found)
-            case AttestationRequirement():
-                _check_met(notes, (*path, "attestation", "by"), wanted.by, found)
+            case SignatureRequirement() | AttestationRequirement() | BaseRequirement():
+                for where, by in _expressions(notes.data["spec"]["rules"][i], wanted):
+                    _check_met(notes, (*path, *where), by, found)
             case ImageRequirement():
                 _check_tags(notes, (*path, "image", "denyTags"), wanted)
                 _check_platforms(notes, (*path, "image", "platforms"), wanted)
             case DenyRequirement():
                 _check_others(notes, path, policy, rule)
-            case Unusable():  # it stands for a policy that is lint's to complain of elsewhere
+            case CelRequirement() | Unusable():  # of the second lint complains elsewhere: it stands for a policy
                 continue
             case _:
                 assert_never(wanted)
+
+
+def _expressions(
+    raw: Mapping[str, object], wanted: SignatureRequirement | AttestationRequirement | BaseRequirement
+) -> Iterator[tuple[Path, Expression]]:
+    """Each `by` of a rule, and where in it that stands."""
+    kind = next(kind for kind in RULE_TYPES if kind in raw)
+    match wanted:
+        case SignatureRequirement(by=by, unless=beside):
+            other = "unless"
+        case AttestationRequirement(by=by):
+            other, beside = "vex", wanted.vex.by if wanted.vex is not None else None
+        case BaseRequirement(by=by):
+            other, beside = "", None
+        case _:
+            assert_never(wanted)
+    if by is not None:
+        yield (kind, "by"), by
+    if beside is not None:
+        yield (kind, other, "by"), beside
 
 
 def _check_letters(notes: Notes, name: str, spec: SignerSpec) -> None:

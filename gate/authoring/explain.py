@@ -142,7 +142,7 @@ class _Teller:
         platforms = (
             PlatformSearch(image, search(requirement, case, known.by_platform[place, image.digest]))
             for image in images
-            if isinstance(requirement, SignatureRequirement) and requirement.platform_evidence
+            if requirement.platform_evidence
             if (place, image.digest) in known.by_platform
         )
         return replace(told, search=replace(found, platforms=tuple(platforms)))

@@ -42,7 +42,7 @@ def search(requirement: SignatureRequirement | AttestationRequirement, case: Cas
             )
             return _search(requirement, case, evidence, evidence.signatures, by, unless)
         case AttestationRequirement():
-            of_type = [a for a in evidence.attestations if a.predicate_type == requirement.type]
+            of_type = attestation.of_types(evidence, requirement.types)
             by = _weighed(requirement.by, case, of_type, attestation.asked_of(case))
             return _search(requirement, case, evidence, of_type, by, None)
         case _:
@@ -58,9 +58,10 @@ def _search(
     unless: Wanted | None,
 ) -> Search:
     is_attestation = isinstance(requirement, AttestationRequirement)
-    expressions = requirement.expressions if isinstance(requirement, SignatureRequirement) else (requirement.by,)
-    specs = [case.signers[name] for name in sorted(frozenset().union(*(one.names for one in expressions)))]
-    types = {a.predicate_type for a in evidence.attestations} - {getattr(requirement, "type", "")}
+    names = frozenset().union(*(one.names for one in requirement.expressions))
+    specs = [case.signers[name] for name in sorted(names)]
+    types = {a.predicate_type for a in evidence.attestations}
+    types -= set(requirement.fetched_types) if isinstance(requirement, AttestationRequirement) else set()
     return Search(
         requirement.kept.of(case.reference.name),
         by,

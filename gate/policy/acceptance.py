@@ -244,6 +244,18 @@ def counted(
         now: the instant that is decided at.
         content: what the rule asks of one that its signer accepts.
     """
+    accepted, refused = accepted_of(by, signers, facts, now, content)
+    return who_counts(accepted), refused
+
+
+def accepted_of(
+    by: Expression,
+    signers: Mapping[str, SignerSpec],
+    facts: Sequence[_Fact],
+    now: datetime,
+    content: Callable[[SignerSpec, _Fact], Reason | None] = lambda _spec, _fact: None,
+) -> tuple[Mapping[str, Sequence[_Fact]], list[Reason]]:
+    """The facts that count for each signer of an expression, and why those of others do not; as `counted`."""
     accepted: dict[str, list[_Fact]] = {}
     refused: list[Reason] = []
     for name in sorted(by.names):
@@ -258,19 +270,20 @@ def counted(
                 else:
                     against.append(reason)
         refused.extend([] if accepted[name] else against)
-    return _who_counts(accepted), refused
+    return accepted, refused
 
 
-def _who_counts(accepted: Mapping[str, Sequence[_Fact]]) -> Principals:
+def who_counts(accepted: Mapping[str, Sequence[_Fact]]) -> Principals:
+    """The principals whose facts were accepted, by the signer that they count for."""
     facts = [fact for some in accepted.values() for fact in some]
     if len(facts) == 1:  # as it nearly always is, once a request and policy
         alone = frozenset({min(facts[0].signer.marks)})
         return {name: alone if some else frozenset() for name, some in accepted.items()}
-    who = _principals(fact.signer for fact in facts)
+    who = principals_of(fact.signer for fact in facts)
     return {name: frozenset(who[fact.signer] for fact in some) for name, some in accepted.items()}
 
 
-def _principals(signers: Iterable[Signer]) -> dict[Signer, str]:
+def principals_of(signers: Iterable[Signer]) -> dict[Signer, str]:
     """Who each signer is, by one mark: those that share a mark, be it through others, are one principal.
 
     One signature never counts as two people's: by its key and by the certificate of that key, under a root and under

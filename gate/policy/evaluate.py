@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codes import Code
+from gate.policy import attested
 from gate.policy.acceptance import Case
 from gate.policy.break_glass import softened
 from gate.policy.decision import Decision
 from gate.policy.finding import Finding, Reason, Verdict
 from gate.policy.judge import by_evidence, unmet_by_itself
+from gate.policy.known import Wanted
 from gate.policy.plan import Stage, outcomes_by_reference, revoked
-from gate.policy.policy import Mode, SignatureRequirement, Tags
+from gate.policy.policy import AttestationRequirement, Mode, SignatureRequirement, Tags
 from gate.policy.requirements import signature
 from gate.policy.signers import wants_one
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from gate.evidence.facts import Evidence, Storage
+    from gate.evidence.facts import Evidence, Storage, VerifiedAttestation
     from gate.policy.known import Known
     from gate.policy.matching import Matched, Outcome
     from gate.policy.plan import Plan
@@ -96,9 +98,25 @@ def wanting_platforms(plan: Plan, known: Known, now: datetime) -> frozenset[Stor
         rule.requirement.kept.of(plan.reference.name)
         for matched in plan.matched
         for rule in matched.policy.rules
-        if isinstance(rule.requirement, SignatureRequirement)
+        if isinstance(rule.requirement, SignatureRequirement | AttestationRequirement)
         and unmet_by_itself(rule.requirement, _case(plan, matched, now), known)
     )
+
+
+def to_read(plan: Plan, known: Known, now: datetime) -> dict[Wanted, VerifiedAttestation]:
+    """The attestations whose content some rule has to know, of those that are known and not read yet."""
+    found: dict[Wanted, VerifiedAttestation] = {}
+    for matched in plan.matched if plan.stage is not Stage.MUTATE else ():
+        case = _case(plan, matched, now)
+        for rule in matched.policy.rules:
+            wanted = rule.requirement
+            if not isinstance(wanted, AttestationRequirement):
+                continue
+            storage = wanted.kept.of(plan.reference.name)
+            places = [known.evidence[storage], *(e for (of, _), e in known.by_platform.items() if of == storage)]
+            for fact, reading in (one for place in places for one in attested.to_read(wanted, case, place)):
+                found[Wanted(fact.digest, reading)] = fact
+    return {one: fact for one, fact in found.items() if one not in known.predicates}
 
 
 def unable(plan: Plan, reason: Reason) -> Decision:

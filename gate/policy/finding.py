@@ -68,9 +68,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What inside of an image a reason is about; exceptions may be narrowed to it.
+
+    Attributes:
+        vulnerabilities: all names of a vulnerability, the one that its tool gives it first.
+        component: its package URL, or its name where it has none.
+        licenses: that it stands under.
+    """
+
+    vulnerabilities: tuple[str, ...] = ()
+    component: str = ""
+    licenses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """What a requirement says of an image, before its policy's mode makes a finding of it."""
+    """What a requirement says of an image, before its policy's mode makes a finding of it.
+
+    Attributes:
+        about: what inside of the image; None where it is the image itself, or what is said of it.
+    """
 
     code: Code
     message: str
     remedy: str = ""
+    about: About | None = None

@@ -9,6 +9,8 @@ from gate.codes import INABILITY, NOTES, Code
 from gate.policy.finding import Finding, Reason, Verdict
 from gate.policy.patterns import ImagePattern
 from gate.policy.policy import Match, Mode
+from gate.policy.summary import summed_up
+from gate.policy.waiver import Inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gate.policy.waiver import Waiver
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_ANYTHING: Final = Inside()
 _MODES: Final = {Mode.ENFORCE: Verdict.DENY, Mode.WARN: Verdict.WARN, Mode.AUDIT: Verdict.ALLOW}
 
 
@@ -101,7 +104,11 @@ class Matched:
         """Rules that may be broken, whatever the digest is."""
         if not self.exceptions:
             return _NOTHING
-        return frozenset(e.waiver.rule for e in self.exceptions if not e.over and not e.waiver.scope.digests)
+        return frozenset(
+            e.waiver.rule
+            for e in self.exceptions
+            if not e.over and not e.waiver.scope.digests and e.waiver.inside == _ANYTHING
+        )
 
     def waives(self, rule: str, digest: Digest | None) -> bool:
         """Whether what a rule finds of an image counts for nothing."""
@@ -115,7 +122,7 @@ class Matched:
             reason: what it says.
             digest: the image's; None where it is not known.
         """
-        about = self._about(rule, digest) if reason.code is not Code.REVOKED else []
+        about = self._about(rule, digest, reason) if reason.code is not Code.REVOKED else []
         used = next((one for one in about if not one.over), None)
         if used is None:
             yield self.finding(rule, reason)
@@ -130,13 +137,20 @@ class Matched:
         told = tuple(reasons)
         if not told:
             return Outcome(self, rule, (), ())
-        findings = tuple(f for reason in told for f in self.findings(rule.name, reason, digest))
-        used = next((one.waiver for one in self._about(rule.name, digest) if not one.over), None)
+        findings = summed_up(f for reason in told for f in self.findings(rule.name, reason, digest))
+        used = (one.waiver for reason in told for one in self._about(rule.name, digest, reason) if not one.over)
         waived = any(finding.code is Code.EXCEPTION_USED for finding in findings)
-        return Outcome(self, rule, told, findings, used if waived else None)
+        return Outcome(self, rule, told, findings, next(used, None) if waived else None)
 
-    def _about(self, rule: str, digest: Digest | None) -> list[Applicable]:
-        return [one for one in self.exceptions if one.waiver.rule == rule and one.waiver.scope.holds(digest)]
+    def _about(self, rule: str, digest: Digest | None, reason: Reason | None = None) -> list[Applicable]:
+        """The exceptions for what a rule finds; without a reason those that waive whatever it finds."""
+        return [
+            one
+            for one in self.exceptions
+            if one.waiver.rule == rule
+            and one.waiver.scope.holds(digest)
+            and one.waiver.inside.covers(reason.about if reason is not None else None)
+        ]
 
     def _note(self, code: Code, rule: str, message: str) -> Finding:
         remedy = "renew it, or mend what it waives" if code is not Code.EXCEPTION_USED else ""

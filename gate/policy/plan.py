@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from gate.codes import Code
+from gate.image.platforms import ConfigsWanted
 from gate.policy import revocation
+from gate.policy.bases import BaseRequirement
 from gate.policy.break_glass import softened
 from gate.policy.config import MAX_ATTESTATION, Unmatched, Where
 from gate.policy.decision import Decision
@@ -20,6 +22,7 @@ from gate.policy.judge import by_reference
 from gate.policy.matching import Matched, Outcome, Workload, match, verdict_in
 from gate.policy.policy import (
     AttestationRequirement,
+    CelRequirement,
     DenyRequirement,
     ImageRequirement,
     Mode,
@@ -37,10 +40,10 @@ if TYPE_CHECKING:
 
     from gate.evidence.facts import Storage
     from gate.image.digest import Digest
-    from gate.image.platforms import ConfigsWanted
     from gate.image.reference import Reference
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Config
+    from gate.policy.expressions import Condition
     from gate.policy.policy_set import PolicySet
     from gate.policy.revocation import Revocations
     from gate.policy.signers import SignerSpec
@@ -76,6 +79,7 @@ class Plan:
         trust: what to try them against.
         types: the predicate types of the attestations that are wanted too.
         configs: the configurations that are wanted of the images that it stands for; None: none.
+        bases: whether it matters what it is built on.
         pins: whether `/mutate` writes the digest.
         attestation_bytes: that one attestation may have.
         stale_if_error: seconds that an old listing may stand in for a registry that cannot be reached.
@@ -94,6 +98,7 @@ class Plan:
     trust: TrustNeeds = NOTHING
     types: frozenset[str] = frozenset()
     configs: ConfigsWanted | None = None
+    bases: bool = False
     pins: bool = False
     attestation_bytes: int = MAX_ATTESTATION
     stale_if_error: float = 0.0
@@ -247,10 +252,15 @@ def _with_needs(base: Plan) -> Plan:
                     sources.add(rule.requirement.kept.of(base.reference.name))
                 case AttestationRequirement():
                     sources.add(rule.requirement.kept.of(base.reference.name))
-                    types.add(rule.requirement.type)
+                    types.update(rule.requirement.fetched_types)
+                    configs = _both(configs, _configs(rule.requirement.condition))
                 case ImageRequirement():
-                    asked = rule.requirement.configs
-                    configs = configs | asked if configs and asked else configs or asked
+                    configs = _both(configs, rule.requirement.configs)
+                    continue
+                case BaseRequirement():
+                    configs = ConfigsWanted(None)
+                case CelRequirement(condition):
+                    configs = _both(configs, _configs(condition))
                     continue
                 case DenyRequirement() | Unusable():
                     continue
@@ -264,7 +274,19 @@ def _with_needs(base: Plan) -> Plan:
         trust=needs_of(signers),
         types=frozenset(types),
         configs=configs,
+        bases=any(isinstance(rule.requirement, BaseRequirement) for m in base.matched for rule in m.policy.rules),
     )
+
+
+def _configs(condition: Condition | None) -> ConfigsWanted | None:
+    """The configurations that an expression wants to be known."""
+    if condition is None or not (condition.wants_config or condition.wants_platforms):
+        return None
+    return ConfigsWanted(None) if condition.wants_config else ConfigsWanted()
+
+
+def _both(one: ConfigsWanted | None, other: ConfigsWanted | None) -> ConfigsWanted | None:
+    return one | other if one and other else one or other
 
 
 def revoked(revocations: Revocations, digest: Digest | None) -> Iterator[Finding]:

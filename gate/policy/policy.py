@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from gate.evidence.facts import Storage
 from gate.image.platforms import ConfigsWanted
+from gate.policy.bases import BaseRequirement
+from gate.policy.contents import ANY_CONTENT, AnyContent, ScanContent, Select
+from gate.policy.predicate_types import VEX_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.manifest import Platform
     from gate.image.reference import Repository
+    from gate.policy.contents import Content, VexUse
+    from gate.policy.expressions import Condition
     from gate.policy.patterns import ImagePattern, RegistryPrefix
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.waiver import Waiver
@@ -190,20 +195,77 @@ class SignatureRequirement:
 
 @dataclass(frozen=True, slots=True)
 class AttestationRequirement:
-    """That there is an attestation of a type. What it says is not looked at here.
+    """The `attestation` rule; and `sbom`, `scan` and `provenance`, which are this with a known predicate.
 
     Attributes:
         by: whose attestation is wanted.
-        type: the predicate type, a URI.
+        types: the predicate types of what is looked for, URIs.
         kept: where the attestations are.
+        select: which of several have to pass.
+        max_age: how old one may be.
+        content: what its predicate has to say.
+        condition: CEL on it; None where there is none.
+        message: why, for people, beside what is wrong.
+        platform_evidence: as of signatures.
     """
 
     by: Expression
-    type: str
+    types: tuple[str, ...]
     kept: Kept = Kept()
+    select: Select = Select.ANY
+    max_age: timedelta | None = None
+    content: Content = ANY_CONTENT
+    condition: Condition | None = None
+    message: str = ""
+    platform_evidence: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The type of the rule, as policies write it."""
+        return self.content.kind
+
+    @property
+    def vex(self) -> VexUse | None:
+        """Whose word on findings counts."""
+        return self.content.vex if isinstance(self.content, ScanContent) else None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Everybody that it speaks of."""
+        return (self.by,) if self.vex is None else (self.by, self.vex.by)
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether it matters what predicates say, be it only when they were made."""
+        return not isinstance(self.content, AnyContent) or self.condition is not None or self.max_age is not None
+
+    @property
+    def fetched_types(self) -> tuple[str, ...]:
+        """The predicate types that have to be read to judge it."""
+        return self.types if self.vex is None else (*self.types, *VEX_TYPES)
 
 
-Requirement = ImageRequirement | DenyRequirement | SignatureRequirement | AttestationRequirement | Unusable
+@dataclass(frozen=True, slots=True)
+class CelRequirement:
+    """The `cel` rule: an expression about the image.
+
+    Attributes:
+        message: why, for people; "" for nothing beside the expression.
+    """
+
+    condition: Condition
+    message: str = ""
+
+
+Requirement = (
+    ImageRequirement
+    | DenyRequirement
+    | SignatureRequirement
+    | AttestationRequirement
+    | BaseRequirement
+    | CelRequirement
+    | Unusable
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +293,7 @@ def _needs_digest(requirement: Requirement) -> bool:
             return bool(requirement.deny_digests) or requirement.configs is not None
         case DenyRequirement() | Unusable():
             return False
-        case SignatureRequirement() | AttestationRequirement():
+        case SignatureRequirement() | AttestationRequirement() | BaseRequirement() | CelRequirement():
             return True
         case _:
             assert_never(requirement)
@@ -239,11 +301,11 @@ def _needs_digest(requirement: Requirement) -> bool:
 
 def _names_in(requirement: Requirement) -> frozenset[str]:
     match requirement:
-        case SignatureRequirement():
+        case SignatureRequirement() | AttestationRequirement():
             return frozenset().union(*(expression.names for expression in requirement.expressions))
-        case AttestationRequirement(by):
-            return by.names
-        case ImageRequirement() | DenyRequirement() | Unusable():
+        case BaseRequirement(by=by):
+            return by.names if by is not None else frozenset()
+        case ImageRequirement() | DenyRequirement() | CelRequirement() | Unusable():
             return frozenset()
         case _:
             assert_never(requirement)
@@ -301,5 +363,5 @@ def _tags_of(rule: Rule, waived: frozenset[str]) -> Tags | None:
             return rule.requirement.tags
         case DenyRequirement() | Unusable():
             return None
-        case SignatureRequirement() | AttestationRequirement():
+        case SignatureRequirement() | AttestationRequirement() | BaseRequirement() | CelRequirement():
             return Tags.PIN

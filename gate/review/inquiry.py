@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable
 from gate.evidence.facts import Evidence, Unavailable
-from gate.policy.evaluate import suffices, wanting_platforms
+from gate.policy.evaluate import suffices, to_read, wanting_platforms
 from gate.policy.finding import Reason
 from gate.policy.known import Known
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from gate.image.digest import Digest
     from gate.image.platforms import PlatformImage
     from gate.policy.plan import Plan
+    from gate.review.bases import BaseFinder
     from gate.review.gather import Gatherer
     from gate.review.platforms import Platforms
+    from gate.review.predicates import PredicateReader
     from gate.review.threads import Threads
 
     _Wanted = tuple[Storage, Digest]
@@ -33,8 +35,18 @@ if TYPE_CHECKING:
 class Inquiry:
     """Thread-safe."""
 
-    def __init__(self, gatherer: Gatherer, platforms: Platforms, threads: Threads, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        platforms: Platforms,
+        reader: PredicateReader,
+        bases: BaseFinder,
+        threads: Threads,
+        now: Callable[[], datetime],
+    ) -> None:
         """Take collaborators; `now` is the instant that is decided at."""
+        self._reader = reader
+        self._bases = bases
         self._gatherer = gatherer
         self._platforms = platforms
         self._threads = threads
@@ -49,11 +61,17 @@ class Inquiry:
                 return None
             found[source] = evidence
         images = None
+        if planned.bases:
+            return None  # whatever they are: other repositories have a say
         if planned.configs is not None:
             images = self._platforms.at_hand(planned.reference.name, digest, planned.configs)
             if images is None:
                 return None
         known = Known(digest, found, images)
+        predicates = self._reader.at_hand(to_read(planned, known, self._now()))
+        if predicates is None:
+            return None
+        known = replace(known, predicates=predicates)
         return None if wanting_platforms(planned, known, self._now()) else known
 
     def known(self, planned: Plan, digest: Digest, deadline: Deadline) -> Known:
@@ -66,8 +84,23 @@ class Inquiry:
         known = Known(digest, {source: evidence for (source, _), evidence in found.items()})
         if reading is not None:
             known = replace(known, platforms=_read(reading, registry, deadline))
+            known = self._with_bases(planned, known, deadline)
+        known = self._with_predicates(planned, known, deadline)
         wanting = wanting_platforms(planned, known, self._now())
-        return self._by_platform(planned, known, sorted(wanting), deadline) if wanting else known
+        if not wanting:
+            return known
+        return self._with_predicates(planned, self._by_platform(planned, known, sorted(wanting), deadline), deadline)
+
+    def _with_bases(self, planned: Plan, known: Known, deadline: Deadline) -> Known:
+        if not planned.bases or not isinstance(known.platforms, tuple):
+            return known
+        return replace(known, bases=self._bases.find(planned, known.platforms, deadline))
+
+    def _with_predicates(self, planned: Plan, known: Known, deadline: Deadline) -> Known:
+        wanted = to_read(planned, known, self._now())
+        if not wanted:
+            return known
+        return replace(known, predicates={**known.predicates, **self._reader.read(wanted, deadline)})
 
     def _by_platform(self, planned: Plan, known: Known, sources: list[Storage], deadline: Deadline) -> Known:
         images = known.platforms or self._images(planned, known.digest, deadline)

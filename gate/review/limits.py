@@ -48,3 +48,6 @@ PLATFORMS_AT_ONCE: Final = 8
 
 MAX_NESTED: Final = 3
 """Levels of indexes below an index."""
+
+MAX_BASES: Final = 10
+"""Images that an image is said to be built on, and may be, that are looked at."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
 from gate.errors import EvidenceUnavailable, ParseError
 from gate.image.config import MAX_CONFIG, ImageConfig
 from gate.image.manifest import INDEX_TYPES, MAX_MANIFEST, Index, parse_manifest
-from gate.image.platforms import PlatformImage
+from gate.image.platforms import PlatformImage, claims_of
 from gate.review.cache import Bounds, FlightCache
 from gate.review.limits import MAX_INSIDE, MAX_NESTED, MAX_PLATFORMS, MAX_SAID, PLATFORMS_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
     from gate.deadline import Deadline
@@ -51,10 +51,11 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A manifest in or below an index, with its platform as far as an index states it."""
+    """A manifest in or below an index, with what its index says of it: its platform, as far as it states one."""
 
     digest: Digest
     platform: Platform | None
+    annotations: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Platforms:
@@ -112,7 +113,8 @@ class Platforms:
         top = self._manifest(asked.repository, asked.digest, deadline)
         if not isinstance(top, Index):
             config = self.config(asked.repository, top, deadline) if asked.wants(None) else None
-            return (PlatformImage(asked.digest, config.platform if config else None, config),)
+            claims = claims_of(config.labels, top.annotations) if config else ()
+            return (PlatformImage(asked.digest, config.platform if config else None, config, claims),)
         entries = self._runnable(asked, top, deadline)
         wanted = [entry for entry in entries if asked.wants(entry.platform)]
         lane = self._lanes.of(asked.repository.registry)
@@ -141,7 +143,8 @@ class Platforms:
                     if descriptor.media_type in INDEX_TYPES:
                         below.append((descriptor, stated))
                     else:
-                        found[_Entry(descriptor.digest, stated)] = None
+                        said = {**index.annotations, **descriptor.annotations}
+                        found[_Entry(descriptor.digest, stated, said)] = None
             depth += 1
             if len(found) + len(below) > MAX_PLATFORMS or (below and depth > MAX_NESTED):
                 raise EvidenceUnavailable(
@@ -166,7 +169,8 @@ class Platforms:
             message = f"{repository} has an index at {entry.digest}, where its index says there is an image"
             raise EvidenceUnavailable(Code.REGISTRY_PROTOCOL, message, remedy="push the image again")
         config = self.config(repository, manifest, deadline, MAX_INSIDE)
-        return PlatformImage(entry.digest, entry.platform or config.platform, config)
+        claims = claims_of(config.labels, manifest.annotations, entry.annotations)
+        return PlatformImage(entry.digest, entry.platform or config.platform, config, claims)
 
     def _manifest(
         self, repository: Repository, digest: Digest, deadline: Deadline, limit: int = MAX_MANIFEST
@@ -212,5 +216,7 @@ def _landed(future: Future[PlatformImage], repository: Repository, deadline: Dea
 
 def _size(images: Collection[PlatformImage]) -> int:
     """Bytes, about."""
-    labels = (image.config.labels for image in images if image.config is not None)
-    return 500 * len(images) + sum(sys.getsizeof(text) for some in labels for pair in some.items() for text in pair)
+    configs = [image.config for image in images if image.config is not None]
+    labels = sum(sys.getsizeof(text) for config in configs for pair in config.labels.items() for text in pair)
+    layers = sum(sys.getsizeof(layer) for config in configs for layer in config.layers)
+    return 500 * len(images) + labels + layers

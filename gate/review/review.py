@@ -16,12 +16,14 @@ from gate.policy.evaluate import conclude, unable
 from gate.policy.finding import Reason
 from gate.policy.matching import Workload
 from gate.policy.plan import Plan, Stage, invalid, plan
+from gate.review.bases import BaseFinder
 from gate.review.cache import Bounds, FlightCache
 from gate.review.gather import Gatherer
 from gate.review.inquiry import Inquiry
 from gate.review.kept import Blobs, Nothing
 from gate.review.listing import Place
 from gate.review.platforms import Platforms
+from gate.review.predicates import PredicateReader
 from gate.review.tags import look_up
 from gate.review.threads import Threads
 from gate.spent import Meter, Spent
@@ -161,7 +163,8 @@ class Reviewer:
             cache=cache,
         )
         self._platforms = Platforms(registry, self._blobs, self._threads.lanes, clock, cache=cache)
-        self._inquiry = Inquiry(self._gatherer, self._platforms, self._threads, now)
+        bases = BaseFinder(self._gatherer, self._platforms, self.resolve, upstream)
+        self._inquiry = Inquiry(self._gatherer, self._platforms, PredicateReader(), bases, self._threads, now)
 
     def close(self) -> None:
         """Stop taking work; what is under way ends with its deadline."""

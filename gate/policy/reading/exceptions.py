@@ -8,10 +8,11 @@ from gate.image.digest import Digest
 from gate.instants import parse_end
 from gate.policy.break_glass import BreakGlass
 from gate.policy.exceptions import GateException
+from gate.policy.packages import PackagePattern
 from gate.policy.patterns import ImagePattern
 from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import did_you_mean
-from gate.policy.waiver import Scope, Waiver
+from gate.policy.waiver import Inside, Scope, Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gate.policy.reading.notes import Notes
 
 _NARROWING: Final = ("images", "digests", "namespaces")
-_OF_CONTENT: Final = ("vulnerabilities", "components", "licenses")
 
 
 def parse_waivers(notes: Notes, path: Path, raw: list[dict[str, Any]], origin: str = "") -> tuple[Waiver, ...]:
@@ -78,15 +78,34 @@ def parse_scope(notes: Notes, path: Path, raw: dict[str, Any]) -> Scope | None:
 def _waiver(notes: Notes, path: Path, raw: dict[str, Any], origin: str) -> Waiver | None:
     scope = parse_scope(notes, path, raw)
     end = notes.attempt(Check.INSTANT, (*path, "until"), parse_end, raw["until"])
-    narrowed = [field for field in _OF_CONTENT if field in raw]
-    for field in narrowed:
-        notes.add(
-            Check.EXCEPTION_CONTENT, (*path, field), f"`{field}` narrows what is found in a scan or SBOM", "remove it"
-        )
-    if scope is None or end is None or narrowed:
+    inside = _inside(notes, path, raw)
+    if scope is None or end is None or inside is None:
         return None
     return Waiver(
-        raw["rule"], scope, raw["until"], end, raw["reason"], raw.get("ticket", ""), raw.get("approvedBy", ""), origin
+        raw["rule"],
+        scope,
+        raw["until"],
+        end,
+        raw["reason"],
+        raw.get("ticket", ""),
+        raw.get("approvedBy", ""),
+        origin,
+        inside,
+    )
+
+
+def _inside(notes: Notes, path: Path, raw: dict[str, Any]) -> Inside | None:
+    """What of an image's content it is narrowed to; None where a part of that is wrong."""
+    components = [
+        notes.attempt(Check.PACKAGE_PATTERN, (*path, "components", i), PackagePattern.parse, text)
+        for i, text in enumerate(raw.get("components", ()))
+    ]
+    if None in components:
+        return None
+    return Inside(
+        tuple(name.upper() for name in raw.get("vulnerabilities", ())),
+        tuple(one for one in components if one is not None),
+        tuple(name.casefold() for name in raw.get("licenses", ())),
     )
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.image.digest import Digest
 from gate.image.platforms import parse_platform
-from gate.image.reference import Reference
 from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
 from gate.policy.patterns import RegistryPrefix, glob
-from gate.policy.policy import DenyRequirement, ImageRequirement, Kept, Requirement, Rule, SignatureRequirement, Tags
+from gate.policy.policy import DenyRequirement, ImageRequirement, Requirement, Rule, SignatureRequirement, Tags
 from gate.policy.reading.checks import Check
+from gate.policy.reading.contents import parse_attestation, parse_base, parse_cel
+from gate.policy.reading.keeping import parse_kept
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES
 from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from gate.documents import Path
     from gate.image.manifest import Platform
-    from gate.image.reference import Repository
     from gate.policy.reading.notes import Notes
     from gate.policy.signers import SignerSpec
 
@@ -59,13 +59,22 @@ def parse_rules(notes: Notes, raw: list[dict[str, Any]], *, namespaced: bool) ->
 
 
 def _requirement(notes: Notes, path: Path, kind: str, raw: dict[str, Any], *, namespaced: bool) -> Requirement | None:
+    def parse_by(where: Path, by: object) -> Expression | None:
+        return parse_expression(notes, where, by)
+
     match kind:
         case "image":
             return _image(notes, path, raw)
         case "deny":
             return DenyRequirement(raw.get("message", ""))
-        case _:
+        case "signature":
             return _signature(notes, path, raw, namespaced=namespaced)
+        case "base":
+            return parse_base(notes, path, raw, parse_by)
+        case "cel":
+            return parse_cel(notes, path, raw, namespaced=namespaced)
+        case _:
+            return parse_attestation(notes, path, kind, raw, parse_by, namespaced=namespaced)
 
 
 def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
@@ -113,28 +122,13 @@ def _labels(notes: Notes, path: Path, raw: dict[str, str]) -> dict[str, str]:
 
 def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: bool) -> SignatureRequirement | None:
     by = parse_expression(notes, (*path, "by"), raw["by"])
-    repository: Repository | None = None
-    if "repository" in raw:
-        if namespaced:
-            notes.add(
-                Check.CLUSTER_ONLY,
-                (*path, "repository"),
-                "a GatePolicy has no `repository`",
-                "remove it, or use a ClusterGatePolicy",
-            )
-        reference = notes.attempt(Check.REFERENCE, (*path, "repository"), Reference.parse, raw["repository"])
-        repository = reference.name if reference else None
-        if reference and (reference.tag or reference.digest):
-            notes.add(
-                Check.REFERENCE, (*path, "repository"), "`repository` has a tag or digest", f"write {reference.name}"
-            )
+    kept = parse_kept(notes, path, raw, namespaced=namespaced)
     most = _max_age(notes, path, raw)
     least = duration_of(raw["minAge"]) if "minAge" in raw else None
     unless = parse_expression(notes, (*path, "unless", "by"), raw["unless"]["by"]) if "unless" in raw else None
     _check_ages(notes, path, raw, most, least)
     if by is None or ("unless" in raw and unless is None):
         return None
-    kept = Kept(repository, raw.get("tagPrefix", ""))
     return SignatureRequirement(
         by,
         raw.get("annotations", {}),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gate.codes import Code
+from gate.deadline import Deadline
 from gate.documents import Document, read_documents
 from gate.evidence.facts import (
     Evidence,
@@ -13,19 +16,22 @@ from gate.evidence.facts import (
     KeySigner,
     Problem,
     Rejection,
+    TimeSource,
     Unavailable,
     VerifiedAttestation,
     VerifiedSignature,
+    VerifiedTime,
     Witness,
 )
 from gate.image.digest import Digest
 from gate.image.reference import Reference
-from gate.policy.evaluate import conclude
+from gate.policy.evaluate import conclude, to_read
 from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from gate.policy.reading.sets import ParsedSet, parse_set
 from gate.policy.trust import PUBLIC_GOOD
+from gate.review.predicates import PredicateReader
 from tests.fakes.clock import START
 from tests.fakes.signing import alice, bob, mallory
 
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.demo.signing import SigningKey
+    from gate.evidence.facts import Signer
     from gate.image.platforms import PlatformImage
     from gate.policy.decision import Decision
     from gate.policy.finding import Reason
@@ -136,6 +143,29 @@ def fact(
     return VerifiedSignature(Format.LEGACY, OTHER, KeySigner(key.public, PUBLIC_GOOD), witness, annotations or {}, name)
 
 
+def attested(
+    predicate_type: str,
+    predicate: object,
+    key: SigningKey | None = None,
+    *,
+    logged: datetime | None = None,
+    signer: Signer | None = None,
+) -> VerifiedAttestation:
+    """A verified attestation of the image, by a key (alice's), or by somebody; `logged`: when, by a log."""
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": REPOSITORY, "digest": {"sha256": DIGEST.hex}}],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    content = predicate if isinstance(predicate, bytes) else json.dumps(statement).encode()
+    times = (VerifiedTime(logged, TimeSource.LOG, "a log"),) if logged is not None else ()
+    witness = Witness(frozenset({"log"}), times) if logged is not None else UNWITNESSED
+    who = signer or KeySigner((key or alice()).public, PUBLIC_GOOD)
+    stored = Digest.of(content + str((logged, who)).encode())
+    return VerifiedAttestation(Format.LEGACY, stored, who, witness, predicate_type, content)
+
+
 def rejection(code: Code, reason: str = "a reason") -> Rejection:
     return Rejection(Format.LEGACY, OTHER, code, reason)
 
@@ -173,6 +203,9 @@ def decide(
         dict.fromkeys(planned.sources, facts or Evidence()),
         platforms,
         {(s, one): found for s in planned.sources for one, found in (by_platform or {}).items()},
+    )
+    known = replace(
+        known, predicates=PredicateReader().read(to_read(planned, known, now), Deadline.after(60, monotonic))
     )
     return conclude(planned, known if planned.digest_wanted else None, now)
 

@@ -21,13 +21,14 @@ from gate.evidence.facts import (
     Witness,
 )
 from gate.image.reference import Reference
+from gate.policy import attested
 from gate.policy.acceptance import Case
 from gate.policy.evaluate import suffices, unable
 from gate.policy.finding import Reason, Verdict
+from gate.policy.known import Known
 from gate.policy.matching import Workload
 from gate.policy.plan import Stage, plan
 from gate.policy.policy import AttestationRequirement
-from gate.policy.requirements import attestation
 from gate.policy.revocation import RevokedSigner
 from gate.policy.signers import KeySpec, One
 from gate.trust.window import ALWAYS
@@ -223,7 +224,8 @@ def test_attestations_of_a_revoked_signer_do_not_count_either() -> None:
         ]
     )
     case = Case({"a": KeySpec("a", alice().public)}, Reference.parse(PINNED), revoking(ALICES).revocations, START)
-    reasons = list(attestation.check(AttestationRequirement(One("a"), kind), case, found))
+    wanted = AttestationRequirement(One("a"), (kind,))
+    reasons = list(attested.check(wanted, case, found, Known(DIGEST), DIGEST))
     assert [reason.code for reason in reasons] == [Code.REVOKED]
 
 

@@ -268,7 +268,7 @@ def attested(*, is_valid: bool) -> ImageReview:
             f"{scene.digest.tag}.att", Layer(layer.media_type, layer.content, layer.annotations)
         )
     (parsed,) = signed_by("ci", CI).policies
-    rule = Rule("sbom", AttestationRequirement(One("ci"), SBOM))
+    rule = Rule("sbom", AttestationRequirement(One("ci"), (SBOM,)))
     match = Match((ImagePattern.parse("**"),))
     one = Policy(parsed.kind, parsed.name, Mode.ENFORCE, match, (rule,), parsed.signers)
     return scene.judge(PolicySet((one,)))

@@ -46,7 +46,7 @@ PLACE = Place(Storage(HOME), IMAGE, "", HOME, attestations=True)
 def attested(*types: str, signed: bool = False) -> PolicySet:
     """A policy that wants an attestation of each type by alice, and her signature where that is said."""
     (base,) = SIGNED.policies
-    rules = [Rule(kind, AttestationRequirement(One("a"), kind, Kept())) for kind in types]
+    rules = [Rule(kind, AttestationRequirement(One("a"), (kind,), Kept())) for kind in types]
     if signed:
         rules.append(Rule("signature", SignatureRequirement(One("a"), {}, Kept())))
     everything = Match((ImagePattern.parse("**"),))

@@ -147,6 +147,7 @@ _TYPES: Final[dict[str, Predicate]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "integer": _is_integer,
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
 }
 
 _SIMPLE: Final[dict[str, Callable[[Any], Predicate]]] = {

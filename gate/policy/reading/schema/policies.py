@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gate.policy.reading.schema.contents import ATTESTATION, BASE, BY_REF, CEL, PROVENANCE, SBOM, SCAN
 from gate.policy.reading.schema.parts import (
     CLUSTER_MARK,
     DURATION,
@@ -15,17 +16,13 @@ from gate.policy.reading.schema.parts import (
     SIGNER_NAME,
     TAG_PREFIX,
     TEXT,
-    Schema,
     field,
     formed,
-    later,
     marked,
     obj,
     texts,
 )
 from gate.policy.reading.schema.signers import SIGNER
-
-_BY: Final[Schema] = {"$ref": "#/definitions/by"}
 
 WORKLOAD_KINDS: Final = (
     "Pod", "PodTemplate", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job",
@@ -105,7 +102,7 @@ _IMAGE: Final = obj(
 
 _SIGNATURE: Final = obj(
     {
-        "by": field(_BY, "Who has to have signed the image."),
+        "by": field(BY_REF, "Who has to have signed the image."),
         "annotations": field(LABELS, "Annotations that every counted signature carries.", default={}),
         "repository": field(
             marked(TEXT, CLUSTER_MARK),
@@ -122,7 +119,7 @@ _SIGNATURE: Final = obj(
         "maxAge": field(DURATION, "How old signatures may be, by their earliest verified time; default any age."),
         "minAge": field(DURATION, "How old signatures have to be, by log or timestamp; default any age."),
         "unless": obj(
-            {"by": field(_BY, "Who has to have signed.")}, ("by",), description="Signers that make `minAge` void."
+            {"by": field(BY_REF, "Who has to have signed.")}, ("by",), description="Signers that make `minAge` void."
         ),
         "platformEvidence": field(
             {"enum": ["all"]},
@@ -133,8 +130,7 @@ _SIGNATURE: Final = obj(
     description="Who has to have signed the image.",
 )
 
-RULE_TYPES: Final = ("image", "deny", "signature")
-LATER_RULES: Final = ("attestation", "sbom", "scan", "provenance", "base", "cel")
+RULE_TYPES: Final = ("image", "deny", "signature", "attestation", "sbom", "scan", "provenance", "base", "cel")
 
 _RULE: Final = obj(
     {
@@ -145,7 +141,12 @@ _RULE: Final = obj(
             description="Refuses every image that the policy matches.",
         ),
         "signature": _SIGNATURE,
-        **later(*LATER_RULES),
+        "attestation": ATTESTATION,
+        "sbom": SBOM,
+        "scan": SCAN,
+        "provenance": PROVENANCE,
+        "base": BASE,
+        "cel": CEL,
     }
 )
 
