@@ -59,7 +59,7 @@ _FUNCTIONS: Final = (
 )  # fmt: skip
 _OVERLOAD_ID: Final = 0x1A  # what stands before the length of one (cel.expr.Reference, field 3)
 
-_FLAW: Final = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
+_FLAW: Final = re.compile(r"^ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 _STATUS: Final = re.compile(r"^(?:[A-Z_]+: )|(?: \[[A-Z_]+\])$")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
@@ -76,6 +76,11 @@ _CALLS: Final = re.compile(
     rf"|\.\s*matches\(\s*(?P<pattern>{_TEXT})\s*\)|{_QUIET}",
     re.DOTALL | re.ASCII,
 )
+_REMEDIES: Final = {
+    "duration": 'write hours, minutes or seconds, such as duration("168h")',
+    "timestamp": 'write RFC 3339, such as timestamp("2026-11-23T12:00:00Z")',
+    "pattern": "write a regular expression of RE2",
+}
 _DAYS: Final = re.compile(r"([0-9]{1,6})([dw])", re.ASCII)
 
 
@@ -222,13 +227,13 @@ def _compile(environment: Any, source: str, over: Over) -> Any:  # noqa: ANN401 
 
 def _flaw(said: str, source: str, over: Over) -> InvalidExpression:
     """The first thing that is wrong, in our words where there are any."""
+    said = _STATUS.sub("", said)
     found = _FLAW.search(said)
-    if found is None:  # it gave up
-        what = _STATUS.sub("", said.partition("\n")[0])[:_SHOWN]
-        return InvalidExpression(f"the expression is too deep: {what}", remedy="write several rules")
-    line, column, what = max(int(found[1]), 0), max(int(found[2]), 0), _EXPECTING.sub("", found[3])
-    if not line or not column:
-        return InvalidExpression(f"the expression is too deep: {what[:_SHOWN]}", remedy="write several rules")
+    line, column = (int(found[1]), int(found[2])) if found is not None else (0, 0)
+    what = _EXPECTING.sub("", found[3] if found is not None else said.partition("\n")[0])
+    if line < 1 or column < 1:  # it gave up
+        kind = "is too deep" if "recursion" in what else "can't be read"
+        return InvalidExpression(f"the expression {kind}: {what[:_SHOWN]}", remedy="write several rules")
     if undeclared := _UNDECLARED.search(what):
         return _unknown(undeclared[1], line, column, source, over)
     if overload := _NO_OVERLOAD.search(what):
@@ -295,13 +300,6 @@ def _check_calls(environment: Any, source: str) -> None:  # noqa: ANN401 - as ab
             hours = int(days[1]) * (24 if days[2] == "d" else 7 * 24)
             remedy = f'write duration("{hours}h"): CEL has no days'
         raise InvalidExpression(f"{text[:_SHOWN]} is no {kind}", line, column, remedy)
-
-
-_REMEDIES: Final = {
-    "duration": 'write hours, minutes or seconds, such as duration("168h")',
-    "timestamp": 'write RFC 3339, such as timestamp("2026-11-23T12:00:00Z")',
-    "pattern": "write a regular expression of RE2",
-}
 
 
 def _written(source: str) -> Iterator[tuple[str, str, int]]:
