@@ -236,7 +236,7 @@ def _denial(
     else:
         there = f"{len(rejected)} found that do not count: {'; '.join(seen[:_SHOWN])}"
     code = Code.ATTESTATION_INVALID if seen else Code.ATTESTATION_MISSING
-    if isinstance(wanted.content, SbomContent) and not _OF_SBOMS.isdisjoint(types):
+    if isinstance(wanted.content, SbomContent) and not (_OF_SBOMS - {*wanted.types}).isdisjoint(types):
         code = Code.SBOM_FORMAT
     return Reason(
         code,
