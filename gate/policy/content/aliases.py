@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,7 +20,9 @@ _BY_FIX: Final = {Fix.AVAILABLE: 2, Fix.UNKNOWN: 1, Fix.NONE: 0, Fix.WONT_FIX: 0
 
 def names(first: str, others: Iterable[str]) -> tuple[str, ...]:
     """The names of a vulnerability: the first one, then the others sorted, each once."""
-    return (first, *sorted({other for other in others if other and other != first})) if others else (first,)
+    if not others:
+        return (first,)
+    return (first, *sorted({other for other in others if other and other != first}))
 
 
 def covers(said: Collection[str], ids: tuple[str, ...]) -> bool:
@@ -34,6 +37,7 @@ def covers(said: Collection[str], ids: tuple[str, ...]) -> bool:
     return any(name in said for name in ids if name == ids[0] or name.startswith(_OWN))
 
 
+@lru_cache(maxsize=16_384)
 def bare(purl: str) -> str:
     """A package URL without its qualifiers: neither architecture nor distribution makes another package of it."""
     if "?" not in purl:
@@ -51,9 +55,10 @@ def merged(findings: Iterable[Vulnerability]) -> tuple[Vulnerability, ...]:
     once: dict[tuple[tuple[str, ...], str, str], Vulnerability] = {}
     for finding in findings:
         place = (bare(finding.purl), "") if finding.purl else (finding.package, finding.version)
-        key = (tuple(sorted(finding.ids)), *place)
+        ids = finding.ids
+        key = (ids if len(ids) == 1 else tuple(sorted(ids)), *place)
         known = once.get(key)
-        once[key] = _worse(known, finding) if known else finding
+        once[key] = finding if known is None else _worse(known, finding)
     return tuple(sorted(once.values(), key=_order))
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 SHOWN: Final = 200
 """Characters of a name or text of a document that are shown."""
 
-MAX_VALUES: Final = 3_000_000
-"""Values of one predicate, about: what 40 MiB of an SBOM have, and a fifth of what as many bytes could unfold to."""
+MAX_VALUES: Final = 4_000_000
+"""Values of one predicate, about: more than 40 MiB of an SBOM have, and a fifth of what they could unfold to."""
 
 _T = TypeVar("_T")
 _COLON: Final = re.compile(rb"\\u003[aA]")

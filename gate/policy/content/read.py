@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from gate.policy.content import cyclonedx, openvex, slsa, spdx, vuln
 from gate.policy.content import cyclonedx_vulnerabilities as bom
 from gate.policy.content.document import Unreadable, instant, opened, unwrapped
@@ -23,15 +21,6 @@ PARSER: Final = 1
 """Goes up when a reader reads a document as something else than before: what was read is kept under it."""
 
 
-class _Statement(msgspec.Struct):
-    """in-toto Statement v1, as far as it matters here: that it is about the image has been seen to."""
-
-    predicate: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_STATEMENT: Final = msgspec.json.Decoder(_Statement)
-
-
 def read(reading: Reading, predicate_type: str, statement: bytes) -> Predicate | None:
     """What a predicate says; None where it is none of what it would be taken for, and does not claim to be.
 
@@ -43,13 +32,12 @@ def read(reading: Reading, predicate_type: str, statement: bytes) -> Predicate |
     Raises:
         Unreadable: it can't be read as that.
     """
+    value = opened(statement)
+    if not isinstance(value, dict):
+        raise Unreadable("it is no in-toto statement")
     if reading is Reading.RAW:
-        return _raw(statement)
-    try:
-        predicate = bytes(_STATEMENT.decode(statement).predicate)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Unreadable(f"it is not JSON: {str(error)[:150]}") from error
-    return _reader(reading, predicate_type)(opened(predicate))
+        return _raw(value)
+    return _reader(reading, predicate_type)(unwrapped(value.get("predicate")))
 
 
 def _reader(reading: Reading, predicate_type: str) -> Callable[[object], Predicate | None]:
@@ -83,10 +71,7 @@ _TIMES: Final = (
 )
 
 
-def _raw(statement: bytes) -> Raw:
-    value = opened(statement)
-    if not isinstance(value, dict):
-        raise Unreadable("it is no in-toto statement")
+def _raw(value: dict[str, object]) -> Raw:
     wrapped = value.get("predicate")
     times = [time for path in _TIMES if (time := _time(wrapped, path)) is not None]
     try:

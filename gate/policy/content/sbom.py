@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from gate.policy.finding import Reason
+
 UNKNOWN: Final = frozenset({"", "NOASSERTION", "NONE"})
 """Words, in capitals, for what nobody knows or nobody says."""
 
@@ -58,6 +60,7 @@ class Sbom(msgspec.Struct, frozen=True):
         at: when it says it was made; None where it does not.
         tools: what made it, for people.
         components: all of them, at whatever depth; the image itself is none.
+        judged: what rules say of it, for whoever asks them again.
     """
 
     format: SbomFormat
@@ -65,6 +68,7 @@ class Sbom(msgspec.Struct, frozen=True):
     at: datetime | None
     tools: tuple[str, ...]
     components: tuple[Component, ...]
+    judged: dict[object, tuple[Reason, ...]] = msgspec.field(default_factory=dict)
 
 
 def known_licenses(texts: Iterable[str]) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Score(msgspec.Struct, frozen=True, gc=False):
         return Severity.NONE
 
 
+@lru_cache(maxsize=256)
 def of_word(word: str | None) -> Severity:
     """What a tool's word means; UNKNOWN where it says nothing, or is no word of any tool."""
     return _WORDS.get(word.strip().lower(), Severity.UNKNOWN) if word else Severity.UNKNOWN

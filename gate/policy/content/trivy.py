@@ -163,7 +163,7 @@ def _vulnerability(finding: _Finding, analysis: Status | None) -> Vulnerability:
         raise Unreadable("it is a report of Trivy with a vulnerability that has no name")
     scores = [score for given in finding.CVSS.values() for score in _scores(given)] if finding.CVSS else ()
     severity, by_score = settled(of_word(finding.Severity), scores)
-    fixed_in = tuple(filter(None, map(str.strip, finding.FixedVersion.split(","))))
+    fixed_in = _versions(finding.FixedVersion) if finding.FixedVersion else ()
     published = finding.PublishedDate
     return Vulnerability(
         ids=names(finding.VulnerabilityID, finding.VendorIDs or ()),
@@ -179,6 +179,11 @@ def _vulnerability(finding: _Finding, analysis: Status | None) -> Vulnerability:
         published=published if published and published.year > MINYEAR else None,  # Go's zero time is none
         analysis=analysis,
     )
+
+
+@lru_cache(maxsize=4096)
+def _versions(listed: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, listed.split(","))))
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -79,9 +80,21 @@ def check(wanted: ScanContent, report: Report, now: datetime) -> Iterator[Reason
             age = "of a time that is not stated" if made is None else f"{shown(now - made)} old"
             said = f"{report.told(now)}, with a database {age}; may be {shown(wanted.database_age)} old"
             yield Reason(Code.SCAN_STALE, said, "update the scanner's database, and scan again")
-    for one in scan.findings:
+    for one in _worst(wanted, scan.findings):
         if (why := _denied(wanted, one, now)) and not _is_cleared(wanted, one, report):
             yield _denial(one, why, report, now)
+
+
+def _worst(wanted: ScanContent, findings: Sequence[Vulnerability]) -> Iterator[Vulnerability]:
+    """Those that may be denied: they are sorted, and of thousands most are less grave than any that is."""
+    least = min(rule.severity for rule in wanted.deny)
+    yield from findings[: bisect_right(findings, -least, key=_grade)]
+    if wanted.unknown is not UnknownSeverity.IGNORE:
+        yield from findings[bisect_left(findings, -Severity.UNKNOWN, key=_grade) :]
+
+
+def _grade(one: Vulnerability) -> int:
+    return -one.severity  # the worst come first, those of unknown severity last
 
 
 def _denied(wanted: ScanContent, one: Vulnerability, now: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +27,8 @@ from tests.unit.policy.build import (
 from tests.unit.policy.requirements.test_selection import DAY, VULN, finding, scan, trivy, vuln, written
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gate.demo.signing import SigningKey
     from gate.evidence.facts import VerifiedAttestation
     from gate.policy.decision import Decision
@@ -42,7 +44,7 @@ def rule(*deny: Json, **spec: object) -> list[Json]:
     return [{"scan": {"by": "a", "maxAge": "7d", "deny": list(deny or (CRITICAL,)), **spec}}]
 
 
-def judged(*attestations: VerifiedAttestation, rules: list[Json] | None = None, **more: object) -> Decision:
+def judged(*attestations: VerifiedAttestation, rules: list[Json] | None = None, **more: Any) -> Decision:
     return decide(policies(policy(rules or rule(), **more)), facts=evidence(attestations=attestations))
 
 
@@ -96,7 +98,7 @@ def test_only_what_can_be_fixed_where_that_is_asked(fixed: str, status: str, *, 
         (START + DAY, True),  # nothing is published tomorrow
     ],
 )
-def test_grace_is_since_the_publication_that_the_report_states(published: object, *, denied: bool) -> None:
+def test_grace_is_since_the_publication_that_the_report_states(published: datetime | None, *, denied: bool) -> None:
     stated = {"PublishedDate": f"{published:%Y-%m-%dT%H:%M:%SZ}"} if published is not None else {}
     deny = [{"severity": "high", "fix": "available", "grace": "14d"}]
     assert of(finding("HIGH", **stated), deny=deny) == (DENIED if denied else [])
@@ -104,7 +106,7 @@ def test_grace_is_since_the_publication_that_the_report_states(published: object
 
 @pytest.mark.parametrize(("score", "denied"), [(9.8, True), (7.0, True), (6.9, False), (None, True)])
 def test_a_finding_without_a_score_fits_any(score: float | None, *, denied: bool) -> None:
-    given = {"CVSS": {"nvd": {"V3Score": score}}} if score is not None else {}
+    given: dict[str, Any] = {"CVSS": {"nvd": {"V3Score": score}}} if score is not None else {}
     assert of(finding("MEDIUM", **given), deny=[{"cvss": 7}]) == (DENIED if denied else [])
 
 
@@ -127,7 +129,7 @@ def test_a_scanner_that_is_not_named_is_not_allowed() -> None:
 @pytest.mark.parametrize(
     ("updated", "stale"), [(START - DAY, False), (START - 3 * DAY, True), (None, True), (START + DAY, True)]
 )
-def test_a_database_is_as_old_as_it_says(updated: object, *, stale: bool) -> None:
+def test_a_database_is_as_old_as_it_says(updated: datetime | None, *, stale: bool) -> None:
     predicate = vuln(trivy(at=START), START)
     if updated is not None:
         predicate["scanner"]["db"] = {"lastUpdate": f"{updated:%Y-%m-%dT%H:%M:%SZ}"}
@@ -184,9 +186,9 @@ def vex(*statements: Json, key: SigningKey | None = None, age: timedelta = DAY) 
 WORD = {"vex": {"by": "b", "maxAge": "90d"}}
 
 
-def with_vex(*statements: Json, name: str = "CVE-2021-44228", more: Json | None = None, **how: object) -> list[str]:
+def with_vex(*statements: Json, name: str = "CVE-2021-44228", more: Json | None = None, **how: Any) -> list[str]:
     found = scan(finding(name=name, **(more or {})))
-    decision = judged(found, vex(*statements, **how), rules=rule(**WORD))  # type: ignore[arg-type]
+    decision = judged(found, vex(*statements, **how), rules=rule(**WORD))
     return [code for code, _ in codes(decision)]
 
 
