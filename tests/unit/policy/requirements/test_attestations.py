@@ -24,13 +24,13 @@ def of(*attestations: VerifiedAttestation, type_: str = TEST, **spec: object) ->
     return [code for code, _ in codes(decide(found, facts=evidence(attestations=attestations)))]
 
 
-def tested(result: str = "PASSED", **more: object) -> VerifiedAttestation:
+def result_of(result: str = "PASSED", **more: object) -> VerifiedAttestation:
     return attested(TEST, {"result": result, **more})
 
 
 def test_that_it_is_there_suffices_where_nothing_is_asked_of_it() -> None:
-    assert of(tested()) == []
-    assert of(tested("FAILED")) == []
+    assert of(result_of()) == []
+    assert of(result_of("FAILED")) == []
     assert of() == ["ATTESTATION_MISSING"]
     assert of(attested("https://acme.example/other", {})) == ["ATTESTATION_MISSING"]
 
@@ -63,8 +63,8 @@ def test_what_cannot_be_read_is_a_denial(text: bytes) -> None:
 
 def test_without_a_time_all_of_them_have_to_pass() -> None:
     """Of two results by a key nobody can say which is the newer."""
-    assert of(tested(), tested("FAILED"), cel=PASSED) == [REJECTED]
-    assert of(tested(), tested("FAILED"), cel=PASSED, select="any") == []
+    assert of(result_of(), result_of("FAILED"), cel=PASSED) == [REJECTED]
+    assert of(result_of(), result_of("FAILED"), cel=PASSED, select="any") == []
 
 
 def test_an_expression_of_every_component() -> None:

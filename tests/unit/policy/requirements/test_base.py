@@ -23,6 +23,8 @@ from tests.fakes.signing import alice, mallory
 from tests.unit.policy.build import DIGEST, PINNED, Json, codes, evidence, fact, policies, policy, revocation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gate.evidence.facts import Evidence
 
 EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
@@ -45,7 +47,7 @@ def base(*images: PlatformImage, found: Evidence | None = None) -> Base:
 
 
 def judged(
-    rule: Json, images: tuple[PlatformImage, ...], bases: dict[str, Base | Reason], *more: Json
+    rule: Json, images: tuple[PlatformImage, ...], bases: Mapping[str, Base | Reason], *more: Json
 ) -> list[tuple[str, str]]:
     planned = plan(policies(policy([rule]), *more), Reference.parse(PINNED), Workload(), Stage.CHECK, START)
     assert planned.bases

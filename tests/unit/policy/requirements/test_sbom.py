@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,13 +52,13 @@ def package(name: str = "log4j-core", version: str = "2.14.1", purl: str = f"{LO
     }
 
 
-def judged(*attestations: VerifiedAttestation, exceptions: list[Json] | None = None, **spec: object) -> Decision:
+def judged(*attestations: VerifiedAttestation, exceptions: list[Json] | None = None, **spec: Any) -> Decision:
     rules = [{"sbom": {"by": "a", **spec}}]
-    found = policies(policy(rules, **({"exceptions": exceptions} if exceptions else {})))
+    found = policies(policy(rules, exceptions=exceptions or []))
     return decide(found, facts=evidence(attestations=attestations))
 
 
-def of(*attestations: VerifiedAttestation, **spec: object) -> list[str]:
+def of(*attestations: VerifiedAttestation, **spec: Any) -> list[str]:
     return [code for code, _ in codes(judged(*attestations, **spec))]
 
 
