@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +46,8 @@ class Finding:
         policy: whose; "" where no policy speaks.
         rule: its name, or its type where it has none.
         namespace: of a `GatePolicy`; "" of what is the cluster's.
+        rank: where it stands among those of its rule and code, the lowest first; it makes no other finding of it.
+        count: how many findings it stands for.
     """
 
     code: Code
@@ -55,6 +57,8 @@ class Finding:
     policy: str = ""
     rule: str = ""
     namespace: str = ""
+    rank: int = field(default=0, compare=False, repr=False)
+    count: int = field(default=1, compare=False, repr=False)
 
     @property
     def by(self) -> str:
@@ -62,9 +66,9 @@ class Finding:
         return "/".join(filter(None, (self.namespace, self.policy, self.rule))) if self.policy else ""
 
     @property
-    def sort_key(self) -> tuple[int, str, str, str, str, str]:
+    def sort_key(self) -> tuple[int, str, str, str, str, int, str]:
         """The worst first, then in a stable order."""
-        return (_RANK[self.verdict], self.policy, self.rule, self.code, self.message, self.namespace)
+        return (_RANK[self.verdict], self.policy, self.namespace, self.rule, self.code, self.rank, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,11 @@ class Reason:
 
     Attributes:
         about: what inside of the image; None where it is the image itself, or what is said of it.
+        rank: of its finding; the lowest of many are told.
     """
 
     code: Code
     message: str
     remedy: str = ""
     about: About | None = None
+    rank: int = 0

@@ -159,11 +159,20 @@ class Matched:
     def finding(self, rule: str, reason: Reason) -> Finding:
         """The finding that a reason is in this policy's mode."""
         message, remedy = reason.message, reason.remedy
+        verdict = verdict_in(self.policy.mode, reason.code)
         if self.caveat:
             message = f"{message} (applied because {self.caveat})"
             remedy = f"{remedy}; or pass --namespace-label or --namespaces FILE"
-        verdict = verdict_in(self.policy.mode, reason.code)
-        return Finding(reason.code, verdict, message, remedy, self.policy.name, rule, self.policy.namespace or "")
+        return Finding(
+            reason.code,
+            verdict_in(self.policy.mode, reason.code),
+            message,
+            remedy,
+            self.policy.name,
+            rule,
+            self.policy.namespace or "",
+            reason.rank,
+        )
 
 
 def match(policy: Policy, reference: Reference, workload: Workload, leniency: Leniency | None = None) -> Matched | None:

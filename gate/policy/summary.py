@@ -1,7 +1,8 @@
-"""Findings that are many: the first of each code are told, the others counted."""
+"""Findings that are many: the worst of each code are told, the others counted."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MAX_TOLD: Final = 10
 """Findings of one code and rule that are told one by one."""
 
+_LAST: Final = sys.maxsize
 _MANY: Final = frozenset(
     {
         Code.VULNERABILITY_DENIED,
@@ -29,15 +31,16 @@ _MANY: Final = frozenset(
 
 
 def summed_up(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings of one rule, each once; of a code of which there may be thousands the first, and how many more."""
+    """The findings of one rule, each once; of a code of which there may be thousands the worst, and how many more."""
     told: list[Finding] = []
     by_code: dict[Code, list[Finding]] = {}
     for finding in dict.fromkeys(findings):
-        alike = by_code.setdefault(finding.code, [])
-        alike.append(finding)
-        if finding.code not in _MANY or len(alike) <= MAX_TOLD:
-            told.append(finding)
+        by_code.setdefault(finding.code, []).append(finding)
     for code, alike in by_code.items():
-        if code in _MANY and len(alike) > MAX_TOLD:
-            told.append(replace(alike[-1], message=f"… and {len(alike) - MAX_TOLD} more", remedy=""))
+        if code not in _MANY or len(alike) <= MAX_TOLD:
+            told.extend(alike)
+            continue
+        told.extend(sorted(alike, key=lambda finding: finding.rank)[:MAX_TOLD])
+        more = len(alike) - MAX_TOLD
+        told.append(replace(alike[0], message=f"… and {more} more", remedy="", rank=_LAST, count=more))
     return tuple(told)

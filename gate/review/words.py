@@ -47,7 +47,7 @@ def block(review: ImageReview, where: str, *, explained: bool = False) -> str:
     finding = first(review)
     if finding is None:
         return headline(review, where)
-    others = sum(f.verdict.stops and f is not finding for f in review.decision.findings)
+    others = sum(f.count for f in review.decision.findings if f.verdict.stops and f is not finding)
     more = f"  (+{others} finding{'s' if others > 1 else ''})" if others else ""
     if finding.code in INABILITY:
         remedy = f"; {finding.remedy}" if finding.remedy else ""

@@ -131,7 +131,12 @@ def _denial(one: Vulnerability, why: str, report: Report, now: datetime) -> Reas
     remedy = f"{'update it, or ' if one.fixed_in else ''}have an exception made with `until`"
     about = About(vulnerabilities=one.ids, component=one.purl or one.package)
     message = f"{one.ids[0]} {why} in {where}{fixed}; {report.told(now)}{beside}"
-    return Reason(Code.VULNERABILITY_DENIED, message, remedy, about)
+    return Reason(Code.VULNERABILITY_DENIED, message, remedy, about, _rank(one))
+
+
+def _rank(one: Vulnerability) -> int:
+    """The worst lowest, as a scan orders them; findings of two scans are told as one list."""
+    return -1000 * one.severity - round(10 * (one.cvss or 0))
 
 
 def _is_cleared(wanted: ScanContent, one: Vulnerability, report: Report) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -50,3 +51,10 @@ def test_findings_are_sorted_and_stand_once() -> None:
     expected = [findings[i] for i in (4, 3, 1, 2, 0, 5)]
     for order in itertools.permutations(findings):
         assert list(Decision.of([*order, *order]).findings) == expected
+
+
+def test_what_is_ranked_stands_in_its_order_and_is_no_other_finding() -> None:
+    low, high = (replace(finding(DENY, message=message), rank=rank) for message, rank in (("a", 2), ("b", 1)))
+    assert [f.message for f in Decision.of([low, high]).findings] == ["b", "a"]
+    assert low == finding(DENY, message="a")
+    assert len({low, finding(DENY, message="a")}) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ IMAGE = "ghcr.io/acme/api:v1"
 NOTE = Finding(Code.PINNED_AT_ADMISSION, ALLOW, "admission writes the digest its tag has then")
 
 
-def finding(code: Code = Code.KEY_MISMATCH, verdict: Verdict = DENY, **parts: str) -> Finding:
-    words = {"message": "signed by another key", "remedy": "sign it", "policy": "acme-prod", "rule": "signature"}
-    return Finding(code, verdict, **{**words, **parts})
+def finding(code: Code = Code.KEY_MISMATCH, verdict: Verdict = DENY, **parts: Any) -> Finding:
+    found = Finding(code, verdict, "signed by another key", "sign it", "acme-prod", "signature")
+    return replace(found, **parts)
 
 
 def review(*findings: Finding, text: str = IMAGE) -> ImageReview:
@@ -149,3 +150,8 @@ def test_a_warning_begins_with_its_code() -> None:
     assert warning(finding(Code.TAG_MUTABLE, WARN, message="tag latest is denied"), IMAGE) == (
         f"TAG_MUTABLE {IMAGE}: tag latest is denied"
     )
+
+
+def test_findings_that_are_summed_up_are_counted() -> None:
+    told = denial([(review(finding(message="1"), finding(message="… and 190 more", count=190)), "")])
+    assert told.endswith("(+190 findings)")
