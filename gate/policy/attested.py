@@ -8,7 +8,7 @@ from gate.codes import Code
 from gate.policy.acceptance import accepted_of, who_counts
 from gate.policy.content.predicate import Raw, Reading
 from gate.policy.content.provenance import Provenance
-from gate.policy.content.sbom import Sbom
+from gate.policy.content.sbom import Sbom, SbomFormat
 from gate.policy.content.scan import Scan
 from gate.policy.content.vex import Vex
 from gate.policy.contents import AnyContent, ProvenanceContent, SbomContent, ScanContent
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
     _Read = Mapping[Wanted, Predicate | Reason | None]
 
-_WHAT: Final = {
-    Reading.SBOM: "an SBOM",
-    Reading.SCAN: "a vulnerability scan",
-    Reading.VEX: "a VEX document",
-    Reading.PROVENANCE: "SLSA provenance",
-}
 _OVER: Final = {Over.COMPONENT: Reading.SBOM, Over.FINDING: Reading.SCAN}
 _NOT_READ: Final = Raw({}, None, None)
 _UNREAD: Final = Reason(Code.DEADLINE_EXCEEDED, "the time allowed ran out before it was read", "retry")
@@ -100,9 +94,19 @@ def judging(wanted: AttestationRequirement, case: Case, evidence: Evidence, know
 
     if reading is None:
         return Judging(wanted.types[0], lambda _fact: _NOT_READ, lambda _one: ())
-    what = _WHAT.get(reading, wanted.types[0])
     stale = Code.SCAN_STALE if reading is Reading.SCAN else Code.ATTESTATION_STALE
-    return Judging(what, lambda fact: _said(known.predicates, fact, reading), says, stale)
+    return Judging(_what(wanted, reading), lambda fact: _said(known.predicates, fact, reading), says, stale)
+
+
+def _what(wanted: AttestationRequirement, reading: Reading) -> str:
+    """What a rule is about, for people."""
+    match wanted.content:
+        case AnyContent():
+            return wanted.types[0]
+        case SbomContent(formats=formats) if len(formats) < len(SbomFormat):
+            return f"{reading.what} ({' or '.join(formats)})"
+        case _:
+            return reading.what
 
 
 def _says(
@@ -119,21 +123,23 @@ def _says(
             report = scan.Report(digest, one.said, one.at, one.signer, words, silent)
             return scan.check(wanted.content, report, case.now)
         case AnyContent(), _:
-            return _meets(wanted.condition, one.said, Judged(case.reference, digest, known.platforms, case.now))
+            judged = Judged(case.reference, digest, known.platforms, case.now)
+            return _meets(wanted.condition, one, judged)
         case _:
             raise AssertionError(f"{wanted.content} was read as {type(one.said)}")
 
 
-def _meets(condition: Condition | None, said: Predicate | Reason, judged: Judged) -> Iterator[Reason]:
+def _meets(condition: Condition | None, one: Candidate, judged: Judged) -> Iterator[Reason]:
+    said, whose = one.said, f"the attestation {one.by}"
     match said:
         case _ if condition is None:
             return iter(())
         case Raw():
-            return cel.check_statement(condition, "", judged, {**said.statement, "predicate": said.predicate})
+            return cel.check_statement(condition, whose, judged, {**said.statement, "predicate": said.predicate})
         case Sbom():
-            return cel.check_components(condition, "", judged, said.components)
+            return cel.check_components(condition, whose, judged, said.components)
         case Scan():
-            return cel.check_findings(condition, "", judged, said.findings)
+            return cel.check_findings(condition, whose, judged, said.findings)
         case _:
             raise AssertionError(f"an expression is over no {type(said)}")
 
@@ -162,7 +168,7 @@ def _words(
     found: list[scan.Word] = []
     silent: list[str] = []
     facts = attestation.of_types(evidence, VEX_TYPES)
-    judging = Judging(_WHAT[Reading.VEX], lambda fact: _said(read, fact, Reading.VEX), lambda _one: ())
+    judging = Judging(Reading.VEX.what, lambda fact: _said(read, fact, Reading.VEX), lambda _one: ())
     accepted, _ = accepted_of(vex.by, case.signers, facts, case.now, attestation.asked_of(case, judging))
     for word in attestation.newest(attestation.candidates(accepted, case, judging), vex.by):
         against = word.said if isinstance(word.said, Reason) else None

@@ -26,7 +26,7 @@ MAX_READ_BYTES: Final = 32 * 1024 * 1024
 
 _LARGE: Final = 4 * 1024 * 1024  # of these one at a time is read: each unfolds to several times its size
 _UNFOLDS: Final = 6  # bytes in memory for one of JSON that is kept as it is
-_REMEDY: Final = "make it anew with a tool and in a format that are read (docs/evidence.md), and attest it"
+_REMEDY: Final = "make it anew with a tool and in a format that are read, and attest it"
 
 
 class PredicateReader:
@@ -87,5 +87,5 @@ def _read(one: Wanted, fact: VerifiedAttestation) -> _Said:
     try:
         return read(one.reading, fact.predicate_type, fact.statement)
     except Unreadable as error:
-        message = f"what it says can't be read as {one.reading} ({fact.predicate_type}): {error.message}"
+        message = f"it can't be read as {one.reading.what} ({fact.predicate_type}): {error.message}"
         return Reason(Code.PREDICATE_UNREADABLE, message, error.remedy or _REMEDY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -25,6 +25,20 @@ class Reading(StrEnum):
     PROVENANCE = "provenance"
     RAW = "raw"
     """Nothing: its JSON, for expressions."""
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        return _WHAT[self]
+
+
+_WHAT: Final = {
+    Reading.SBOM: "an SBOM",
+    Reading.SCAN: "a vulnerability scan",
+    Reading.VEX: "a VEX document",
+    Reading.PROVENANCE: "SLSA provenance",
+    Reading.RAW: "JSON",
+}
 
 
 class Raw(msgspec.Struct, frozen=True):

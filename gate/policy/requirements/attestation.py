@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from gate.policy.signers import Expression, SignerSpec
 
 _SHOWN: Final = 3
+_STALE: Final = {
+    Code.ATTESTATION_STALE: ("attestation", "make it anew and attest it"),
+    Code.SCAN_STALE: ("scan", "scan the image again and attest the report"),
+}
 _OF_SBOMS: Final = frozenset(type_ for types in SBOM_TYPES.values() for type_ in types)
 
 
@@ -139,8 +143,8 @@ def too_old(one: Candidate, most: timedelta, now: datetime, code: Code) -> Reaso
     if one.at is not None and now - one.at <= most:
         return None
     age = "of a time that nobody states or proves" if one.at is None else f"{shown(now - one.at)} old"
-    said = f"the attestation by {one.signer} is {age}; may be {shown(most)} old"
-    return Reason(code, said, "make it anew and attest it")
+    what, remedy = _STALE[code]
+    return Reason(code, f"the {what} by {one.signer} is {age}; may be {shown(most)} old", remedy)
 
 
 def candidates(

@@ -85,17 +85,24 @@ def _against(
 ) -> Iterator[Reason]:
     """Why one candidate is not what the image is built on, or may not be."""
     if base is None:
-        yield Reason(Code.INTERNAL, f"nobody has looked at the base {name.text}", "report it")
+        yield Reason(Code.INTERNAL, f"nobody has looked at the base {_called(name)}", "report it")
     elif isinstance(base, Reason):
-        yield Reason(base.code, f"the base {name.text}: {base.message}", base.remedy)
+        yield Reason(base.code, f"the base {_called(name)}: {base.message}", base.remedy)
     elif gone := case.revocations.of_digest(base.digest):
-        yield Reason(Code.REVOKED, f"the base {name.text}: {gone.message}", "build it on another base")
+        yield Reason(Code.REVOKED, f"the base {_called(name)}: {gone.message}", "build it on another base")
     elif not any(_is_beneath(one, image, wanted.min_layers) for one in base.images):
-        said = f"{image}: its layers do not begin with those of {name.text} ({base.digest.short})"
+        said = f"{image}: its layers do not begin with those of {_called(name)}"
         yield Reason(Code.BASE_NOT_ALLOWED, said, "build it anew on that base as it is now, or state the right one")
     else:
         for reason in unsigned(base.evidence):
-            yield Reason(reason.code, f"the base {name.text}: {reason.message}", reason.remedy)
+            yield Reason(reason.code, f"the base {_called(name)}: {reason.message}", reason.remedy)
+
+
+def _called(base: Reference) -> str:
+    """For people: the name, and as much of a digest as tells it apart."""
+    tag = f":{base.tag}" if base.tag else ""
+    digest = f" ({base.digest.short})" if base.digest else ""
+    return f"{base.name}{tag}{digest}"
 
 
 def _is_beneath(base: PlatformImage, image: PlatformImage, least: int) -> bool:

@@ -64,8 +64,8 @@ def _check(wanted: SbomContent, sbom: Sbom, by: str) -> Iterator[Reason]:
 
 
 def _denied(pattern: PackagePattern, component: Component, covered: Coverage, by: str) -> Reason:
-    unsure = "" if covered is Coverage.YES else "what it is or which version can't be told for certain, and "
-    said = f"{component} is in the image, {unsure}{pattern} is denied; SBOM {by}"
+    why = f"which {pattern} denies" if covered is Coverage.YES else f"and whether {pattern} denies it can't be told"
+    said = f"{component} is in the image, {why}; SBOM {by}"
     return Reason(Code.COMPONENT_DENIED, said, "update or remove it", _about(component))
 
 

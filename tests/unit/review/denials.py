@@ -10,12 +10,11 @@ import re
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.codes import Code
-from gate.demo.images import BUNDLE, Layer
+from gate.demo.images import Layer
 from gate.errors import EvidenceUnavailable
 from gate.image.digest import Digest
 from gate.image.manifest import OCI_MANIFEST
@@ -34,101 +33,39 @@ from gate.review.review import Reviewer, Subject
 from gate.review.words import denial
 from gate.roots import Roots
 from gate.settings import Settings
-from gate.trust.root import TrustedRoot
 from tests.fakes.clients import Held, ScriptedTransport, client_of, soon
 from tests.fakes.clock import SettableClock
-from tests.fakes.fulcio import ISSUER, Profile, uri
-from tests.fakes.registry_simulator import RegistrySimulator
 from tests.fakes.roots import FixedRoots
 from tests.fakes.scripted_server import Reply, ScriptedServer
-from tests.fakes.signing import alice, bob, mallory
-from tests.fakes.signing_authority import Signature, SigningAuthority, encode, shared_world, statement
+from tests.fakes.signing import alice, mallory
+from tests.fakes.signing_authority import Signature, SigningAuthority, statement
 from tests.fakes.tuf_repository import FAR, Odd, TufServer, fetching
 from tests.unit.policy.build import config, policies, policy, revocation
+from tests.unit.review.content_denials import CONTENT_DENIALS
+from tests.unit.review.scene import (
+    BY_RELEASE,
+    CI,
+    DAY,
+    KEYS,
+    NAME,
+    NOTATION,
+    PINNED,
+    SBOM,
+    TAGGED,
+    WORLD,
+    Json,
+    Scene,
+    judged,
+    signed_by,
+    workflow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gate.registry.guard.transport import Request
-    from gate.review.ports import Registry, TrustedRoots
     from gate.review.review import ImageReview
     from tests.fakes.fulcio import Signer
-
-Json = dict[str, Any]
-
-NAME: Final = "ghcr.io/acme/api"
-TAGGED: Final = f"{NAME}:v1.4.2"
-PINNED: Final = Digest.of(b"whatever it is")
-NOTATION: Final = "application/vnd.cncf.notary.signature"
-SBOM: Final = "https://cyclonedx.org/bom"
-DAY: Final = timedelta(days=1)
-WORLD: Final = shared_world()
-WORKFLOW: Final = "https://github.com/acme/api/.github/workflows"
-
-KEYS: Json = {"release": {"key": {"pem": alice().pem.decode()}}, "security": {"key": {"pem": bob().pem.decode()}}}
-CI: Json = {"ci": {"github": {"workflow": "acme/api/.github/workflows/release.yml", "refs": ["refs/heads/main"]}}}
-
-
-def signed_by(name: str, signers: Json, **more: object) -> PolicySet:
-    return policies(policy([{"signature": {"by": name, **more}}], name="acme-prod", signers=signers))
-
-
-BY_RELEASE: Final = {"release": KEYS["release"]}
-
-
-def workflow(file: str = "release.yml", ref: str = "refs/heads/main") -> Profile:
-    """The certificate of a workflow, as Fulcio issues it."""
-    subject = f"{WORKFLOW}/{file}@{ref}"
-    claims = {9: subject, 12: "https://github.com/acme/api", 14: ref, 20: "push"}
-    return Profile(names=(uri(subject),), issuer=ISSUER, claims=claims)
-
-
-@dataclass
-class Scene:
-    """A registry that has an image, and what is trusted."""
-
-    registry: RegistrySimulator = field(default_factory=RegistrySimulator)
-    clock: SettableClock = field(default_factory=SettableClock)
-
-    def __post_init__(self) -> None:
-        self.digest = self.registry.push_image(NAME, "v1.4.2")
-        self.roots = FixedRoots({"public-good": TrustedRoot.parse(WORLD.trusted_root())})
-
-    def attach(self, bundle: Json) -> None:
-        self.registry.repository(NAME).attach(self.digest, BUNDLE, [Layer(BUNDLE, encode(bundle))])
-
-    def keyless(self, signer: Signer | None = None, world: SigningAuthority = WORLD, **more: Any) -> None:
-        """Sign it by a workflow; `more` is of the bundle."""
-        signature = Signature.of_payload(signer or world.issue(profile=workflow()), statement(self.digest))
-        self.attach(world.bundle(signature, **more))
-
-    def judge(
-        self,
-        found: PolicySet,
-        text: str = TAGGED,
-        workload: Workload | None = None,
-        stage: Stage = Stage.CHECK,
-        seconds: float = 10.0,
-    ) -> ImageReview:
-        return judged(self.registry, self.roots, self.clock, found, text, workload, stage, seconds)
-
-
-def judged(
-    registry: Registry,
-    roots: TrustedRoots,
-    clock: SettableClock,
-    found: PolicySet,
-    text: str = TAGGED,
-    workload: Workload | None = None,
-    stage: Stage = Stage.CHECK,
-    seconds: float = 10.0,
-) -> ImageReview:
-    reviewer = Reviewer(registry, roots, clock.monotonic, clock.now, jobs=1)
-    try:
-        (review,) = reviewer.review(found, [Subject(text, workload or Workload())], stage, clock.deadline(seconds))
-    finally:
-        reviewer.close()
-    return review
 
 
 def by_rules(*rules: Json, text: str = TAGGED) -> ImageReview:
@@ -395,6 +332,7 @@ def labels_unknown() -> ImageReview:
 
 
 DENIALS: Final[dict[Code, Callable[[], ImageReview]]] = {
+    **CONTENT_DENIALS,
     Code.REFERENCE_INVALID: lambda: Scene().judge(signed_by("release", BY_RELEASE), "ghcr.io/Acme/API:v1.4.2"),
     Code.TAG_MUTABLE: image_rule(f"{NAME}:main", denyTags=["latest", "main"]),
     Code.TAG_MISSING: image_rule(NAME),

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gate.cli.render.text import TextRenderer
+from gate.cli.report import Report, entries_of
 from gate.codes import INABILITY, NOTES, Code
-from gate.review.words import MOST
+from gate.review.words import MOST, denial
+from tests.fakes.clock import START
+from tests.unit.review.content_denials import many_findings
 from tests.unit.review.denials import DENIALS, words
 
 ROOT = Path(__file__).parents[3]
@@ -51,3 +55,16 @@ def test_the_words_of_a_denial(code: Code, expected: str) -> None:
         assert rest[1].startswith("Fix: ")
         assert ("Explain: gate policy explain " in rest[1]) is (code is not Code.REFERENCE_INVALID)
         assert len(rest) == 2
+
+
+def test_of_many_findings_the_worst_are_told_and_the_rest_counted() -> None:
+    review = many_findings()
+    *told, rest = [f.message for f in review.decision.findings if f.code is Code.VULNERABILITY_DENIED]
+    assert [message.split()[1] for message in told] == ["critical"] * 4 + ["high"] * 6
+    assert rest == "… and 190 more"
+    text = denial([(review, "container api")])
+    assert text.splitlines()[1] == f"VULNERABILITY_DENIED: {told[0]}"
+    assert text.endswith("(+199 findings)")
+    (entry,) = entries_of([(review, ())])
+    shown = TextRenderer().render(Report(START, (), (entry,)))
+    assert shown.index(told[0]) < shown.index(told[-1]) < shown.index(rest)
