@@ -70,19 +70,34 @@ class Scene:
         self.digest = self.registry.push_image(NAME, "v1.4.2")
         self.roots = FixedRoots({"public-good": TrustedRoot.parse(WORLD.trusted_root())})
 
-    def attach(self, bundle: Json) -> None:
-        self.registry.repository(NAME).attach(self.digest, BUNDLE, [Layer(BUNDLE, encode(bundle))])
+    def attach(self, bundle: Json, image: tuple[str, Digest] | None = None) -> None:
+        name, digest = image or (NAME, self.digest)
+        self.registry.repository(name).attach(digest, BUNDLE, [Layer(BUNDLE, encode(bundle))])
 
-    def keyless(self, signer: Signer | None = None, world: SigningAuthority = WORLD, **more: Any) -> None:
-        """Sign it by a workflow; `more` is of the bundle."""
-        signature = Signature.of_payload(signer or world.issue(profile=workflow()), statement(self.digest))
-        self.attach(world.bundle(signature, **more))
+    def keyless(
+        self,
+        signer: Signer | None = None,
+        world: SigningAuthority = WORLD,
+        image: tuple[str, Digest] | None = None,
+        **more: Any,
+    ) -> None:
+        """Sign it, or another image, by a workflow; `more` is of the bundle."""
+        _, digest = image or (NAME, self.digest)
+        signature = Signature.of_payload(signer or world.issue(profile=workflow()), statement(digest))
+        self.attach(world.bundle(signature, **more), image)
 
-    def attest(self, predicate_type: str, predicate: object, *, age: timedelta = timedelta()) -> None:
-        """Have the release workflow attest something of it, so long ago."""
+    def attest(
+        self,
+        predicate_type: str,
+        predicate: object,
+        *,
+        age: timedelta = timedelta(),
+        signer: Profile | None = None,
+    ) -> None:
+        """Have a workflow, that of releases, attest something of it, so long ago."""
         at = self.clock.now() - age
         said = statement(self.digest, predicate_type, predicate)
-        signature = Signature.of_payload(WORLD.issue(profile=workflow(), at=at), said)
+        signature = Signature.of_payload(WORLD.issue(profile=signer or workflow(), at=at), said)
         self.attach(WORLD.bundle(signature, entries=[WORLD.entry(signature, at=at)]))
 
     def judge(
