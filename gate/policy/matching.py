@@ -165,7 +165,7 @@ class Matched:
             remedy = f"{remedy}; or pass --namespace-label or --namespaces FILE"
         return Finding(
             reason.code,
-            verdict_in(self.policy.mode, reason.code),
+            verdict,
             message,
             remedy,
             self.policy.name,

@@ -219,6 +219,6 @@ def test_an_exception_for_a_component_that_may_be_it_is_none() -> None:
 
 def test_the_words_of_denials() -> None:
     (denied,) = judged(cyclonedx(component()), denyComponents=[f"{LOG4J}@<2.17.1"]).findings
-    assert denied.message == f"log4j-core 2.14.1 is in the image, {LOG4J}@<2.17.1 is denied; SBOM by a"
+    assert denied.message == f"log4j-core 2.14.1 is in the image, which {LOG4J}@<2.17.1 denies; SBOM by a"
     (licence,) = judged(licensed(one("AGPL-3.0-only")), denyLicenses=AGPL).findings
     assert licence.message == "log4j-core 2.14.1 is under AGPL-3.0-only; SBOM by a"
