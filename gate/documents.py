@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import yaml
+from yaml.reader import Reader
 
 from gate.errors import Place, SourceError
 
@@ -181,7 +182,7 @@ def _read_one(text: str, file: str, line: int) -> Document | None:
         raise UnreadableDocument(Flaw.TOO_LARGE, message, Place(file, line + 1, 1), "split it") from error
     except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
         message = f"not YAML: {str(error).splitlines()[0][:200]}"
-        raise UnreadableDocument(Flaw.NOT_YAML, message, Place(file, line + 1, 1)) from error
+        raise UnreadableDocument(Flaw.NOT_YAML, message, _unprintable(source, file, line)) from error
     if node is None:
         return None
     builder = _Builder(file, line, source)
@@ -198,6 +199,13 @@ def _remedy(source: str, mark: yaml.Mark | None) -> str:
     lines = source.splitlines()
     line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     return "indent with spaces, not tabs" if "\t" in line else "mend the text there, or just before"
+
+
+def _unprintable(source: str, file: str, line: int) -> Place:
+    """Where the first character stands that YAML has not; the text's beginning where there is none."""
+    found = Reader.NON_PRINTABLE.search(source)
+    before = lines_of(source[: found.start()]) if found is not None else [""]
+    return Place(file, line + len(before), len(before[-1]) + 1)
 
 
 def _join(found: re.Match[str]) -> str:

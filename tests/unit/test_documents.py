@@ -325,6 +325,13 @@ def test_half_a_surrogate_pair_is_no_text(escape: str) -> None:
     assert "not YAML" in error(f'{{"a": "{escape}"}}')
 
 
+def test_a_character_that_yaml_has_not_is_shown_where_it_stands() -> None:
+    (first, second) = read_documents("a: 1\n---\nb: 2\nc: x\x00y\n", "f.yaml")
+    assert not isinstance(first, SourceError)
+    assert isinstance(second, SourceError)
+    assert str(second).startswith("f.yaml:4:5: not YAML: unacceptable character #x0000")
+
+
 def test_a_lone_surrogate_in_the_text_itself() -> None:
     assert "not YAML" in error("a: \ud800")
 
