@@ -28,6 +28,7 @@ _HOST_SEGMENT: Final = re.compile(r"(?:[a-z0-9*](?:[a-z0-9.*-]*[a-z0-9*])?|\[[0-
 _SHORTER: Final = "write a shorter one, or several"
 _MEMORY: Final = 8 * 1024 * 1024  # bytes that one compiled pattern may take
 _PATTERN_FORM: Final = "write registry/path with * and ** in it"
+_HOST_FORM: Final = "write registry/path"
 _TAKES: Final = "write a registry, or whole segments below it, such as ghcr.io/acme; patterns go into `match.images`"
 _CORRECTIONS: Final = 8  # that one text may need
 _TAG_AT_END: Final = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
@@ -142,13 +143,14 @@ class ImagePattern:
             if text.isascii():
                 raise _Correctable(said, text.lower())
             raise ParseError(said, remedy="repositories have a-z, 0-9 and . _ - in their names")
+        _check_url(text)
         segments = text.split("/")
         _check_tag(text, segments)
         for segment in segments:
             if "**" in segment and segment != "**":
                 raise _Correctable(
                     f"{text!r}: `**` stands for whole segments only",
-                    text.replace(segment, segment.replace("**", "*")),
+                    "/".join(one if one == "**" else one.replace("**", "*") for one in segments),
                     " or put a / between",
                 )
         _check_first(text, segments)
@@ -182,21 +184,37 @@ class RegistryPrefix:
         Raises:
             ParseError: wildcards, a tag, an unqualified or not normalised name.
         """
+        scheme, slashes, rest = text.partition("://")
+        if slashes and rest and scheme.isalpha():
+            raise ParseError(f"{text!r} is a URL, and `registries` are names", remedy=cls._remedy(rest))
         if "*" in text.removesuffix("/**") or "@" in text or ":" in text.partition("/")[2]:
             what = "wildcards" if "*" in text else "tags and no digests"
             # To cut off what is not taken would allow more than was written.
             raise ParseError(f"{text!r}: `registries` are prefixes and take no {what}", remedy=_TAKES)
         trimmed = text.removesuffix("/**").rstrip("/")
+        name = trimmed.lower()
+        if _SEGMENT.fullmatch(name) and "." not in name and name != "localhost":
+            remedy = f"write {_qualified(name)} for Docker's own image, or {DOCKER_HUB}/{name} for a namespace"
+            raise ParseError(f"{text!r} names no registry", remedy=remedy)
         try:
             ImagePattern.parse(f"{trimmed}/**")
         except ParseError as error:
             # It is shown as it was written, and corrected without the `**` that a pattern wants.
             said = error.message.replace(f"{trimmed}/**", text)
-            raise ParseError(said, remedy=error.remedy.replace("/**", "").replace(_PATTERN_FORM, _TAKES)) from error
+            formless = error.remedy in (_PATTERN_FORM, _HOST_FORM)
+            raise ParseError(said, remedy=_TAKES if formless else error.remedy.replace("/**", "")) from error
         if trimmed != text:
             said = "ends with /" if text.endswith("/") else "is a pattern, and `registries` are prefixes"
             raise ParseError(f"{text!r} {said}", remedy=f"write {trimmed}")
         return cls(text)
+
+    @classmethod
+    def _remedy(cls, text: str) -> str:
+        """To write a text, or what to write instead of it too."""
+        try:
+            return f"write {cls.parse(text)}"
+        except ParseError as error:
+            return error.remedy
 
     def covers(self, repository: Repository) -> bool:
         """Whether the repository is it or stands below it."""
@@ -246,6 +264,15 @@ def linear(expression: str) -> re2.Pattern[str]:
         ) from error
 
 
+def _check_url(text: str) -> None:
+    """What is copied out of a browser or a file manager."""
+    scheme, slashes, rest = text.partition("://")
+    if slashes and rest and scheme.isalpha():
+        raise _Correctable(f"{text!r} is a URL, and patterns are of names", rest)
+    if text.endswith("/") and text.strip("/"):
+        raise _Correctable(f"{text!r} ends with /", f"{text.rstrip('/')}/**")
+
+
 def _check_tag(text: str, segments: list[str]) -> None:
     """A port is no tag: a colon in the first segment is one only where nothing follows it."""
     last = segments[-1]
@@ -257,8 +284,11 @@ def _check_tag(text: str, segments: list[str]) -> None:
         )
     name, colon, tail = last.partition(":")
     is_port = tail.isdecimal() and ("." in name or name == "localhost")
-    if colon and len(segments) == 1 and not is_port and _TAG_AT_END.fullmatch(colon + tail):
-        raise _Correctable(f"{text!r}: patterns match repositories, not tags", _qualified(name))
+    if colon and len(segments) == 1 and not is_port and ("*" in tail or _TAG_AT_END.fullmatch(colon + tail)):
+        said = f"{text!r}: patterns match repositories, not tags"
+        if "." in name and "*" not in name:
+            raise ParseError(said, remedy=f"name a repository, such as {name}/NAME, or {name}/** for all of them")
+        raise _Correctable(said, "**" if name == "*" else name if "*" in name else _qualified(name))
 
 
 def _check_first(text: str, segments: list[str]) -> None:
@@ -266,7 +296,7 @@ def _check_first(text: str, segments: list[str]) -> None:
     if first in ("**", "*"):
         return
     if not _HOST_SEGMENT.fullmatch(first):
-        raise ParseError(f"{text!r}: {first!r} is not a registry host", remedy="write registry/path")
+        raise ParseError(f"{text!r}: {first!r} is not a registry host", remedy=_HOST_FORM)
     is_host = "." in first or ":" in first or first == "localhost"
     if len(segments) == 1 and ("*" in first or is_host):
         raise _Correctable(f"{text!r} is a registry and covers no repository", f"{first}/**")

@@ -65,7 +65,9 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     """`did you mean …?`, or what is known where nothing is near."""
     words = [str(k) for k in known]
     near = nearest(word, words, 0.5)
-    return f"did you mean {near}?" if near is not None else f"known here: {', '.join(words)}"
+    if near is not None:
+        return f"did you mean {near}?"
+    return f"known here: {', '.join(words)}" if words else "none is known here"
 
 
 def nearest(word: object, known: Iterable[str], least: float) -> str | None:

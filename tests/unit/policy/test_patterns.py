@@ -149,7 +149,9 @@ def test_registries_are_whole_segments(prefix: str, images: list[str], others: l
         ("ghcr.io/acme/**", "ghcr.io/acme"),
         ("ghcr.io/acme/", "ghcr.io/acme"),
         ("GHCR.io/acme", "ghcr.io/acme"),
-        ("acme", "docker.io/acme"),
+        ("acme", "docker.io/library/acme"),
+        ("Acme/**", "docker.io/library/acme"),
+        ("https://GHCR.io/acme/", "ghcr.io/acme"),
         ("index.docker.io", "docker.io"),
         ("ghcr.io:443/acme", "ghcr.io/acme"),
         ("GHCR.io:443/Acme/**", "ghcr.io/acme"),
@@ -186,6 +188,10 @@ def test_no_correction_of_a_registry_allows_more_than_was_written(prefix: str) -
             "write ghcr.io/acme/api, and `digests` for digests, and an `image` rule for tags",
         ),
         ("GHCR.io/acme**", "write ghcr.io/acme* or put a / between"),
+        ("foo**/bar**", "write foo*/bar* or put a / between"),
+        ("*:*", "write **"),
+        ("a/b/", "write docker.io/a/b/**"),
+        ("https://GHCR.io/acme/api", "write ghcr.io/acme/api"),
     ],
 )
 def test_all_that_is_wrong_with_a_pattern_is_corrected_at_once(pattern: str, remedy: str) -> None:
@@ -194,6 +200,15 @@ def test_all_that_is_wrong_with_a_pattern_is_corrected_at_once(pattern: str, rem
     assert caught.value.remedy == remedy
     corrected = remedy.removeprefix("write ").split(" ")[0].rstrip(",")
     assert str(ImagePattern.parse(corrected)) == corrected
+
+
+def test_a_registry_with_a_tag_is_not_taken_for_an_image_of_docker_hub() -> None:
+    with pytest.raises(ParseError, match="not tags") as caught:
+        ImagePattern.parse("ghcr.io:v1")
+    assert caught.value.remedy == "name a repository, such as ghcr.io/NAME, or ghcr.io/** for all of them"
+    with pytest.raises(ParseError, match="not a registry host") as caught:
+        RegistryPrefix.parse("ghcr.io:v1")
+    assert caught.value.remedy.startswith("write a registry, or whole segments below it")
 
 
 def test_a_correction_that_leads_to_what_cannot_be_corrected_is_none() -> None:

@@ -149,3 +149,4 @@ def test_a_number_out_of_bounds_comes_with_the_bound(images: int, bound: str) ->
 def test_a_word_is_compared_whatever_its_capitals_and_length() -> None:
     assert did_you_mean("CLUSTERGATEPOLICY", ["ClusterGatePolicy"]) == "did you mean ClusterGatePolicy?"
     assert did_you_mean("x" * 10_000_000, ["mode"]) == "known here: mode"
+    assert did_you_mean("mode", []) == "none is known here"
