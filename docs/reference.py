@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.policy.reading.schema.kinds import BY_NAME, KINDS
-from gate.policy.reading.schema.parts import CLUSTER_MARK, LATER, Schema
+from gate.policy.reading.schema.parts import CLUSTER_MARK, Schema
 from gate.policy.reading.schema.signers import BY
 from gate.policy.reading.schema.structural import RESOURCES, definition
 
@@ -132,16 +132,12 @@ class _Tables:
         """The fields of a mapping; each has an anchor."""
         rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
         for name, form in schema["properties"].items():
-            if form != LATER:
-                default = f"`{json.dumps(form['default'])}`" if "default" in form else ""
-                default = "required" if name in schema.get("required", ()) else default
-                here = f"{path}.{name}"
-                anchor = "" if _anchor(here) in self.sections else f'<a id="{_anchor(here)}"></a>'
-                rows.append(f"| {anchor}`{name}` | {self._type(form)} | {default} | {form['description']} |")
-        later = ", ".join(f"`{name}`" for name, form in schema["properties"].items() if form == LATER)
-        return "\n".join(
-            [*rows, *([f"\nNot supported yet by this version, and refused by name: {later}."] if later else [])]
-        )
+            default = f"`{json.dumps(form['default'])}`" if "default" in form else ""
+            default = "required" if name in schema.get("required", ()) else default
+            here = f"{path}.{name}"
+            anchor = "" if _anchor(here) in self.sections else f'<a id="{_anchor(here)}"></a>'
+            rows.append(f"| {anchor}`{name}` | {self._type(form)} | {default} | {form['description']} |")
+        return "\n".join(rows)
 
     def _type(self, schema: Schema, *, several: bool = False) -> str:
         s = "s" if several else ""

@@ -45,7 +45,6 @@ class Check(StrEnum):
 
     # Its shape
     UNKNOWN_FIELD = "unknown-field", "There is no such field here. It is never silently ignored."
-    NOT_SUPPORTED = "not-supported", "The language has it, this version of imagegate does not know it yet."
     MISSING_FIELD = "missing-field", "A field that has to be there is not."
     WRONG_TYPE = "wrong-type", "A text where a list is wanted, a number where a text is, and the like."
     WRONG_VALUE = "wrong-value", "Not one of the values that there are."
@@ -105,7 +104,6 @@ class Check(StrEnum):
     NEEDLESS_INSECURITY = "needless-insecurity", "A check is switched off that could not fail rightly."
 
     # Exceptions, revocation, configuration
-    EXCEPTION_CONTENT = "exception-content", "An exception narrowed by what only scans and SBOMs find."
     REVOKES_NOTHING = "revokes-nothing", "A revocation without digests or signers."
     REVOKED_SIGNER = "revoked-signer", "A revoked signer that is not told by a fingerprint, or an issuer and a subject."
     BREAK_GLASS_OPEN = "break-glass-open", "A break-glass narrowed by nothing."

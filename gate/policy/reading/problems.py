@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gate.policy.reading.checks import Check
 from gate.policy.reading.remedies import field_meant, remedy_of
-from gate.policy.reading.schema.parts import LATER_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,14 +84,6 @@ def problems_of(document: Document, errors: Iterable[ValidationError]) -> Iterat
                 continue
             case "additionalProperties":
                 yield from _unknown_fields(document, error, path)
-            case "not" if _schema(error).get("$comment") == LATER_MARK:
-                message = f"`{path[-1]}` is not supported yet by this version of imagegate"
-                yield Problem(
-                    Check.NOT_SUPPORTED,
-                    document.place(path, key=True),
-                    message,
-                    "remove it; it is refused so that it is never silently ignored",
-                )
             case "required":
                 # The validator has one error for each field that is missing, all alike.
                 missing = [name for name in _values(error) if name not in _instance(error)] * (path not in incomplete)

@@ -44,7 +44,7 @@ def test_one_policy(tmp_path: Path) -> None:
         pytest.param(ANYTHING.replace("enforce", "enforced"), "5:9", "enforce", id="a bad value"),
         pytest.param(ANYTHING.replace("dev/v1", "dev/v2"), "1:13", "imagegate.dev/v1", id="version"),
         pytest.param(ANYTHING.replace("ClusterGatePolicy", "ClusterPolicy"), "2:7", "ClusterGatePolicy", id="kind"),
-        pytest.param(policy("[{cel: {}}]"), "8:12", "not supported yet", id="later"),
+        pytest.param(policy("[{cel: {}}]"), "8:17", "add `expression:`", id="a missing field"),
         pytest.param(policy("[]"), "8:10", "rules", id="no rule"),
         pytest.param(policy("[{signature: {by: bob}}]"), "8:28", "bob", id="an unknown signer"),
         pytest.param(policy("[{deny: {}}]", match="{images: []}"), "6:19", "images", id="an empty list"),

@@ -81,7 +81,7 @@ ATTESTATION: Final = _attested(
             "What has to be true of `statement` and `predicate`, in CEL; default nothing; no GatePolicy has it.",
         ),
         "forEach": field(
-            {"enum": ["component", "finding"]},
+            marked({"enum": ["component", "finding"]}, CLUSTER_MARK),
             "Of what in it `cel` has to be true each time: `component` of an SBOM, `finding` of a scan; default once.",
         ),
     },

@@ -1,7 +1,4 @@
-"""The JSON Schema (draft-07) of a policy document: the one source of its shape.
-
-What POLICY.md names but this version does not evaluate is in it as `LATER`: refused by name, never ignored.
-"""
+"""The JSON Schema (draft-07) of a policy document: the one source of its shape."""
 
 from __future__ import annotations
 

@@ -15,10 +15,8 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 
-LATER_MARK: Final = "later"
 FILE_MARK: Final = "not in what the cluster feeds"
 CLUSTER_MARK: Final = "not in a GatePolicy"
-LATER: Final[Schema] = {"not": {}, "$comment": LATER_MARK}
 NAME: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 KIND: Final = r"^[A-Z][A-Za-z0-9]{0,62}$"
 TAG_PREFIX: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,51}$"
@@ -69,11 +67,6 @@ def texts(description: str, **more: object) -> Schema:
 def formed(pattern: str, form: str) -> Schema:
     """A text of this form, told in words too."""
     return {"type": "string", "pattern": pattern, "errorMessage": f"expected {form}"}
-
-
-def later(*names: str) -> Schema:
-    """Fields that this version does not know yet."""
-    return dict.fromkeys(names, LATER)
 
 
 TEXT: Final[Schema] = {"type": "string", "minLength": 1}

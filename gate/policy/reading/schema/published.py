@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gate.policy.reading.schema.kinds import API_VERSION, DRAFT, KINDS, document_of
-from gate.policy.reading.schema.parts import CLUSTER_MARK, FILE_MARK, LATER_MARK, Schema, field
+from gate.policy.reading.schema.parts import CLUSTER_MARK, FILE_MARK, Schema, field
 from gate.policy.reading.schema.signers import BY
 
 ID: Final = "https://imagegate.dev/schema/imagegate.dev_v1.json"
@@ -42,9 +42,8 @@ def published_of(kind: str) -> Schema:
 
 
 def available(kind: str) -> Schema:
-    """The schema of one kind's document with only what it may have, in this version."""
-    marks = {LATER_MARK} | ({CLUSTER_MARK, FILE_MARK} if kind == "GatePolicy" else set())
-    return without(document_of(kind), marks)
+    """The schema of one kind's document with only what it may have."""
+    return without(document_of(kind), {CLUSTER_MARK, FILE_MARK} if kind == "GatePolicy" else set())
 
 
 def without(schema: Schema, marks: set[str]) -> Schema:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gate.policy.reading.schema.kinds import API_VERSION, BY_NAME, document_of
-from gate.policy.reading.schema.parts import CLUSTER_MARK, FILE_MARK, LATER_MARK, Schema
+from gate.policy.reading.schema.parts import CLUSTER_MARK, FILE_MARK, Schema
 from gate.policy.reading.schema.published import without
 from gate.policy.reading.schema.signers import BY
 
@@ -178,7 +178,7 @@ def definition(kind: str) -> Schema:
 
 def _object(kind: str, resource: _Resource) -> Schema:
     """An object as the API server has it: it knows `metadata` itself."""
-    marks = {LATER_MARK, FILE_MARK} | ({CLUSTER_MARK} if kind == "GatePolicy" else set())
+    marks = {FILE_MARK} | ({CLUSTER_MARK} if kind == "GatePolicy" else set())
     document = document_of(kind)
     spec = structural(without(document["properties"]["spec"], marks))
     return {

@@ -37,7 +37,8 @@ def allowed(schema: Schema) -> set[str]:
     if "enum" in schema or "const" in schema:
         return {"string"}
     found = schema["type"]
-    return {found} if isinstance(found, str) else set(found)
+    types = {found} if isinstance(found, str) else set(found)
+    return types | {"integer"} if "number" in types else types
 
 
 def wrong(schema: Schema) -> Iterator[tuple[str, object]]:

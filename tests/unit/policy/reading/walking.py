@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gate.policy.reading.schema.parts import LATER, Schema
 from gate.policy.reading.schema.signers import BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gate.documents import Path
+    from gate.policy.reading.schema.parts import Schema
 
 ANY = "*"
 """In a path of the schema: each entry of a list or mapping."""
@@ -23,11 +23,10 @@ def resolved(schema: Schema) -> Schema:
 
 
 def fields_of(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:
-    """Every field that is supported, by its path from the top; of `by`, which holds itself, the outermost ones."""
+    """Every field, by its path from the top; of `by`, which holds itself, the outermost ones."""
     for name, inner in schema.get("properties", {}).items():
-        if inner != LATER:
-            yield (*path, name), inner
-            yield from fields_of(resolved(inner), (*path, name))
+        yield (*path, name), inner
+        yield from fields_of(resolved(inner), (*path, name))
     for name in ("items", "additionalProperties"):
         if isinstance(inner := schema.get(name), dict) and "$ref" not in inner:
             yield from fields_of(inner, (*path, ANY))
