@@ -52,6 +52,19 @@ PROVENANCE_V1: Final = ("https://slsa.dev/provenance/v1", "https://slsa.dev/prov
 PROVENANCE_TYPES: Final = (*PROVENANCE_V02, *PROVENANCE_V1)
 """Those of SLSA provenance that is read."""
 
+TIMED_TYPES: Final = frozenset(
+    {
+        *_CYCLONEDX,
+        *_SPDX_TYPES,
+        *_OPENVEX,
+        *SCAN_TYPES,
+        *PROVENANCE_TYPES,
+        ALIASES["custom"],
+        "https://slsa.dev/verification_summary/v1",
+    }
+)
+"""Those of what has a place for when it was made, which its signer has signed too."""
+
 
 def parse_predicate_type(text: str) -> str:
     """The URI of a short name, or the URI itself.

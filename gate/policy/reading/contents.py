@@ -27,6 +27,7 @@ from gate.policy.packages import PackagePattern
 from gate.policy.patterns import ImagePattern, glob
 from gate.policy.policy import AttestationRequirement, CelRequirement
 from gate.policy.predicate_types import PROVENANCE_TYPES, SBOM_TYPES, SCAN_TYPES, parse_predicate_type
+from gate.policy.reading.ages import parse_max_age
 from gate.policy.reading.checks import Check
 from gate.policy.reading.keeping import parse_kept
 from gate.policy.variables import Over
@@ -66,6 +67,7 @@ def parse_attestation(
     by = parse_by((*path, "by"), raw["by"])
     types, content, select = _CONTENTS[kind](notes, path, raw, parse_by)
     kept = parse_kept(notes, path, raw, namespaced=namespaced)
+    most = parse_max_age(notes, path, raw)
     condition = _condition(notes, path, raw, namespaced=namespaced)
     if condition is not None and (fitting := _FOR_EACH.get(condition.over)) and types[0] and types[0] not in fitting:
         said = f"there is no {condition.over} in what has the type {types[0]}"
@@ -77,7 +79,7 @@ def parse_attestation(
         types,
         kept,
         Select(raw.get("select", select)),
-        duration_of(raw["maxAge"]) if "maxAge" in raw else None,
+        most,
         content,
         condition,
         raw.get("message", ""),
@@ -113,6 +115,10 @@ def _sbom(
 
 def _licenses(notes: Notes, path: Path, raw: dict[str, Any]) -> LicenseRule | None:
     if not raw.get("allowLicenses") and not raw.get("denyLicenses"):
+        if "unknownLicense" in raw:
+            said = "`unknownLicense` is about licences that are judged, and none are"
+            remedy = "add allowLicenses or denyLicenses ('*' allows all that SPDX lists), or remove it"
+            notes.add(Check.CONTRADICTION, (*path, "unknownLicense"), said, remedy)
         return None
     found = {
         name: [
@@ -125,22 +131,23 @@ def _licenses(notes: Notes, path: Path, raw: dict[str, Any]) -> LicenseRule | No
 
 
 def _scan(
-    _notes: Notes, path: Path, raw: dict[str, Any], parse_by: ParseBy
+    notes: Notes, path: Path, raw: dict[str, Any], parse_by: ParseBy
 ) -> tuple[tuple[str, ...], Content | None, str]:
-    vex = None
-    if "vex" in raw:
-        by = parse_by((*path, "vex", "by"), raw["vex"]["by"])
-        if by is None:
-            return SCAN_TYPES, None, "newest"
-        vex = VexUse(by, duration_of(raw["vex"]["maxAge"]) if "maxAge" in raw["vex"] else None)
+    vex = _vex(notes, (*path, "vex"), raw["vex"], parse_by) if "vex" in raw else None
     content = ScanContent(
         tuple(map(_denied, raw["deny"])),
         tuple(text.lower() for text in raw.get("scanners", ())),
-        duration_of(raw["maxDatabaseAge"]) if "maxDatabaseAge" in raw else None,
+        parse_max_age(notes, path, raw, "maxDatabaseAge"),
         _unknown(raw.get("unknownSeverity", "deny")),
         vex,
     )
-    return SCAN_TYPES, content, "newest"
+    return SCAN_TYPES, content if vex is not None or "vex" not in raw else None, "newest"
+
+
+def _vex(notes: Notes, path: Path, raw: dict[str, Any], parse_by: ParseBy) -> VexUse | None:
+    by = parse_by((*path, "by"), raw["by"])
+    most = parse_max_age(notes, path, raw, then="nobody's word counts")
+    return VexUse(by, most) if by is not None else None
 
 
 def _denied(raw: dict[str, Any]) -> DeniedFinding:
@@ -180,7 +187,9 @@ def _provenance(
 def _condition(notes: Notes, path: Path, raw: Mapping[str, Any], *, namespaced: bool) -> Condition | None:
     """The fields `cel` and `forEach` of an attestation."""
     if "cel" not in raw:
-        if "forEach" in raw:
+        if "forEach" in raw and namespaced:
+            _refuse_cel(notes, (*path, "forEach"))
+        elif "forEach" in raw:
             notes.add(Check.CONTRADICTION, (*path, "forEach"), "`forEach` is of `cel`, and there is none", "add cel")
         return None
     return _expression(notes, (*path, "cel"), raw["cel"], Over(raw.get("forEach", "statement")), namespaced=namespaced)
@@ -188,9 +197,13 @@ def _condition(notes: Notes, path: Path, raw: Mapping[str, Any], *, namespaced: 
 
 def _expression(notes: Notes, path: Path, source: str, over: Over, *, namespaced: bool) -> Condition | None:
     if namespaced:
-        notes.add(Check.CLUSTER_ONLY, path, "a GatePolicy has no CEL", "remove it, or use a ClusterGatePolicy")
+        _refuse_cel(notes, path)
         return None
     return notes.attempt(Check.EXPRESSION, path, lambda text: Condition.parse(text, over), source)
+
+
+def _refuse_cel(notes: Notes, path: Path) -> None:
+    notes.add(Check.CLUSTER_ONLY, path, "a GatePolicy has no CEL", "remove it, or use a ClusterGatePolicy")
 
 
 _CONTENTS: Final = {"attestation": _attestation, "sbom": _sbom, "scan": _scan, "provenance": _provenance}
@@ -214,13 +227,14 @@ def parse_base(notes: Notes, path: Path, raw: dict[str, Any], parse_by: ParseBy)
     if "maxAge" in raw and "by" not in raw:
         said = "`maxAge` is about signatures, and nobody has to have signed the base"
         notes.add(Check.CONTRADICTION, (*path, "maxAge"), said, "add `by`, or remove it")
+    most = parse_max_age(notes, path, raw)
     if any(not problem.warning for problem in notes.problems[before:]):
         return None
     return BaseRequirement(
         tuple(one for one in images if one is not None),
         tuple(one for one in digests if one is not None),
         by,
-        duration_of(raw["maxAge"]) if "maxAge" in raw else None,
+        most,
         raw.get("minLayers", 1),
     )
 

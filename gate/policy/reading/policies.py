@@ -12,7 +12,7 @@ from gate.policy.reading.checks import Check
 from gate.policy.reading.exceptions import check_rules, parse_waivers
 from gate.policy.reading.principals import check_counted
 from gate.policy.reading.remedies import nearest
-from gate.policy.reading.rules import check_times, parse_rules
+from gate.policy.reading.rules import parse_rules
 from gate.policy.reading.schema.policies import RULE_TYPES, WORKLOAD_KINDS
 from gate.policy.reading.signers import parse_signers
 from gate.policy.signers import anchor_of
@@ -43,11 +43,10 @@ def parse_policy(kind: str, notes: Notes, roots: Mapping[str, TrustRoot], custom
     match = parse_match(notes, spec.get("match", {}))
     _check_kinds(notes, match.kinds, custom_kinds)
     signers = parse_signers(notes, spec.get("signers", {}), roots)
-    rules = parse_rules(notes, spec["rules"], namespaced=own)
+    rules = parse_rules(notes, spec["rules"], signers, namespaced=own)
     if len(rules) == len(spec["rules"]):  # else nobody knows whom the others speak of
         _warn_unused(notes, signers, rules)
         _check_principals(notes, signers, rules)
-    check_times(notes, rules, signers)
     excepted = spec.get("exceptions", [])
     check_rules(notes, ("spec", "exceptions"), excepted, _rule_names(spec["rules"]))
     return Policy(

@@ -33,6 +33,7 @@ _OF_VALUES: Final = frozenset(
     {
         Check.IMAGE_PATTERN, Check.REGISTRY_PREFIX, Check.REF_PATTERN, Check.REGEX, Check.PLATFORM, Check.LABEL_PATTERN,
         Check.REFERENCE, Check.DIGEST, Check.INSTANT, Check.HOST, Check.WORKFLOW, Check.KEY, Check.CERTIFICATE,
+        Check.PREDICATE_TYPE, Check.PACKAGE_PATTERN, Check.LICENSE_PATTERN, Check.VALUE_PATTERN, Check.SOURCE_NAME,
         Check.TRUST_ROOT, Check.FILE_UNREADABLE, Check.FILE_REFUSED, Check.LIMIT, Check.BREAK_GLASS_LONG,
         Check.UNDECLARED_KIND,
     }
@@ -47,6 +48,10 @@ _STAND_INS: Final[Mapping[str, Any]] = {
     "reason": "x",
     "until": "2000-01-01",
     "refs": ["refs/heads/x"],
+    "by": "x",
+    "type": "custom",
+    "maxAge": "1d",
+    "deny": [{"severity": "none"}],
 }
 """For fields that are missing and say nothing of the others beside them."""
 

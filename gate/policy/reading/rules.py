@@ -10,16 +10,16 @@ from gate.instants import duration_of
 from gate.policy.assignment import MAX_CHOICES, choices_of
 from gate.policy.patterns import RegistryPrefix, glob
 from gate.policy.policy import DenyRequirement, ImageRequirement, Requirement, Rule, SignatureRequirement, Tags
+from gate.policy.reading.ages import check_ages, check_times, parse_max_age
 from gate.policy.reading.checks import Check
 from gate.policy.reading.contents import parse_attestation, parse_base, parse_cel
 from gate.policy.reading.keeping import parse_kept
 from gate.policy.reading.remedies import did_you_mean
 from gate.policy.reading.schema.policies import RULE_TYPES
-from gate.policy.signers import AnyOf, AtLeast, Expression, KeySpec, One, is_witnessed
+from gate.policy.signers import AnyOf, AtLeast, Expression, One
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
 
     from gate.documents import Path
     from gate.image.manifest import Platform
@@ -30,7 +30,9 @@ MAX_DEPTH: Final = 4
 MAX_SIGNERS: Final = 32
 
 
-def parse_rules(notes: Notes, raw: list[dict[str, Any]], *, namespaced: bool) -> tuple[Rule, ...]:
+def parse_rules(
+    notes: Notes, raw: list[dict[str, Any]], signers: Mapping[str, SignerSpec], *, namespaced: bool
+) -> tuple[Rule, ...]:
     """The rules, each with the name that findings call it by."""
     rules: list[Rule] = []
     given: set[str] = set()
@@ -54,6 +56,7 @@ def parse_rules(notes: Notes, raw: list[dict[str, Any]], *, namespaced: bool) ->
             given.add(name)
         if requirement is not None:
             rules.append(Rule(name, requirement))
+            check_times(notes, (*path, kinds[0]), requirement, signers)
     _check_tags(notes, raw, rules)
     return tuple(rules)
 
@@ -94,19 +97,11 @@ def _image(notes: Notes, path: Path, raw: dict[str, Any]) -> ImageRequirement:
         tuple(raw.get("denyTags", ["latest"])),
         raw.get("denyTagsWithDigest", False),
         tuple(d for d in digests if d is not None),
-        _max_age(notes, path, raw),
+        parse_max_age(notes, path, raw),
         _platforms(notes, path, raw.get("platforms", [])),
         _labels(notes, path, raw.get("labels", {})),
         raw.get("nonRoot", False),
     )
-
-
-def _max_age(notes: Notes, path: Path, raw: dict[str, Any]) -> timedelta | None:
-    most = duration_of(raw["maxAge"]) if "maxAge" in raw else None
-    if most is not None and not most:
-        said = f"nothing is as young as {raw['maxAge']}: every image is denied"
-        notes.add(Check.NEVER_MET, (*path, "maxAge"), said, "write an age such as 90d, or remove it")
-    return most
 
 
 def _platforms(notes: Notes, path: Path, raw: list[str]) -> tuple[Platform, ...]:
@@ -123,10 +118,10 @@ def _labels(notes: Notes, path: Path, raw: dict[str, str]) -> dict[str, str]:
 def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: bool) -> SignatureRequirement | None:
     by = parse_expression(notes, (*path, "by"), raw["by"])
     kept = parse_kept(notes, path, raw, namespaced=namespaced)
-    most = _max_age(notes, path, raw)
+    most = parse_max_age(notes, path, raw)
     least = duration_of(raw["minAge"]) if "minAge" in raw else None
     unless = parse_expression(notes, (*path, "unless", "by"), raw["unless"]["by"]) if "unless" in raw else None
-    _check_ages(notes, path, raw, most, least)
+    check_ages(notes, path, raw, most, least)
     if by is None or ("unless" in raw and unless is None):
         return None
     return SignatureRequirement(
@@ -139,23 +134,6 @@ def _signature(notes: Notes, path: Path, raw: dict[str, Any], *, namespaced: boo
         least,
         unless,
     )
-
-
-def _check_ages(notes: Notes, path: Path, raw: dict[str, Any], most: timedelta | None, least: timedelta | None) -> None:
-    if "unless" in raw and least is None:
-        notes.add(
-            Check.UNLESS,
-            (*path, "unless"),
-            "`unless` makes `minAge` void, and there is none",
-            "add minAge, or remove it",
-        )
-    if most and least is not None and least >= most:
-        notes.add(
-            Check.NEVER_MET,
-            (*path, "minAge"),
-            "no signature is older than minAge and younger than maxAge",
-            "write a longer maxAge",
-        )
 
 
 def parse_expression(notes: Notes, path: Path, raw: object) -> Expression | None:
@@ -221,28 +199,6 @@ def _leaves(expression: Expression) -> int:
     if isinstance(expression, One):
         return 1
     return sum(map(_leaves, expression.options if isinstance(expression, AnyOf) else expression.entries))
-
-
-def check_times(notes: Notes, rules: tuple[Rule, ...], signers: Mapping[str, SignerSpec]) -> None:
-    """Note where an age is asked of signatures whose age nobody can prove, or anybody can renew."""
-    for i, rule in enumerate(rules):
-        wanted = rule.requirement
-        if not isinstance(wanted, SignatureRequirement) or (wanted.max_age is None and wanted.min_age is None):
-            continue
-        field = "maxAge" if wanted.max_age is not None else "minAge"
-        path = ("spec", "rules", i, "signature", field)
-        for name in sorted(wanted.by.names & signers.keys()):
-            spec = signers[name]
-            if not is_witnessed(spec):
-                notes.add(
-                    Check.UNPROVEN_AGE,
-                    path,
-                    f"nothing proves when {name} has signed",
-                    "let a log or timestamps count for it",
-                )
-            elif wanted.max_age is not None and isinstance(spec, KeySpec):
-                why = f"whoever may write to the repository can renew the proof of when {name} has signed"
-                notes.add(Check.RENEWABLE_AGE, path, why, "for fresh builds, let a keyless signer sign")
 
 
 def _check_tags(notes: Notes, raw: list[dict[str, Any]], rules: list[Rule]) -> None:

@@ -32,13 +32,21 @@ DIGEST = f"sha256:{'0' * 64}"
 PEM = SIGNERS["a"]["key"]["pem"]
 EXPRESSION = {"key": "tier", "operator": "In", "values": ["a"]}
 
-# One example for each field that is supported.
+# One example for each field.
 MATCH: Json = {
     "images": ["**"],
     "exclude": ["ghcr.io/acme/test/**"],
     "namespaces": {"names": ["prod"], "matchLabels": {"env": "prod"}, "matchExpressions": [EXPRESSION]},
     "kinds": ["Job"],
     "serviceAccounts": ["default"],
+}
+EXPRESSIONS: list[Json] = [{"all": ["a", "b"]}, {"atLeast": 1, "of": ["a", "b"]}]
+ATTESTED: Json = {
+    "select": "any",
+    "message": "no",
+    "repository": "ghcr.io/sigs",
+    "tagPrefix": "team-",
+    "platformEvidence": "all",
 }
 RULES: list[Json] = [
     {
@@ -55,6 +63,68 @@ RULES: list[Json] = [
     {"signature": {"by": "b", "minAge": "72h", "unless": {"by": {"atLeast": 1, "of": ["a", "s"]}}}},
     {"signature": {"by": {"all": ["a", "b"]}}},
     {"signature": {"by": {"atLeast": 1, "of": ["a", "b"]}}},
+    *(
+        {kind: {"by": by, **fields}}
+        for kind, fields in (
+            ("attestation", {"type": "https://acme.example/reviewed/v1"}),
+            ("sbom", {}),
+            ("scan", {"maxAge": "7d", "deny": [{"severity": "high"}]}),
+            ("provenance", {}),
+            ("base", {"digests": [DIGEST]}),
+        )
+        for by in EXPRESSIONS
+    ),
+    *({"scan": {"by": "a", "maxAge": "7d", "deny": [{"cvss": 7}], "vex": {"by": by}}} for by in EXPRESSIONS),
+    {
+        "attestation": {
+            "by": "a",
+            "type": "spdx",
+            "maxAge": "7d",
+            "cel": "component.version != ''",
+            "forEach": "component",
+            **ATTESTED,
+        }
+    },
+    {
+        "sbom": {
+            "by": "a",
+            "maxAge": "7d",
+            "formats": ["spdx"],
+            "denyComponents": ["pkg:npm/lodash@<4.17.21"],
+            "allowLicenses": ["MIT"],
+            "denyLicenses": ["AGPL-3.0-*"],
+            "unknownLicense": "allow",
+            "requireFields": ["purl"],
+            "minComponents": 2,
+            **ATTESTED,
+        }
+    },
+    {
+        "scan": {
+            "by": "a",
+            "maxAge": "7d",
+            "scanners": ["trivy"],
+            "maxDatabaseAge": "2d",
+            "deny": [{"severity": "high", "fix": "available", "grace": "14d", "cvss": 7.5}],
+            "unknownSeverity": {"as": "high"},
+            "vex": {"by": "b", "maxAge": "90d"},
+            **ATTESTED,
+        }
+    },
+    {
+        "provenance": {
+            "by": "a",
+            "maxAge": "7d",
+            "builder": "https://github.com/acme/**",
+            "source": "github.com/acme/api",
+            "refs": ["refs/heads/main"],
+            "buildType": "https://actions.github.io/**",
+            "parameters": {"workflow": "*"},
+            **ATTESTED,
+        }
+    },
+    {"base": {"images": ["ghcr.io/acme/bases/**"], "digests": [DIGEST], "by": "a", "maxAge": "9d", "minLayers": 2}},
+    {"cel": {"expression": "image.user != ''", "message": "no"}},
 ]
 AUTHORITY: Json = {
     "trustRoot": "acme",
@@ -232,6 +302,9 @@ def test_the_examples_mean_something() -> None:
         "ImageRequirement",
         "DenyRequirement",
         "SignatureRequirement",
+        "AttestationRequirement",
+        "BaseRequirement",
+        "CelRequirement",
     }
 
 

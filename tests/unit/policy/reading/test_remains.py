@@ -42,13 +42,28 @@ def test_an_unknown_field_hides_no_bad_value() -> None:
 
 
 def test_a_rule_that_is_wrong_hides_none_of_the_others() -> None:
-    spec = "{rules: [{scan: {}}, 7, {image: {registries: ['ghcr.io/*'], platforms: [linux]}}]}"
+    spec = "{rules: [{scna: {}}, 7, {image: {registries: ['ghcr.io/*'], platforms: [linux]}}]}"
     assert said(spec) == [
-        (Check.NOT_SUPPORTED, "scan:"),
         (Check.PLATFORM, "linux"),
         (Check.REGISTRY_PREFIX, "'ghcr.io/*'"),
+        (Check.UNKNOWN_FIELD, "scna:"),
         (Check.WRONG_TYPE, "7"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "check", "place"),
+    [
+        ("sbom: {denyComponents: [lodash]}", Check.PACKAGE_PATTERN, "lodash"),
+        ("sbom: {denyLicenses: [GPL-2.0]}", Check.LICENSE_PATTERN, "GPL-2.0"),
+        ("attestation: {type: spdxjsn}", Check.PREDICATE_TYPE, "spdxjsn"),
+        ("provenance: {source: acme}", Check.SOURCE_NAME, "acme"),
+        (f"provenance: {{builder: {'x' * 513}}}", Check.VALUE_PATTERN, "x" * 513),
+    ],
+)
+def test_a_rule_on_content_without_a_signer_hides_none_of_its_values(rule: str, check: Check, place: str) -> None:
+    assert (check, place) in said(f"{{rules: [{{{rule}}}]}}")
+    assert Check.MISSING_FIELD in [check for check, _ in said(f"{{rules: [{{{rule}}}]}}")]
 
 
 def test_what_is_missing_hides_nothing_beside_it() -> None:

@@ -33,6 +33,7 @@ def test_every_kind_says_what_it_is_for() -> None:
 
 
 WORKFLOW = {"workflow": "acme/api/.github/workflows/release.yml", "refs": ["refs/heads/main"]}
+SCAN = {"by": "a", "maxAge": "7d", "deny": [{"severity": "high"}]}
 SECRET = {"secret": {"name": "n", "key": "k"}}
 PEM = SIGNERS["a"]["key"]["pem"]
 # Where a field with a default stands, in documents that do not have it.
@@ -56,6 +57,30 @@ PLACES: list[tuple[Json, tuple[str | int, ...], tuple[str, ...]]] = [
     ),
     (policy([{"deny": {}}]), ("spec", "rules", 0, "deny"), ("message",)),
     (policy([{"signature": {"by": "a"}}]), ("spec", "rules", 0, "signature"), ("annotations",)),
+    (
+        policy([{"attestation": {"by": "a", "type": "custom"}}]),
+        ("spec", "rules", 0, "attestation"),
+        ("select", "message"),
+    ),
+    (
+        policy([{"sbom": {"by": "a"}}]),
+        ("spec", "rules", 0, "sbom"),
+        ("select", "message", "formats", "denyComponents", "denyLicenses", "requireFields", "minComponents"),
+    ),
+    (
+        policy([{"sbom": {"by": "a", "denyLicenses": ["AGPL-3.0-only"]}}]),
+        ("spec", "rules", 0, "sbom"),
+        ("unknownLicense",),
+    ),
+    (policy([{"scan": SCAN}]), ("spec", "rules", 0, "scan"), ("select", "message", "unknownSeverity")),
+    (policy([{"scan": SCAN}]), ("spec", "rules", 0, "scan", "deny", 0), ("fix",)),
+    (
+        policy([{"provenance": {"by": "a"}}]),
+        ("spec", "rules", 0, "provenance"),
+        ("select", "message", "parameters"),
+    ),
+    (policy([{"base": {"images": ["**"]}}]), ("spec", "rules", 0, "base"), ("minLayers",)),
+    (policy([{"cel": {"expression": "true"}}]), ("spec", "rules", 0, "cel"), ("message",)),
     (
         policy(DENY, signers={"s": {"key": {"pem": PEM}}}),
         ("spec", "signers", "s", "key"),
