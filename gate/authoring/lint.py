@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.authoring import clock, demands, entries, mirrors, reach
+from gate.authoring import clock, demands, entries, inside, mirrors, reach
 from gate.authoring.covering import Comparer
 from gate.policy.policy import Mode
 from gate.policy.reading.checks import Check
@@ -39,6 +39,7 @@ def lint(parsed: ParsedSet, now: datetime) -> tuple[Problem, ...]:
         clock.check_signers(notes, written.value.signers, now)
         entries.check_entries(notes)
         demands.check_demands(notes, written.value)
+        inside.check_policy(notes, written.value)
         mirrors.check_policy(notes, written.value, config)
         if not comparer.exhausted():
             reach.check_policy(notes, written.value, config, comparer)
@@ -53,6 +54,7 @@ def lint(parsed: ParsedSet, now: datetime) -> tuple[Problem, ...]:
             entries.check_entries(notes)
             mirrors.check_waivers(notes, exception.value.waivers, config)
             if len(policies) == len(parsed.policies):
+                inside.check_exception(notes, exception.value, known)
                 reach.check_exception(notes, exception.value, known, comparer)
     _check_enforced(parsed.policies, problems)
     return tuple(problems)

@@ -223,6 +223,20 @@ class LicenseRule:
         return Judgement(Outcome.DENIED, (str(found),)) if self.allow else Judgement(Outcome.ALLOWED)
 
 
+def listed_ids() -> Iterable[str]:
+    """The ids of SPDX's list."""
+    return frozenset(_licenses().values())
+
+
+def named_in(text: str) -> tuple[str, ...]:
+    """The licences of an expression as reasons call them; a text that is none, as it is."""
+    postfix = _parsed(text)
+    found = (
+        [License(" ".join(text.split()))] if postfix is None else [one for one in postfix if isinstance(one, License)]
+    )
+    return tuple(dict.fromkeys(map(str, found)))
+
+
 def _together(judgements: Sequence[Judgement]) -> Judgement:
     """What holds together: the worst of it."""
     return _merged(min(judgement.outcome for judgement in judgements), judgements)

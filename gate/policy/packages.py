@@ -38,8 +38,7 @@ _RUN: Final = re.compile(r"[-_.]+", re.ASCII)
 _DECODED: Final = 3  # times that a text is percent-decoded to find a name in it
 # Types whose packages all stand below a group or vendor: without one, whose it is is not said.
 _GROUPED: Final = frozenset({"alpm", "apk", "bitbucket", "composer", "deb", "github", "gitlab", "maven", "rpm"})
-# Of the package URL specification.
-_TYPES: Final = (
+TYPES: Final = (
     _GROUPED
     | {
         "bitnami",
@@ -58,6 +57,7 @@ _TYPES: Final = (
     | {"hex", "huggingface", "julia", "luarocks", "mlflow", "npm", "nuget", "oci", "opam", "otp", "pub", "pypi", "qpkg"}
     | {"swid", "swift", "vscode-extension", "yocto"}
 )
+"""Those of the package URL specification."""
 
 
 class Coverage(Enum):
@@ -126,7 +126,7 @@ class PackagePattern:
     @property
     def known(self) -> bool:
         """Whether its type is one that is known; else it is somebody's own, or misspelt (for lint)."""
-        return self.type in _TYPES
+        return self.type in TYPES
 
     def covers(self, purl: str, version: str = "") -> Coverage:
         """Whether it covers a package URL.

@@ -141,6 +141,12 @@ class Check(StrEnum):
         "warning",
     )
     UNUSED_PATTERN = "unused-pattern", "A pattern that another one covers, or that has nothing to apply to.", "warning"
+    UNKNOWN_LICENSE = "unknown-license", "A licence that is not on SPDX's list: misspelt, or somebody's own.", "warning"
+    UNKNOWN_PACKAGE_TYPE = (
+        "unknown-package-type",
+        "A type of packages that the package URL specification does not have.",
+        "warning",
+    )
     UNUSED_RULE = "unused-rule", "A rule whose result changes nothing.", "warning"
     DUPLICATE_ENTRY = "duplicate-entry", "An entry that stands twice in one list.", "warning"
     NOTHING_ENFORCED = (

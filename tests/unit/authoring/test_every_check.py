@@ -85,6 +85,14 @@ def excepting(more: str) -> str:
     return f"rule: image, until: 2026-12-31, reason: r, {more}"
 
 
+def inside(more: str, kind: str) -> str:
+    """An exception from one of a policy's rules, of each type one, that is narrowed to something inside of images."""
+    taken = f"{{rule: {kind}, until: 2026-12-31, reason: r, {more}}}"
+    every = f"[{{signature: {{by: a}}}}, {{sbom: {{by: a, denyLicenses: [AGPL-3.0-only]}}}}, {{scan: {{{SCANNED}}}}}]"
+    return cluster(f"{{signers: {{a: ALICE}}, rules: {every}, exceptions: [{taken}]}}")
+
+
+SCANNED = "by: a, maxAge: 7d, deny: [{severity: high}]"
 DENY = "rules: [{deny: {}}]"
 GITHUB = "workflow: a/b/.github/workflows/c.yml, refs: [refs/heads/main]"
 KEYLESS = "issuer: https://accounts.google.com, subject: a@acme.example"
@@ -108,7 +116,6 @@ CASES: list[tuple[Check, str]] = [
     (Check.DUPLICATE_DOCUMENT, f"{cluster(f'{{{DENY}}}')}---\n{cluster(f'{{{DENY}}}', '«p»')}"),
     # its shape
     (Check.UNKNOWN_FIELD, cluster(f"{{«mood»: warn, {DENY}}}")),
-    (Check.NOT_SUPPORTED, cluster("{rules: [{«scan»: {by: a}}]}")),
     (Check.MISSING_FIELD, cluster("«{mode: warn}»")),
     (Check.WRONG_TYPE, match("images: «ghcr.io/acme/**»")),
     (Check.WRONG_VALUE, cluster(f"{{mode: «enforced», {DENY}}}")),
@@ -125,6 +132,21 @@ CASES: list[tuple[Check, str]] = [
     (Check.REGEX, signer("keyless", r'issuer: x, subjectRegex: «"(?=a)b"»')),
     (Check.PLATFORM, rules("{image: {platforms: [linux/amd64, «linux»]}}")),
     (Check.LABEL_PATTERN, rules(f"{{image: {{labels: {{team: «{'x' * 513}»}}}}}}")),
+    (Check.PREDICATE_TYPE, rules("{attestation: {by: a, type: «spdxjsn»}}")),
+    (Check.PACKAGE_PATTERN, rules("{sbom: {by: a, denyComponents: [pkg:npm/lodash, «lodash»]}}")),
+    (Check.PACKAGE_PATTERN, rules("{sbom: {by: a, denyComponents: [«'pkg:npm/lodash@<'»]}}")),
+    (
+        Check.PACKAGE_PATTERN,
+        cluster(f"{{rules: [{{image: {{}}}}], exceptions: [{{{excepting('components: [«lodash»]')}}}]}}"),
+    ),
+    (Check.LICENSE_PATTERN, rules("{sbom: {by: a, denyLicenses: [AGPL-3.0-*, «GPL-2.0»]}}")),
+    (Check.LICENSE_PATTERN, rules("{sbom: {by: a, allowLicenses: [«MIT OR ISC»]}}")),
+    (Check.VALUE_PATTERN, rules(f"{{provenance: {{by: a, builder: «{'x' * 513}»}}}}")),
+    (Check.VALUE_PATTERN, rules(f"{{provenance: {{by: a, refs: [refs/heads/main, «{'x' * 513}»]}}}}")),
+    (Check.VALUE_PATTERN, rules(f"{{provenance: {{by: a, parameters: {{k: «{'x' * 513}»}}}}}}")),
+    (Check.SOURCE_NAME, rules("{provenance: {by: a, source: «https://github.com/acme/api.git»}}")),
+    (Check.EXPRESSION, rules("{cel: {expression: «image.tga == 'v1'»}}")),
+    (Check.EXPRESSION, rules("{attestation: {by: a, type: spdx, cel: «component.nmae != ''», forEach: component}}")),
     (Check.REFERENCE, rules("{signature: {by: a, repository: «ghcr.io/a:v1»}}")),
     (Check.DIGEST, rules("{image: {denyDigests: [«sha256:abc»]}}")),
     (
@@ -165,6 +187,10 @@ CASES: list[tuple[Check, str]] = [
     (Check.NEVER_MET, rules("{signature: {by: {atLeast: «3», of: [a, b]}}}")),
     (Check.NEVER_MET, rules("{signature: {by: «{all: [a, a]}»}}")),
     (Check.NEVER_MET, rules("{image: {maxAge: «0s»}}")),
+    (Check.NEVER_MET, rules("{attestation: {by: a, type: custom, maxAge: «0d»}}")),
+    (Check.NEVER_MET, rules(f"{{scan: {{{SCANNED}, maxDatabaseAge: «0d»}}}}")),
+    (Check.NEVER_MET, rules(f"{{scan: {{{SCANNED}, vex: {{by: «{{all: [b, b]}}»}}}}}}")),
+    (Check.NEVER_MET, rules("{base: {images: ['**'], by: «{all: [a, a]}»}}")),
     (Check.NEVER_MET, rules("{signature: {by: a, maxAge: «0d», minAge: 1d}}")),
     (Check.NEVER_MET, rules("{signature: {by: a, minAge: 1d, unless: {by: «{all: [[a, b], [a, b], b]}»}}}")),
     (
@@ -173,16 +199,28 @@ CASES: list[tuple[Check, str]] = [
             "{signers: {s: {key: {pem: PEM, transparencyLog: ignore}}}, rules: [{signature: {by: s, maxAge: «1d»}}]}"
         ),
     ),
+    (
+        Check.UNPROVEN_AGE,
+        cluster(
+            "{signers: {s: {key: {pem: PEM, transparencyLog: ignore}}},"
+            " rules: [{base: {images: ['**'], by: s, maxAge: «1d»}}]}"
+        ),
+    ),
     (Check.UNPROVEN_TIME, signer("keyless", f"{KEYLESS}, transparencyLog: «none»")),
     (Check.UNLESS, rules("{signature: {by: a, unless: «{by: b}»}}")),
     (Check.CONTRADICTION, rules("{image: {tags: «unsafeAny»}}")),
+    (Check.CONTRADICTION, rules("{attestation: {by: a, type: spdx, forEach: «component»}}")),
+    (Check.CONTRADICTION, rules("{attestation: {by: a, type: spdx, cel: finding.id != '', forEach: «finding»}}")),
+    (Check.CONTRADICTION, rules("{sbom: {by: a, unknownLicense: «deny»}}")),
+    (Check.CONTRADICTION, rules("{base: {images: ['**'], maxAge: «1d»}}")),
     (
         Check.CLUSTER_ONLY,
         own("{signers: {a: ALICE}, rules: [{signature: {by: a, repository: «ghcr.io/a»}}]}"),
     ),
+    (Check.CLUSTER_ONLY, own("{signers: {a: ALICE}, rules: [{sbom: {by: a, repository: «ghcr.io/a»}}]}")),
+    (Check.CLUSTER_ONLY, own("{rules: [{cel: {expression: «'true'»}}]}")),
     (Check.NEEDLESS_INSECURITY, signer("keyless", f"{KEYLESS}, insecureIgnoreSct: «true»")),
     # exceptions, revocation, configuration
-    (Check.EXCEPTION_CONTENT, waived(excepting("vulnerabilities: «[CVE-2026-1]»"))),
     (Check.REVOKES_NOTHING, document("GateRevocation", "«{reason: r}»")),
     (Check.REVOKED_SIGNER, document("GateRevocation", "{reason: r, digests: [sha256:HEX], signers: [«{issuer: i}»]}")),
     (Check.BREAK_GLASS_OPEN, document("GateBreakGlass", "«{until: 2026-11-24, reason: r}»")),
@@ -239,6 +277,12 @@ CASES: list[tuple[Check, str]] = [
     (Check.UNUSED_SIGNER, cluster(f"{{signers: {{«s»: {{key: {{pem: PEM}}}}}}, {DENY}}}")),
     (Check.FITS_ANYTHING, signer("keyless", 'issuer: i, subjectRegex: «".*"»')),
     (Check.RENEWABLE_AGE, rules("{signature: {by: a, maxAge: «1d»}}")),
+    (Check.RENEWABLE_AGE, rules("{attestation: {by: a, type: 'https://acme.example/reviewed/v1', maxAge: «1d»}}")),
+    (Check.RENEWABLE_AGE, rules("{base: {images: ['**'], by: a, maxAge: «1d»}}")),
+    (Check.UNKNOWN_LICENSE, rules("{sbom: {by: a, allowLicenses: [MIT, «Apache2»]}}")),
+    (Check.UNKNOWN_LICENSE, rules("{sbom: {by: a, denyLicenses: [AGPL-3.0-*, «APGL-3.0-*»]}}")),
+    (Check.UNKNOWN_PACKAGE_TYPE, rules("{sbom: {by: a, denyComponents: [pkg:npm/x, «pkg:nmp/lodash»]}}")),
+    (Check.UNKNOWN_PACKAGE_TYPE, inside("components: [«pkg:nmp/lodash»]", "sbom")),
     (
         Check.MIRROR_PATTERN,
         f"{match('images: [ghcr.io/**, «harbor.test/hub/acme/*»]')}---\n"
@@ -279,6 +323,16 @@ CASES: list[tuple[Check, str]] = [
             f"{{policies: [p], exceptions: [{{{excepting('images: [«quay.io/a»]')}}}]}}",
             cluster("{match: {images: [ghcr.io/**]}, rules: [{image: {}}], exceptionsFrom: {names: [team]}}"),
         ),
+    ),
+    (Check.EXCEPTION_UNREACHED, inside("vulnerabilities: «[CVE-2026-1]»", "sbom")),
+    (Check.EXCEPTION_UNREACHED, inside("components: «['pkg:npm/x']»", "signature")),
+    (Check.EXCEPTION_UNREACHED, inside("licenses: «[MIT]»", "scan")),
+    (Check.EXCEPTION_UNREACHED, inside("licenses: [MIT, «GPL-3.0»]", "sbom")),
+    (Check.EXCEPTION_UNREACHED, inside("licenses: [«AGPL-3.0-*»]", "sbom")),
+    (Check.EXCEPTION_UNREACHED, inside("licenses: [«MIT OR ISC»]", "sbom")),
+    (
+        Check.EXCEPTION_UNREACHED,
+        granted(f"{{policies: [p], exceptions: [{{{excepting('vulnerabilities: «[CVE-2026-1]»')}}}]}}"),
     ),
     (Check.KEY_ENDED, signer("key", "pem: PEM, validUntil: «2026-11-22»")),
     (Check.CERTIFICATE_ENDED, signer("certificate", "roots: «{pem: CA}», subject: s")),
@@ -380,6 +434,15 @@ def test_where_there_are_too_many_patterns_that_is_said(tmp_path: Path) -> None:
         cluster(f"{{signers: {{s: {{github: {{{GITHUB}}}}}}}, rules: [{{signature: {{by: {{all: [s, s]}}}}}}]}}"),
         f"{cluster(f'{{mode: audit, {DENY}}}')}---\n{cluster(f'{{mode: warn, {DENY}}}', 'q')}",
         own(f"{{mode: audit, {DENY}}}"),
+        inside("vulnerabilities: [CVE-2026-1], components: ['pkg:npm/x@<2']", "scan"),
+        inside("components: ['pkg:npm/x'], licenses: [mit, LicenseRef-acme, Acme Proprietary]", "sbom"),
+        rules("{sbom: {by: a, maxAge: 7d, allowLicenses: ['*', LicenseRef-acme]}}"),
+        rules("{provenance: {by: a, maxAge: 7d}}"),
+        rules("{attestation: {by: a, type: openvex, maxAge: 7d}}"),
+        cluster(
+            "{signers: {s: {keyless: {issuer: i, subject: s}}},"
+            " rules: [{attestation: {by: s, type: 'https://acme.example/reviewed/v1', maxAge: 7d}}]}"
+        ),
     ],
 )  # fmt: skip
 def test_of_what_may_be_right_nothing_is_said(text: str, tmp_path: Path) -> None:
