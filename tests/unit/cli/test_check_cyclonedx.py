@@ -34,7 +34,7 @@ def test_each_image_is_a_component(tmp_path: Path) -> None:
     api = by_name["ghcr.io/acme/api"]
     assert (api["type"], api["version"]) == ("container", DIGEST)
     assert api["hashes"] == [{"alg": "SHA-256", "content": "ab" * 32}]
-    assert api["purl"] == f"pkg:oci/api@{DIGEST.replace(':', '%3A')}?repository_url=ghcr.io/acme/api&tag=v1"
+    assert api["purl"] == f"pkg:oci/api@{DIGEST}?repository_url=ghcr.io/acme/api&tag=v1"
     assert ("imagegate:verdict", "allow") in properties(api)
     web = by_name["ghcr.io/acme/web"]
     assert ("imagegate:verdict", "deny") in properties(web)
