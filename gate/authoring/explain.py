@@ -137,10 +137,10 @@ class _Teller:
             return told
         case = Case(matched.policy.signers, self.reference, self.plan.revocations, self.now)
         place = requirement.kept.of(self.reference.name)
-        found = search(requirement, case, known.evidence[place])
+        found = search(requirement, case, known, known.digest)
         images = known.platforms if isinstance(known.platforms, tuple) else ()
         platforms = (
-            PlatformSearch(image, search(requirement, case, known.by_platform[place, image.digest]))
+            PlatformSearch(image, search(requirement, case, known, image.digest))
             for image in images
             if requirement.platform_evidence
             if (place, image.digest) in known.by_platform

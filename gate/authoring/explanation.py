@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from gate.image.platforms import PlatformImage
     from gate.policy.break_glass import BreakGlass
     from gate.policy.config import Unmatched, Where
+    from gate.policy.contents import Select
     from gate.policy.finding import Finding, Reason
     from gate.policy.matching import Misfit
     from gate.policy.policy import Policy, Rule
+    from gate.policy.requirements.attestation import Candidate
     from gate.policy.signers import Expression, SignerSpec
     from gate.policy.waiver import Waiver
     from gate.review.review import ImageReview
@@ -98,6 +100,23 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """An attestation by an accepted signer that a rule has read.
+
+    Attributes:
+        found: it, whose it is, of when, and what it says.
+        counts: whether it has to pass, or of `any` may; of VEX whether it is heard. Not what is older than the newest.
+        against: why it does not pass, or is not heard.
+        vex: whether it is a word on what another one has found.
+    """
+
+    found: Candidate
+    counts: bool
+    against: tuple[Reason, ...] = ()
+    vex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """What was found for a rule that wants signatures or attestations.
 
@@ -110,6 +129,8 @@ class Search:
         other_types: attestations that were passed over for what they say that they are.
         unavailable: places that could not be asked.
         stale: that an old listing stands in; "" where none does.
+        documents: what was read of those that count; () where it does not matter what they say.
+        select: which of them have to pass; None where that is asked of none.
         platforms: the same for every image of the index, where the rule lets those stand in and they were looked at.
     """
 
@@ -121,6 +142,8 @@ class Search:
     other_types: tuple[str, ...]
     unavailable: tuple[Unavailable, ...]
     stale: str = ""
+    documents: tuple[Document, ...] = ()
+    select: Select | None = None
     platforms: tuple[PlatformSearch, ...] = ()
 
     @property

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
-from gate.authoring.explanation import Refused, Search, Wanted
-from gate.policy.acceptance import counted, standing, unreadable
+from gate.authoring.explanation import Document, Refused, Search, Wanted
+from gate.policy import attested
+from gate.policy.acceptance import accepted_of, counted, standing, unreadable
 from gate.policy.assignment import satisfied
 from gate.policy.policy import AttestationRequirement, SignatureRequirement
 from gate.policy.requirements import attestation, signature
 from gate.policy.signers import AnyOf, AtLeast, One
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gate.evidence.facts import Evidence, VerifiedAttestation, VerifiedSignature
+    from gate.image.digest import Digest
     from gate.policy.acceptance import Case
     from gate.policy.finding import Reason
+    from gate.policy.known import Known
+    from gate.policy.requirements.attestation import Judging
     from gate.policy.signers import Expression, SignerSpec
 
 _Fact = TypeVar("_Fact", bound="VerifiedSignature | VerifiedAttestation")
 
 
-def search(requirement: SignatureRequirement | AttestationRequirement, case: Case, evidence: Evidence) -> Search:
+def search(
+    requirement: SignatureRequirement | AttestationRequirement, case: Case, known: Known, digest: Digest
+) -> Search:
     """What was found for a rule, and what of it counts for whom.
 
     Args:
         requirement: the rule's.
         case: what it is asked about.
-        evidence: of the place it looks in.
+        known: what was found.
+        digest: of the image that the evidence is of: what runs, or one of its index.
     """
+    place = requirement.kept.of(case.reference.name)
+    evidence = known.evidence[place] if digest == known.digest else known.by_platform[place, digest]
     match requirement:
         case SignatureRequirement():
             least = signature.least_age(requirement, case, evidence)
@@ -43,8 +53,11 @@ def search(requirement: SignatureRequirement | AttestationRequirement, case: Cas
             return _search(requirement, case, evidence, evidence.signatures, by, unless)
         case AttestationRequirement():
             of_type = attestation.of_types(evidence, requirement.types)
-            by = _weighed(requirement.by, case, of_type, attestation.asked_of(case))
-            return _search(requirement, case, evidence, of_type, by, None)
+            judging = attested.judging(requirement, case, evidence, known, digest)
+            by = _weighed(requirement.by, case, of_type, attestation.asked_of(case, judging))
+            found = _search(requirement, case, evidence, of_type, by, None)
+            documents = tuple(_documents(requirement, case, evidence, judging, known))
+            return replace(found, documents=documents, select=requirement.select if requirement.looks_inside else None)
         case _:
             assert_never(requirement)
 
@@ -72,6 +85,27 @@ def _search(
         evidence.unavailable,
         evidence.stale,
     )
+
+
+def _documents(
+    wanted: AttestationRequirement, case: Case, evidence: Evidence, judging: Judging, known: Known
+) -> Iterator[Document]:
+    """What was read for a rule; nothing where it does not matter what is said."""
+    if not wanted.looks_inside:
+        return
+    facts = attestation.of_types(evidence, wanted.types)
+    accepted, _ = accepted_of(wanted.by, case.signers, facts, case.now, attestation.asked_of(case, judging))
+    every = attestation.candidates(accepted, case, judging)
+    selected = {id(one) for one in attestation.selected(wanted, every)}
+    for one in every:
+        counts = id(one) in selected
+        yield Document(one, counts, tuple(attestation.wrong(wanted, one, case, judging)) if counts else ())
+    if wanted.vex is not None:
+        words = attested.vex_documents(wanted.vex, case, evidence, known.predicates)
+        newest = {id(word) for word in attestation.newest(words, wanted.vex.by)}
+        for word in words:
+            against = attested.unheard(wanted.vex, word, case) if id(word) in newest else None
+            yield Document(word, id(word) in newest, () if against is None else (against,), vex=True)
 
 
 def _nothing(_spec: SignerSpec, _fact: object) -> None:

@@ -167,14 +167,8 @@ def _words(
         return (), ""
     found: list[scan.Word] = []
     silent: list[str] = []
-    facts = attestation.of_types(evidence, VEX_TYPES)
-    judging = Judging(Reading.VEX.what, lambda fact: _said(read, fact, Reading.VEX), lambda _one: ())
-    accepted, _ = accepted_of(vex.by, case.signers, facts, case.now, attestation.asked_of(case, judging))
-    for word in attestation.newest(attestation.candidates(accepted, case, judging), vex.by):
-        against = word.said if isinstance(word.said, Reason) else None
-        if vex.max_age is not None:
-            against = attestation.too_old(word, vex.max_age, case.now, Code.ATTESTATION_STALE) or against
-        if against is not None:
+    for word in attestation.newest(vex_documents(vex, case, evidence, read), vex.by):
+        if (against := unheard(vex, word, case)) is not None:
             silent.append(f"the VEX document {word.by} does not count: {against.message}")
         else:
             assert isinstance(word.said, Vex)
@@ -185,6 +179,22 @@ def _words(
         scan.Word(name, who, None) for name, principals in who_counts(own).items() if fresh for who in principals
     )
     return tuple(found), "; ".join(silent)
+
+
+def vex_documents(vex: VexUse, case: Case, evidence: Evidence, read: _Read) -> tuple[Candidate, ...]:
+    """The VEX documents of those whose word counts."""
+    facts = attestation.of_types(evidence, VEX_TYPES)
+    judging = Judging(Reading.VEX.what, lambda fact: _said(read, fact, Reading.VEX), lambda _one: ())
+    accepted, _ = accepted_of(vex.by, case.signers, facts, case.now, attestation.asked_of(case, judging))
+    return attestation.candidates(accepted, case, judging)
+
+
+def unheard(vex: VexUse, word: Candidate, case: Case) -> Reason | None:
+    """Why a VEX document does not count; None where it does."""
+    stale = None
+    if vex.max_age is not None:
+        stale = attestation.too_old(word, vex.max_age, case.now, Code.ATTESTATION_STALE)
+    return stale or (word.said if isinstance(word.said, Reason) else None)
 
 
 def _said(read: _Read, fact: VerifiedAttestation, reading: Reading) -> Predicate | Reason | None:

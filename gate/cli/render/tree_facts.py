@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
+from gate.cli.render import contents
 from gate.cli.render.drawing import Branch, Mark
 from gate.cli.render.json_report import kind_of
 from gate.codes import Code
 from gate.evidence.dsse import COSIGN_SIGN
 from gate.evidence.facts import CertificateSigner, VerifiedAttestation
+from gate.policy.finding import Reason
 from gate.policy.signers import AnyOf, AtLeast, CertificateSpec, KeylessSpec, KeySpec, One
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gate.authoring.explanation import Fact, Refused, Search, Wanted
+    from gate.authoring.explanation import Document, Fact, Refused, Search, Wanted
     from gate.evidence.facts import Evidence, Rejection, Storage
     from gate.image.reference import Reference
+    from gate.policy.contents import Select
     from gate.policy.known import Known
     from gate.policy.signers import SignerSpec
 
@@ -91,6 +94,8 @@ class Found:
         if search.unless is not None:
             effect = "minAge is void" if search.unless.met else "minAge counts"
             yield self._wanted(search.unless, f"unless by ({effect}) ")
+        documents = [self._document(one, search.select) for one in search.documents]
+        yield from _cut(documents)
         if search.strangers:
             yield Branch(f"by nobody that this rule names: {_numbers(self.facts[fact] for fact in search.strangers)}")
         if search.rejected:
@@ -100,6 +105,19 @@ class Found:
         for one in search.platforms:
             mark = Mark.GOOD if one.search.by.met else Mark.BAD
             yield Branch("", mark, f"{one.image} by itself", tuple(self.searched(one.search)))
+
+    def _document(self, one: Document, select: Select | None) -> Branch:
+        """Which it is, by whom and of when, what it says, and what is wrong with it."""
+        said = one.found.said
+        what = said.message if isinstance(said, Reason) else contents.line(said)
+        told = f"#{self.facts[one.found.fact]} {one.found.by}{f': {what}' if what else ''}"
+        if not one.counts:
+            return Branch(told, Mark.NOTE, "older, set aside:")
+        codes = ", ".join(dict.fromkeys(reason.code.value for reason in one.against))
+        told = f"{told}; {codes}" if codes else told
+        if one.vex:
+            return Branch(told, Mark.NOTE if codes else Mark.GOOD, "VEX, not heard:" if codes else "VEX, heard:")
+        return Branch(told, Mark.BAD if codes else Mark.GOOD, f"{select}:")
 
     def _wanted(self, wanted: Wanted, before: str = "") -> Branch:
         mark = Mark.GOOD if wanted.met else Mark.BAD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, assert_never
 
+from gate.cli.render.contents import content_json
 from gate.cli.render.json_report import (
     attestation_json,
     finding_json,
@@ -14,6 +15,7 @@ from gate.cli.render.json_report import (
 )
 from gate.evidence.facts import VerifiedSignature
 from gate.policy.bases import BaseRequirement
+from gate.policy.finding import Reason
 from gate.policy.policy import (
     AttestationRequirement,
     CelRequirement,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from gate.authoring.explanation import Explanation, Fact, PolicyExplained, RuleExplained, Search, Wanted
+    from gate.authoring.explanation import Document, Explanation, Fact, PolicyExplained, RuleExplained, Search, Wanted
     from gate.cli.report import SourceFinding
     from gate.policy.finding import Verdict
     from gate.policy.matching import Workload
@@ -160,6 +162,8 @@ def _search(found: Search) -> _Json:
         "otherTypes": list(found.other_types),
         "unavailable": [{"code": u.code.value, "message": u.message, "remedy": u.remedy} for u in found.unavailable],
         "stale": found.stale,
+        "select": found.select.value if found.select is not None else None,
+        "documents": [_document(one) for one in found.documents],
         "platforms": [
             {
                 "platform": str(one.image.platform) if one.image.platform is not None else None,
@@ -187,6 +191,21 @@ def _wanted(wanted: Wanted) -> _Json:
             return {"atLeast": count, "of": [_wanted(part) for part in wanted.parts], **met}
         case _:
             assert_never(wanted.expression)
+
+
+def _document(told: Document) -> _Json:
+    """What was read; `counts` whether it has to pass, or, of VEX, is heard. `against` is why it does not."""
+    said = told.found.said
+    return {
+        **attestation_json(told.found.fact),
+        "by": told.found.signer,
+        "at": f"{told.found.at:%Y-%m-%dT%H:%M:%SZ}" if told.found.at is not None else None,
+        "vex": told.vex,
+        "counts": told.counts,
+        "summary": content_json(said) if not isinstance(said, Reason) else None,
+        "unread": {"code": said.code.value, "message": said.message} if isinstance(said, Reason) else None,
+        "against": [{"code": one.code.value, "message": one.message, "remedy": one.remedy} for one in told.against],
+    }
 
 
 def _fact(fact: Fact) -> _Json:

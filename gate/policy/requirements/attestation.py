@@ -116,19 +116,24 @@ def _check(wanted: AttestationRequirement, case: Case, evidence: Evidence, judgi
     if not_known := unknown(wanted.by, case.signers, evidence):
         yield from not_known
         return
-    for one in newest(every, wanted.by) if wanted.select is Select.NEWEST else every:
-        yield from _wrong(wanted, one, case, judging)
+    for one in selected(wanted, every):
+        yield from wrong(wanted, one, case, judging)
 
 
 def _some_pass(wanted: AttestationRequirement, case: Case, every: Sequence[Candidate], judging: Judging) -> bool:
     passing: dict[str, set[str]] = {name: set() for name in wanted.by.names}
     for one in every:
-        if not any(True for _ in _wrong(wanted, one, case, judging)):
+        if not any(True for _ in wrong(wanted, one, case, judging)):
             passing[one.signer].add(one.principal)
     return satisfied(wanted.by, {name: frozenset(who) for name, who in passing.items()})
 
 
-def _wrong(wanted: AttestationRequirement, one: Candidate, case: Case, judging: Judging) -> Iterator[Reason]:
+def selected(wanted: AttestationRequirement, every: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that have to pass; of `any` those of which one suffices."""
+    return tuple(newest(every, wanted.by)) if wanted.select is Select.NEWEST else tuple(every)
+
+
+def wrong(wanted: AttestationRequirement, one: Candidate, case: Case, judging: Judging) -> Iterator[Reason]:
     """What is wrong with one candidate: its age, that it can't be read, what it says."""
     if wanted.max_age is not None and (stale := too_old(one, wanted.max_age, case.now, judging.stale)):
         yield stale

@@ -258,6 +258,8 @@ def test_the_shape_of_json(shop: Shop, tmp_path: Path) -> None:
         "rejected": [],
         "otherTypes": [],
         "unavailable": [],
+        "select": "NoneType",
+        "documents": [],
         "stale": "str",
         "platforms": [],
     }
