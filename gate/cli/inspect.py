@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import click
 
+from gate.cli.attested import Said, read
 from gate.cli.common import Exit, begin, common_flags, emit, one_line, say, say_all, settings_of
-from gate.cli.render.json_report import evidence_json, kind_of
+from gate.cli.render.json_report import attestation_json, evidence_json, kind_of
 from gate.cli.signers import kept_flags, kept_of, read_keys
 from gate.cli.target import parse_target
 from gate.codes import Code
@@ -25,6 +26,9 @@ from gate.policy.trust import SIGSTORE, TrustNeeds, WitnessedKey
 from gate.wiring import build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from gate.cli.target import Target
     from gate.deadline import Deadline
     from gate.evidence.facts import Evidence, Rejection, Signer, Unavailable, VerifiedAttestation, VerifiedSignature
@@ -68,10 +72,15 @@ def command(ref: str, **flags: Any) -> None:
     finally:
         gate.close()
     say_all(gate.roots.notes)
-    shown = _Shown(target, stored, config, _explained(evidence, keyed=bool(trust.keys)), tags)
+    said = read(evidence.attestations, stored.digest, deadline)
+    shown = _Shown(target, stored, config, _explained(evidence, keyed=bool(trust.keys)), tags, said, gate.now())
     emit((json.dumps(shown.json, indent=2) if flags["output"] == "json" else _fitted(shown.text)) + "\n")
+    late = sum(one.late for one in said.values())
     if evidence.unavailable:
         say(f"gate: not all could be looked at, there may be more: {len(evidence.unavailable)} unavailable")
+    if late:
+        say(f"gate: {late} attestations were not read: the time allowed ran out; give it more with --timeout")
+    if evidence.unavailable or late:
         sys.exit(Exit.NOT_EVALUATED)
 
 
@@ -111,6 +120,8 @@ class _Shown:
     config: ImageConfig | None
     evidence: Evidence
     tags: TagsOf | None
+    said: Mapping[VerifiedAttestation, Said]
+    now: datetime
 
     @property
     def json(self) -> dict[str, object]:
@@ -133,7 +144,14 @@ class _Shown:
         unavailable = [
             {"code": u.code.value, "message": u.message, "remedy": u.remedy} for u in self.evidence.unavailable
         ]
-        return {**value, **evidence_json(self.evidence), "unavailable": unavailable}
+        attestations = [self._attestation_json(one) for one in self.evidence.attestations]
+        evidence = {**evidence_json(self.evidence), "attestations": attestations}
+        return {**value, **evidence, "unavailable": unavailable}
+
+    def _attestation_json(self, attestation: VerifiedAttestation) -> dict[str, object]:
+        """With what it says, where its type is known."""
+        said = self.said.get(attestation)
+        return {**attestation_json(attestation), **({"summary": said.json} if said is not None else {})}
 
     @property
     def text(self) -> str:
@@ -152,7 +170,7 @@ class _Shown:
         evidence = self.evidence
         branches = [
             self._branch("signatures", [_signature(s) for s in evidence.signatures]),
-            self._branch("attestations", [_attestation(a) for a in evidence.attestations]),
+            self._branch("attestations", [self._attestation(a) for a in evidence.attestations]),
             self._branch("not verified", [_rejection(r) for r in evidence.rejected]),
         ]
         if evidence.unavailable:
@@ -160,6 +178,12 @@ class _Shown:
         for i, branch in enumerate(branches):
             lines += _drawn(*branch, last=i == len(branches) - 1)
         return "\n".join(lines)
+
+    def _attestation(self, attestation: VerifiedAttestation) -> list[str]:
+        who, *issuer = _who(attestation.signer)
+        stored = f"({attestation.format.value} {attestation.digest.short})"
+        said = self.said.get(attestation, Said()).lines(self.now)
+        return [f"{attestation.predicate_type}  {stored}", f"by {who}", *issuer, *_beside(attestation), *said]
 
     def _branch(self, title: str, leaves: list[list[str]]) -> tuple[str, str, list[list[str]]]:
         """Its title, how many leaves are known of, and the leaves: only where all was looked at, none is none."""
@@ -197,12 +221,6 @@ def _signature(signature: VerifiedSignature) -> list[str]:
     who, *issuer = _who(signature.signer)
     stored = f"({signature.format.value} {signature.digest.short})"
     return [f"{who}  {stored}", *issuer, *_beside(signature), *name, *signed]
-
-
-def _attestation(attestation: VerifiedAttestation) -> list[str]:
-    who, *issuer = _who(attestation.signer)
-    stored = f"({attestation.format.value} {attestation.digest.short})"
-    return [f"{attestation.predicate_type}  {stored}", f"by {who}", *issuer, *_beside(attestation)]
 
 
 def _who(signer: Signer) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gate.policy.content.scan import Scan, Vulnerability
     from gate.policy.content.vex import Product, Status, Vex
     from gate.policy.contents import DeniedFinding, ScanContent
+    from gate.policy.signers import Expression
 
 _FIXES: Final = 3
 
@@ -81,7 +82,7 @@ def check(wanted: ScanContent, report: Report, now: datetime) -> Iterator[Reason
             said = f"{report.told(now)}, with a database {age}; may be {shown(wanted.database_age)} old"
             yield Reason(Code.SCAN_STALE, said, "update the scanner's database, and scan again")
     for one in _worst(wanted, scan.findings):
-        if (why := _denied(wanted, one, now)) and not _is_cleared(wanted, one, report):
+        if (why := _denied(wanted, one, now)) and not (wanted.vex and is_cleared(wanted.vex.by, one, report)):
             yield _denial(one, why, report, now)
 
 
@@ -139,22 +140,27 @@ def _rank(one: Vulnerability) -> int:
     return -1000 * one.severity - round(10 * (one.cvss or 0))
 
 
-def _is_cleared(wanted: ScanContent, one: Vulnerability, report: Report) -> bool:
+def is_cleared(by: Expression, one: Vulnerability, report: Report) -> bool:
     """Whether those whose word counts say that there is nothing to fear, and none of them the contrary.
 
     It is said name by name: an advisory stands for several vulnerabilities, and of each it has to be said.
+
+    Args:
+        by: who has to say so.
+        one: a finding.
+        report: it is of, with the words on it.
     """
-    if wanted.vex is None or not report.words:
+    if not report.words:
         return False
     cleared: set[str] = set()
     for name in one.ids:
         said = [(word, status) for word in report.words for status in _statuses(word, name, one, report.image)]
         if any(not status.clears for _, status in said):
             return False
-        who: dict[str, set[str]] = {signer: set() for signer in wanted.vex.by.names}
+        who: dict[str, set[str]] = {signer: set() for signer in by.names}
         for word, _ in said:
             who[word.signer].add(word.principal)
-        if satisfied(wanted.vex.by, {signer: frozenset(principals) for signer, principals in who.items()}):
+        if satisfied(by, {signer: frozenset(principals) for signer, principals in who.items()}):
             cleared.add(name)
     return covers(cleared, one.ids)
 
