@@ -49,13 +49,19 @@ def block(review: ImageReview, where: str, *, explained: bool = False) -> str:
         return headline(review, where)
     others = sum(f.count for f in review.decision.findings if f.verdict.stops and f is not finding)
     more = f"  (+{others} finding{'s' if others > 1 else ''})" if others else ""
+    message = _one_line(finding.message)
     if finding.code in INABILITY:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        return f"{headline(review, where)}: {finding.code}: {finding.message}{remedy}{more}"
+        return f"{headline(review, where)}: {finding.code}: {message}{remedy}{more}"
     fix = f"Fix: {finding.remedy}" if finding.remedy else ""
     advice = ".  ".join(filter(None, (fix, _explain(review) if explained else "")))
     last = f"\n{advice}{more}" if advice else more
-    return f"{headline(review, where)}\n{finding.code}: {finding.message}{last}"
+    return f"{headline(review, where)}\n{finding.code}: {message}{last}"
+
+
+def _one_line(text: str) -> str:
+    """Names of packages and the like stand in it: nobody's words look like a line of ours."""
+    return " ".join(text.splitlines())
 
 
 def _explain(review: ImageReview) -> str:

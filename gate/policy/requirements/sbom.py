@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 _REMEMBERED: Final = 16  # rules of which it is remembered what they say of an SBOM
 _LONGEST: Final = 200  # characters of licences that are shown
+_NAME: Final = 100  # of a component
 _HAS: Final[dict[RequiredField, Callable[[Component], object]]] = {
     RequiredField.PURL: lambda one: one.purl,
     RequiredField.VERSION: lambda one: one.version,
@@ -65,7 +66,7 @@ def _check(wanted: SbomContent, sbom: Sbom, by: str) -> Iterator[Reason]:
 
 def _denied(pattern: PackagePattern, component: Component, covered: Coverage, by: str) -> Reason:
     why = f"which {pattern} denies" if covered is Coverage.YES else f"and whether {pattern} denies it can't be told"
-    said = f"{component} is in the image, {why}; SBOM {by}"
+    said = f"{_named(component)} is in the image, {why}; SBOM {by}"
     return Reason(Code.COMPONENT_DENIED, said, "update or remove it", _about(component))
 
 
@@ -77,11 +78,11 @@ def _licensed(rule: LicenseRule, sbom: Sbom, by: str, *, unknown_allowed: bool) 
         name = " AND ".join(found.because)[:_LONGEST]
         about = _about(component, found.because)
         if found.outcome is Outcome.DENIED:
-            said = f"{component} is under {name}; SBOM {by}"
+            said = f"{_named(component)} is under {name}; SBOM {by}"
             yield Reason(Code.LICENSE_DENIED, said, "use another component, or have an exception made", about)
         elif not unknown_allowed:
             which = f" ({name})" if name else ""
-            said = f"the licence of {component} is not known{which}; SBOM {by}"
+            said = f"the licence of {_named(component)} is not known{which}; SBOM {by}"
             yield Reason(Code.LICENSE_UNKNOWN, said, "state it in the SBOM, as an SPDX expression", about)
 
 
@@ -93,11 +94,15 @@ def _without(field: RequiredField, sbom: Sbom, by: str) -> Iterator[Reason]:
     lacking = [component for component in sbom.components if not _HAS[field](component)]
     if not lacking:
         return
-    names = ", ".join(str(component) for component in lacking[:_SHOWN])
+    names = ", ".join(_named(component) for component in lacking[:_SHOWN])
     more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
     of = f"{len(lacking)} of {_count(len(sbom.components), 'component')}"
     said = f"{of} in the SBOM {by} have no {field}: {names}{more}"
     yield Reason(Code.SBOM_INCOMPLETE, said, "make it with a tool that finds them out")
+
+
+def _named(component: Component) -> str:
+    return str(component)[:_NAME]
 
 
 def _count(number: int, what: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gate.policy.signers import Expression
 
 _FIXES: Final = 3
+_LONGEST: Final = 80  # characters of a name or version: they are whoever's package it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Report:
     def told(self, now: datetime) -> str:
         """For people: which tool, how old, by whom."""
         age = f" {shown(now - self.at)} old" if self.at is not None else ""
-        return f"scan by {self.scan.tool or 'an unnamed tool'}{age}, signed by {self.by}"
+        return f"scan by {self.scan.tool[:_LONGEST] or 'an unnamed tool'}{age}, signed by {self.by}"
 
 
 def check(wanted: ScanContent, report: Report, now: datetime) -> Iterator[Reason]:
@@ -126,12 +127,14 @@ def _fits(rule: DeniedFinding, one: Vulnerability, severity: Severity, now: date
 
 
 def _denial(one: Vulnerability, why: str, report: Report, now: datetime) -> Reason:
-    where = f"{one.package} {one.version}".strip() or one.purl or "a component that is not named"
-    fixed = f", fixed in {', '.join(one.fixed_in[:_FIXES])}" if one.fixed_in else ""
+    named = f"{one.package[:_LONGEST]} {one.version[:_LONGEST]}".strip() or one.purl[:_LONGEST]
+    where = named or "a component that is not named"
+    fixes = ", ".join(fix[:_LONGEST] for fix in one.fixed_in[:_FIXES])
+    fixed = f", fixed in {fixes}" if fixes else ""
     beside = f"; {report.silent}" if report.silent else ""
     remedy = f"{'update it, or ' if one.fixed_in else ''}have an exception made with `until`"
     about = About(vulnerabilities=one.ids, component=one.purl or one.package)
-    message = f"{one.ids[0]} {why} in {where}{fixed}; {report.told(now)}{beside}"
+    message = f"{one.ids[0][:_LONGEST]} {why} in {where}{fixed}; {report.told(now)}{beside}"
     return Reason(Code.VULNERABILITY_DENIED, message, remedy, about, _rank(one))
 
 
