@@ -127,8 +127,13 @@ def is_scan(value: object) -> bool:
 
 
 def is_vex(value: object) -> bool:
-    """Whether a document may be VEX: one without vulnerabilities is an SBOM."""
-    return not isinstance(value, dict) or "vulnerabilities" in value
+    """Whether a document may be VEX: one without vulnerabilities is an SBOM, and a scan analyses none of them."""
+    if not isinstance(value, dict):
+        return True
+    found = value.get("vulnerabilities")
+    if not isinstance(found, list) or not is_scan(value):
+        return "vulnerabilities" in value
+    return any(not isinstance(one, dict) or "analysis" in one for one in found)
 
 
 def read_scan(value: object) -> Scan:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.authoring.lint import lint
 from gate.image.digest import Digest
 from gate.policy.bases import BaseRequirement
 from gate.policy.content.sbom import SbomFormat
@@ -30,12 +32,17 @@ from gate.policy.predicate_types import PROVENANCE_TYPES, SBOM_TYPES, SCAN_TYPES
 from gate.policy.reading.checks import Check
 from gate.policy.signers import AnyOf, One
 from gate.policy.variables import Over
+from tests.fakes.signing import alice
+from tests.fakes.signing_authority import shared_world
 from tests.unit.policy.build import Json, parsed, policies, policy
 from tests.unit.policy.reading.test_reading_sets import TWO, problems
+from tests.unit.policy.reading.test_reading_signers import CA
 
 if TYPE_CHECKING:
     from gate.policy.policy import Requirement
 
+GOLDEN = Path(__file__).parents[3] / "golden"
+HEADER = {"apiVersion": "imagegate.dev/v1", "kind": "GateTrustRoot", "metadata": {"name": "acme-tsa"}}
 REVIEWED = "https://acme.example/reviewed/v1"
 LEAST: dict[str, Json] = {
     "attestation": {"by": "a", "type": REVIEWED},
@@ -313,3 +320,24 @@ def test_an_age_is_said_to_be_unproven_where_it_stands_though_a_rule_before_it_i
     (unproven,) = [p for p in found.errors if p.check is Check.UNPROVEN_AGE]
     line = json.dumps(policy(rules, signers=signers), indent=1).splitlines()[unproven.place.line - 1]
     assert line.strip() == '"maxAge": "1d"'
+
+
+def test_a_policy_with_every_kind_of_rule_and_signer_has_no_problem() -> None:
+    """Nor a warning: neither of what is read nor of what lint knows."""
+    text = (GOLDEN / "acme-prod.yaml").read_text(encoding="utf-8")
+    text = text.replace("PEM", json.dumps(alice().pem.decode())).replace("{pem: CA}", f"{{pem: {json.dumps(CA)}}}")
+    root = {**HEADER, "spec": {"json": json.loads(shared_world().trusted_root())}}
+    found = parsed(f"{text}---\n{json.dumps(root)}")
+    assert found.problems == ()
+    assert lint(found, datetime(2026, 11, 23, tzinfo=UTC)) == ()
+    (policy,) = found.set.policies
+    assert {type(rule.requirement).__name__ for rule in policy.rules} == {
+        "ImageRequirement",
+        "SignatureRequirement",
+        "AttestationRequirement",
+        "BaseRequirement",
+    }
+    assert [rule.name for rule in policy.rules] == [
+        *("image", "signature", "two-people", "sbom", "scan", "provenance", "attestation", "base"),
+    ]
+    assert [waiver.inside.vulnerabilities for waiver in policy.waivers] == [("CVE-2025-0001",)]
