@@ -173,7 +173,7 @@ def _words(
         else:
             assert isinstance(word.said, Vex)
             found.append(scan.Word(word.signer, word.principal, word.said))
-    fresh = not vex.max_age or not attestation.too_old(one, vex.max_age, case.now, Code.ATTESTATION_STALE)
+    fresh = vex.max_age is None or not attestation.too_old(one, vex.max_age, case.now, Code.ATTESTATION_STALE)
     own, _ = accepted_of(vex.by, case.signers, [one.fact], case.now, attestation.asked_of(case))
     found.extend(
         scan.Word(name, who, None) for name, principals in who_counts(own).items() if fresh for who in principals
