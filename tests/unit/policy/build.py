@@ -204,10 +204,10 @@ def decide(
         platforms,
         {(s, one): found for s in planned.sources for one, found in (by_platform or {}).items()},
     )
-    known = replace(
-        known, predicates=PredicateReader().read(to_read(planned, known, now), Deadline.after(60, monotonic))
-    )
-    return conclude(planned, known if planned.digest_wanted else None, now)
+    if not planned.digest_wanted:
+        return conclude(planned, None, now)
+    read = PredicateReader().read(to_read(planned, known, now), Deadline.after(60, monotonic))
+    return conclude(planned, replace(known, predicates=read), now)
 
 
 def codes(decision: Decision) -> list[tuple[str, str]]:
