@@ -134,12 +134,12 @@ def selected(wanted: AttestationRequirement, every: Sequence[Candidate]) -> tupl
 
 
 def wrong(wanted: AttestationRequirement, one: Candidate, case: Case, judging: Judging) -> Iterator[Reason]:
-    """What is wrong with one candidate: its age, that it can't be read, what it says."""
-    if wanted.max_age is not None and (stale := too_old(one, wanted.max_age, case.now, judging.stale)):
-        yield stale
+    """What is wrong with one candidate: that it can't be read, and then its age is not known; its age, what it says."""
     if isinstance(one.said, Reason):
         yield replace(one.said, message=f"the attestation {one.by}: {one.said.message}")
         return
+    if wanted.max_age is not None and (stale := too_old(one, wanted.max_age, case.now, judging.stale)):
+        yield stale
     yield from judging.says(one)
 
 
