@@ -104,7 +104,7 @@ def test_what_cosign_attached_is_judged(plain: Process, shell: Shell, keys: Keys
     passed = check()
     assert (passed.code, codes(passed)) == (0, []), passed.text
 
-    attest(shell, keys, image, form, "vuln", scanned(finding()))
+    attest(shell, keys, image, form, "vuln", scanned(finding(), age=timedelta(hours=1)))
     denied = check()
     assert (denied.code, codes(denied)) == (1, ["VULNERABILITY_DENIED"]), denied.text
     (said,) = [f for f in denied.json["images"][0]["findings"] if f["code"] == "VULNERABILITY_DENIED"]
