@@ -32,6 +32,23 @@ if TYPE_CHECKING:
     from gate.policy.policy import Requirement
 
 _SHOWN: Final = 3
+_SAID: Final = frozenset(
+    {
+        Code.PREDICATE_UNREADABLE,
+        Code.PREDICATE_REJECTED,
+        Code.SBOM_INCOMPLETE,
+        Code.COMPONENT_DENIED,
+        Code.LICENSE_DENIED,
+        Code.LICENSE_UNKNOWN,
+        Code.SCANNER_NOT_ALLOWED,
+        Code.VULNERABILITY_DENIED,
+        Code.BUILDER_MISMATCH,
+        Code.SOURCE_MISMATCH,
+        Code.BUILD_TYPE_MISMATCH,
+    }
+)
+"""What is said of the index itself: what is said of its images stands in only where that is missing or too old."""
+
 _NOT_ASKED: Final = Reason(Code.INTERNAL, "nobody has asked which platforms the image is for", "report it")
 
 
@@ -100,7 +117,7 @@ def _of_platforms(wanted: SignatureRequirement | AttestationRequirement, case: C
     Of what could not be known somewhere it is not said that it is missing.
     """
     reasons = tuple(_of_one(wanted, case, known, known.digest))
-    if not reasons or not wanted.platform_evidence:
+    if not reasons or not wanted.platform_evidence or any(reason.code in _SAID for reason in reasons):
         yield from reasons
         return
     images = known.platforms

@@ -110,10 +110,12 @@ def _check(wanted: AttestationRequirement, case: Case, evidence: Evidence, judgi
         yield from _why_not(wanted, case, evidence, judging, found, refused)
         return
     every = candidates(accepted, case, judging)
-    if wanted.select is Select.ANY and _some_pass(wanted, case, every, judging):
+    # Which is the newest, what all are, and whether somebody took their VEX back, is known only where every place is.
+    not_known = list(dict.fromkeys(why for by in wanted.expressions for why in unknown(by, case.signers, evidence)))
+    may_stop = wanted.select is Select.ANY and (wanted.vex is None or not not_known)
+    if may_stop and _some_pass(wanted, case, every, judging):
         return
-    # Which is the newest, and what all are, is known only where every place is.
-    if not_known := unknown(wanted.by, case.signers, evidence):
+    if not_known:
         yield from not_known
         return
     for one in selected(wanted, every):

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gate.codes import Code
+from gate.image.manifest import Platform
+from gate.image.platforms import PlatformImage
 from gate.policy.matching import Workload
 from tests.fakes.clock import START
 from tests.fakes.signing import bob, mallory
@@ -332,3 +335,21 @@ def test_a_gate_exception_may_be_narrowed_too() -> None:
     facts = evidence(attestations=[scan(finding())])
     assert codes(decide(found, workload=Workload("Pod", "payments"), facts=facts)) == [("EXCEPTION_USED", "allow")]
     assert codes(decide(found, workload=Workload("Pod", "shop"), facts=facts)) == DENIED
+
+
+def test_vex_counts_only_where_everything_is_known() -> None:
+    """A word may have been taken back where nobody could look."""
+    for select in ("newest", "any"):
+        found = evidence(attestations=[scan(finding()), vex(said())], unavailable=[Code.REGISTRY_TIMEOUT])
+        decided = codes(decide(policies(policy(rule(**WORD, select=select))), facts=found))
+        assert decided == [("REGISTRY_TIMEOUT", "error")]
+
+
+def test_what_is_said_of_an_index_its_images_do_not_unsay() -> None:
+    """Clean scans of its images, older or newer, stand in where that of the index is missing."""
+    inside = PlatformImage(OTHER, Platform("linux", "amd64"))
+    wanted = policies(policy(rule(platformEvidence="all")))
+    clean = {OTHER: evidence(attestations=[scan()])}
+    for own, expected in (([], []), ([scan(finding())], DENIED)):
+        found = evidence(attestations=own)
+        assert codes(decide(wanted, facts=found, platforms=(inside,), by_platform=clean)) == expected
