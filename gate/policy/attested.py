@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
+import msgspec
+
 from gate.codes import Code
 from gate.policy.acceptance import accepted_of, who_counts
+from gate.policy.age import AHEAD
 from gate.policy.content.predicate import Raw, Reading
 from gate.policy.content.provenance import Provenance
 from gate.policy.content.sbom import Sbom, SbomFormat
@@ -22,6 +25,7 @@ from gate.policy.variables import Over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from gate.evidence.facts import Evidence, VerifiedAttestation
     from gate.image.digest import Digest
@@ -172,7 +176,7 @@ def _words(
             silent.append(f"the VEX document {word.by} does not count: {against.message}")
         else:
             assert isinstance(word.said, Vex)
-            found.append(scan.Word(word.signer, word.principal, word.said))
+            found.append(scan.Word(word.signer, word.principal, _dated(word.said, case.now)))
     fresh = vex.max_age is None or not attestation.too_old(one, vex.max_age, case.now, Code.ATTESTATION_STALE)
     own, _ = accepted_of(vex.by, case.signers, [one.fact], case.now, attestation.asked_of(case))
     found.extend(
@@ -195,6 +199,16 @@ def unheard(vex: VexUse, word: Candidate, case: Case) -> Reason | None:
     if vex.max_age is not None:
         stale = attestation.too_old(word, vex.max_age, case.now, Code.ATTESTATION_STALE)
     return stale or (word.said if isinstance(word.said, Reason) else None)
+
+
+def _dated(vex: Vex, now: datetime) -> Vex:
+    """Without times that have not been yet: what is said tomorrow does not beat what is said today."""
+
+    def past(at: datetime | None) -> datetime | None:
+        return at if at is not None and at <= now + AHEAD else None
+
+    statements = tuple(msgspec.structs.replace(one, at=past(one.at)) for one in vex.statements)
+    return msgspec.structs.replace(vex, at=past(vex.at), statements=statements)
 
 
 def _said(read: _Read, fact: VerifiedAttestation, reading: Reading) -> Predicate | Reason | None:

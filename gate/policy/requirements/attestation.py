@@ -15,7 +15,7 @@ from gate.policy.acceptance import (
     unknown,
     who_counts,
 )
-from gate.policy.age import AHEAD, shown
+from gate.policy.age import AHEAD, EPOCH, shown
 from gate.policy.assignment import satisfied
 from gate.policy.contents import SbomContent, Select
 from gate.policy.finding import Reason
@@ -172,7 +172,7 @@ def _candidate(
 ) -> Candidate:
     stated = said.at if not isinstance(said, Reason) else None
     proved = fact.witness.earliest.at if fact.witness.earliest is not None else None
-    own, seen = (time if time is not None and time <= now + AHEAD else None for time in (stated, proved))
+    own, seen = (time if time is not None and EPOCH < time <= now + AHEAD else None for time in (stated, proved))
     at = min((time for time in (own, seen) if time is not None), default=None)
     # Whoever may write to the repository can have what a lasting key signed logged or stamped anew, any day.
     is_sure = own is not None or isinstance(signer, KeylessSpec)

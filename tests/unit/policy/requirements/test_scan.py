@@ -353,3 +353,13 @@ def test_what_is_said_of_an_index_its_images_do_not_unsay() -> None:
     for own, expected in (([], []), ([scan(finding())], DENIED)):
         found = evidence(attestations=own)
         assert codes(decide(wanted, facts=found, platforms=(inside,), by_platform=clean)) == expected
+
+
+def test_what_is_said_tomorrow_beats_nothing() -> None:
+    later = said(at=timedelta(days=27_000))
+    assert with_vex(later, said("affected")) == DENY
+
+
+def test_a_scan_of_no_time_there_was_is_not_the_oldest() -> None:
+    dirty = attested(VULN, vuln(trivy(finding()), "1970-01-01T00:00:00Z"))
+    assert "VULNERABILITY_DENIED" in [code for code, _ in codes(judged(scan(age=3 * DAY), dirty))]
