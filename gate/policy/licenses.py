@@ -238,8 +238,10 @@ def named_in(text: str) -> tuple[str, ...]:
 
 
 def _together(judgements: Sequence[Judgement]) -> Judgement:
-    """What holds together: the worst of it."""
-    return _merged(min(judgement.outcome for judgement in judgements), judgements)
+    """What holds together: the worst of it, because of all that is not allowed; whoever waives has to waive each."""
+    outcome = min(judgement.outcome for judgement in judgements)
+    wrong = [one for found in judgements if found.outcome is not Outcome.ALLOWED for one in found.because]
+    return Judgement(outcome, tuple(dict.fromkeys(wrong)))
 
 
 def _choice(judgements: Sequence[Judgement]) -> Judgement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gate.codes import Code
@@ -16,14 +16,17 @@ from gate.policy.contents import UnknownSeverity
 from gate.policy.finding import About, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gate.image.digest import Digest
     from gate.policy.content.scan import Scan, Vulnerability
-    from gate.policy.content.vex import Product, Status, Vex
+    from gate.policy.content.vex import Product, Statement, Status, Vex
     from gate.policy.contents import DeniedFinding, ScanContent
     from gate.policy.signers import Expression
+
+MAX_COMPARED: Final = 200_000
+"""Names of products of VEX documents that are compared with the findings of one scan: half a second."""
 
 _FIXES: Final = 3
 _LONGEST: Final = 80  # characters of a name or version: they are whoever's package it is
@@ -42,6 +45,15 @@ class Word:
     signer: str
     principal: str
     vex: Vex | None = None
+    statements: Mapping[str, Sequence[Statement]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find statements by the names that they are about: documents and findings are thousands."""
+        found: dict[str, list[Statement]] = {}
+        for statement in self.vex.statements if self.vex is not None else ():
+            for name in statement.ids:
+                found.setdefault(name, []).append(statement)
+        object.__setattr__(self, "statements", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Report:
         by: who signed it, for people.
         words: on its findings.
         silent: why others' words do not count, for people; "" where none were there.
+        compared: names of products that were compared with findings so far; beyond a bound no word is heard.
     """
 
     image: Digest
@@ -63,6 +76,7 @@ class Report:
     by: str
     words: tuple[Word, ...] = ()
     silent: str = ""
+    compared: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
 
     def told(self, now: datetime) -> str:
         """For people: which tool, how old, by whom."""
@@ -157,6 +171,9 @@ def is_cleared(by: Expression, one: Vulnerability, report: Report) -> bool:
         return False
     cleared: set[str] = set()
     for name in one.ids:
+        report.compared[0] += sum(_weight(word, name) for word in report.words)
+        if report.compared[0] > MAX_COMPARED:
+            return False
         said = [(word, status) for word in report.words for status in _statuses(word, name, one, report.image)]
         if any(not status.clears for _, status in said):
             return False
@@ -168,14 +185,20 @@ def is_cleared(by: Expression, one: Vulnerability, report: Report) -> bool:
     return covers(cleared, one.ids)
 
 
+def _weight(word: Word, name: str) -> int:
+    """How many names there are to compare."""
+    products = (product for statement in word.statements.get(name, ()) for product in statement.products)
+    return sum(1 + len(product.ids) + len(product.subcomponents) for product in products)
+
+
 def _statuses(word: Word, name: str, one: Vulnerability, image: Digest) -> Sequence[Status]:
     """What one word says of a name last: all that was said at that time, and what was said nobody knows when."""
     if word.vex is None:
         return [one.analysis] if one.analysis is not None else []
     about = [
         (statement.at or word.vex.at, statement.status)
-        for statement in word.vex.statements
-        if name in statement.ids and _is_about(statement.products, one, image)
+        for statement in word.statements.get(name, ())
+        if _is_about(statement.products, one, image)
     ]
     last = max((at for at, _ in about if at is not None), default=None)
     return [status for at, status in about if at is None or at == last]
@@ -184,7 +207,7 @@ def _statuses(word: Word, name: str, one: Vulnerability, image: Digest) -> Seque
 def _is_about(products: Iterable[Product], one: Vulnerability, image: Digest) -> bool:
     return any(
         (_is_image(product, image) and _is_inside(product.subcomponents, one))
-        or any(purls.means(name, one.purl) for name in product.ids)
+        or (not product.subcomponents and any(purls.means(name, one.purl) for name in product.ids))
         for product in products
     )
 

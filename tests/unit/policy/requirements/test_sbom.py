@@ -222,3 +222,9 @@ def test_the_words_of_denials() -> None:
     assert denied.message == f"log4j-core 2.14.1 is in the image, which {LOG4J}@<2.17.1 denies; SBOM by a"
     (licence,) = judged(licensed(one("AGPL-3.0-only")), denyLicenses=AGPL).findings
     assert licence.message == "log4j-core 2.14.1 is under AGPL-3.0-only; SBOM by a"
+
+
+def test_an_exception_for_one_licence_covers_no_other_beside_it() -> None:
+    both = licensed(one("AGPL-3.0-only"), {"license": {"name": "Frobnicate"}})
+    waived = [waiver("sbom", "2026-12-31", licenses=["AGPL-3.0-only"])]
+    assert codes(judged(both, denyLicenses=AGPL, exceptions=waived)) == [("LICENSE_DENIED", "deny")]

@@ -363,3 +363,16 @@ def test_what_is_said_tomorrow_beats_nothing() -> None:
 def test_a_scan_of_no_time_there_was_is_not_the_oldest() -> None:
     dirty = attested(VULN, vuln(trivy(finding()), "1970-01-01T00:00:00Z"))
     assert "VULNERABILITY_DENIED" in [code for code, _ in codes(judged(scan(age=3 * DAY), dirty))]
+
+
+def test_a_product_with_parts_is_not_cleared_itself() -> None:
+    part: Json = {"@id": LOG4J, "subcomponents": [{"@id": "pkg:maven/org.acme/inside@1"}]}
+    assert with_vex(said("not_affected", "CVE-2021-44228", part)) == DENY
+
+
+def test_words_without_end_are_not_heard() -> None:
+    many = [{"@id": f"pkg:npm/p{i}@1"} for i in range(60_000)]
+    assert with_vex(said("not_affected", "CVE-2021-44228", *many, {"@id": LOG4J})) == []
+    found = [finding(InstalledVersion=f"2.{i}") for i in range(5)]
+    decided = judged(scan(*found), vex(said("not_affected", "CVE-2021-44228", *many)), rules=rule(**WORD))
+    assert {code for code, _ in codes(decided)} == {"VULNERABILITY_DENIED"}
