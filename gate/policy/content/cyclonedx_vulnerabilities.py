@@ -48,8 +48,18 @@ class _Rating(msgspec.Struct, gc=False):
     source: _Source | None = None
 
 
+class _Version(msgspec.Struct, gc=False):
+    status: str = "affected"  # the schema's default
+
+
 class _Affected(msgspec.Struct, gc=False):
     ref: str
+    versions: list[_Version] | None = None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether none of its versions is left that may be affected."""
+        return all(version.status == "unaffected" for version in self.versions or ())
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -123,7 +133,13 @@ _KNOWN: Final = msgspec.json.Decoder(_Bom)
 
 def is_scan(value: object) -> bool:
     """Whether a document may be a scan: one without components is VEX, one without vulnerabilities an SBOM."""
-    return not isinstance(value, dict) or bool(value.get("vulnerabilities") and value.get("components"))
+    return not isinstance(value, dict) or bool(value.get("vulnerabilities") and _has_components(value))
+
+
+def _has_components(value: dict[str, object]) -> bool:
+    metadata = value.get("metadata")
+    image = metadata.get("component") if isinstance(metadata, dict) else None
+    return bool(value.get("components") or (isinstance(image, dict) and image.get("components")))
 
 
 def is_vex(value: object) -> bool:
@@ -262,10 +278,19 @@ def _statement(given: _Vulnerability, components: dict[str, _Component], issued:
     return Statement(
         ids=_ids(given),
         status=status,
-        products=tuple(_product(affected.ref, components) for affected in given.affects or ()),
+        products=tuple(
+            _product(affected.ref, components)
+            for affected in given.affects or ()
+            if affected.is_clear or not status.clears or _has_version(components.get(affected.ref))
+        ),
         why=analysis.justification or analysis.detail,
         at=instant(analysis.lastUpdated) or instant(analysis.firstIssued) or issued,
     )
+
+
+def _has_version(component: _Component | None) -> bool:
+    """Whether it is one version that is spoken of; of others nobody knows here which of them runs."""
+    return component is not None and "@" in component.purl.rpartition("/")[2]
 
 
 def _product(ref: str, components: dict[str, _Component]) -> Product:

@@ -5,12 +5,12 @@ Of v0.0.1 products, their subcomponents and vulnerabilities are texts; of v0.2.0
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from gate.policy.content.aliases import names
-from gate.policy.content.document import Unreadable, instant, shaped
+from gate.policy.content.document import Unreadable, check_names, instant, shaped
 from gate.policy.content.vex import Product, Statement, Status, Vex
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def read(value: object) -> Vex:
         Unreadable: it is not OpenVEX, of another version, or a statement in it is none by the specification.
     """
     document = shaped(value, _Document, "OpenVEX document")
+    _check_names(value)
     if document.context not in {_CONTEXT + version for version in _VERSIONS}:
         raise Unreadable(f"it is no OpenVEX document of v0.0.1 or v0.2.0, but of {document.context[:50]!r}")
     issued = instant(document.timestamp)
@@ -82,6 +83,14 @@ def read(value: object) -> Vex:
         at=instant(document.last_updated) or issued,
         statements=tuple(_statement(one, issued) for one in document.statements),
     )
+
+
+def _check_names(value: Any) -> None:  # noqa: ANN401 - it has its shape by now
+    """What only Go would read, as `Subcomponents`, would make a statement about less of what is cleared here."""
+    check_names([value], _Document)
+    check_names(value["statements"], _Statement)
+    for statement in value["statements"]:
+        check_names(statement.get("products") or (), _Product)
 
 
 def _statement(given: _Statement, issued: datetime | None) -> Statement:

@@ -376,3 +376,24 @@ def test_words_without_end_are_not_heard() -> None:
     found = [finding(InstalledVersion=f"2.{i}") for i in range(5)]
     decided = judged(scan(*found), vex(said("not_affected", "CVE-2021-44228", *many)), rules=rule(**WORD))
     assert {code for code, _ in codes(decided)} == {"VULNERABILITY_DENIED"}
+
+
+def test_a_part_that_only_another_reader_sees_is_unreadable() -> None:
+    hidden: Json = {"@id": IMAGE, "Subcomponents": [{"@id": "pkg:npm/other@1"}]}
+    assert with_vex(said("not_affected", "CVE-2021-44228", hidden)) == DENY
+
+
+@pytest.mark.parametrize(("status", "cleared"), [("unaffected", True), ("affected", False), ("unknown", False)])
+def test_cyclonedx_that_clears_some_versions_clears_none(status: str, *, cleared: bool) -> None:
+    affects = [{"ref": "x", "versions": [{"version": "2.14.1", "status": status}]}]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "metadata": {
+            "timestamp": written(START),
+            "component": {"type": "library", "name": "log4j-core", "bom-ref": "x", "purl": LOG4J.rpartition("@")[0]},
+        },
+        "vulnerabilities": [{"id": "CVE-2021-44228", "affects": affects, "analysis": {"state": "resolved"}}],
+    }
+    word = attested("https://cyclonedx.org/bom", document, bob())
+    assert codes(judged(scan(finding()), word, rules=rule(**WORD))) == ([] if cleared else DENIED)
